@@ -1,0 +1,124 @@
+"""What a client may be told when something is wrong: one class a mistake, each with a stable code.
+
+    ClientError
+    ├── Unauthenticated          401  who asks is not known
+    ├── Forbidden                200  known, and not allowed; the rest of the answer stands
+    ├── BadRequest               400  the request is not GraphQL over HTTP
+    ├── InvalidArgument          200  an argument's value cannot be used
+    │   └── ArgumentTooLong
+    ├── MetricsUnavailable       200  Prometheus did not answer; the values carry `missing`
+    ├── Unavailable              503  a part that every answer needs is not there; try again
+    │   ├── ReviewsUnavailable        the API server cannot be asked who somebody is, or what they may do
+    │   └── NotSynced                 the first list of a kind is still on its way
+    └── InternalError            500  our mistake; the log has the reason under the request's id
+
+Codes are added, never renamed or reused. Everything that is not a `ClientError` is masked before it leaves.
+"""
+
+from enum import StrEnum
+from typing import ClassVar
+
+from graphql import GraphQLError
+
+
+class Code(StrEnum):
+    """The value of `extensions.code` of every error that leaves the gateway."""
+
+    UNAUTHENTICATED = "UNAUTHENTICATED"
+    FORBIDDEN = "FORBIDDEN"
+    BAD_REQUEST = "BAD_REQUEST"
+    GRAPHQL_PARSE_FAILED = "GRAPHQL_PARSE_FAILED"
+    GRAPHQL_VALIDATION_FAILED = "GRAPHQL_VALIDATION_FAILED"
+    BAD_USER_INPUT = "BAD_USER_INPUT"
+    ARGUMENT_TOO_LONG = "ARGUMENT_TOO_LONG"
+    METRICS_UNAVAILABLE = "METRICS_UNAVAILABLE"
+    UNAVAILABLE = "UNAVAILABLE"
+    INTERNAL = "INTERNAL"
+
+
+class ClientError(GraphQLError):
+    """A mistake that its author may read: one sentence for people, `code` and details for programs.
+
+    `status` is the HTTP status of an answer that consists of this error alone; errors beside data leave it at 200.
+    """
+
+    code: ClassVar[Code]
+    status: ClassVar[int] = 200
+
+    def __init__(self, message: str, **details: object) -> None:
+        super().__init__(message, extensions={"code": str(self.code), **details})
+
+
+class Unauthenticated(ClientError):
+    """Nobody we know: no token, or one that the API server does not accept."""
+
+    code = Code.UNAUTHENTICATED
+    status = 401
+
+
+class Forbidden(ClientError):
+    """Somebody we know, without the right that a field needs."""
+
+    code = Code.FORBIDDEN
+
+
+class BadRequest(ClientError):
+    """The request does not follow GraphQL over HTTP; `status` says how."""
+
+    code = Code.BAD_REQUEST
+    status = 400
+
+
+class InvalidArgument(ClientError):
+    """An argument has the right type, and a value that cannot be used."""
+
+    code = Code.BAD_USER_INPUT
+
+
+class ArgumentTooLong(InvalidArgument):
+    """An argument is longer than anything it could match."""
+
+    code = Code.ARGUMENT_TOO_LONG
+
+    def __init__(self, argument: str, *, got: int, limit: int) -> None:
+        super().__init__(
+            f"`{argument}` is {got} bytes long; the limit is {limit}",
+            argument=argument,
+            got=got,
+            limit=limit,
+        )
+
+
+class MetricsUnavailable(ClientError):
+    """Prometheus did not answer one question; everything else of the answer stands."""
+
+    code = Code.METRICS_UNAVAILABLE
+
+
+class Unavailable(ClientError):
+    """Nothing can be answered now. `retry_after` (seconds) becomes the Retry-After header."""
+
+    code = Code.UNAVAILABLE
+    status = 503
+
+    def __init__(self, message: str, *, retry_after: int = 1, **details: object) -> None:
+        super().__init__(message, retryAfter=retry_after, **details)
+        self.retry_after = retry_after
+
+
+class ReviewsUnavailable(Unavailable):
+    """The API server cannot be asked who somebody is or what they may do: never a yes."""
+
+
+class NotSynced(Unavailable):
+    """The first list of a kind is still on its way."""
+
+
+class InternalError(ClientError):
+    """What a client sees of a mistake of ours."""
+
+    code = Code.INTERNAL
+    status = 500
+
+    def __init__(self) -> None:
+        super().__init__("Internal error; the gateway's log has the reason under this request's id")
