@@ -1,9 +1,15 @@
 """What a client may be told when something is wrong: one class a mistake, each with a stable code.
 
     ClientError
-    ├── Unauthenticated          401  who asks is not known
+    ├── Unauthenticated          401  who asks is not known; `extensions.reason` says why
+    │   ├── TokenMissing              no Authorization header
+    │   ├── TokenMalformed            not one well-formed bearer token
+    │   ├── TokenTooLong              longer than this gateway accepts
+    │   ├── TokenExpired              refused by the API server, and past its own `exp`
+    │   └── TokenRejected             refused by the API server
     ├── Forbidden                200  known, and not allowed; the rest of the answer stands
     ├── BadRequest               400  the request is not GraphQL over HTTP
+    │   └── IdentityHeaderRefused     it claims an identity by a header that only a trusted proxy may send
     ├── InvalidArgument          200  an argument's value cannot be used
     │   └── ArgumentTooLong
     ├── MetricsUnavailable       200  Prometheus did not answer; the values carry `missing`
@@ -14,6 +20,8 @@
 
 Codes are added, never renamed or reused. Everything that is not a `ClientError` is masked before it leaves.
 """
+
+# ruff: noqa: N818 - an error is named for what is the case, as HTTP and GraphQL name theirs
 
 from enum import StrEnum
 from typing import ClassVar
@@ -56,6 +64,63 @@ class Unauthenticated(ClientError):
     status = 401
 
 
+class Reason(StrEnum):
+    """The value of `extensions.reason` of every Unauthenticated."""
+
+    MISSING = "MISSING"
+    MALFORMED = "MALFORMED"
+    TOO_LONG = "TOO_LONG"
+    EXPIRED = "EXPIRED"
+    REJECTED = "REJECTED"
+
+
+class TokenMissing(Unauthenticated):
+    """Nothing was sent that could say who asks."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "No token was sent; send one in the header `Authorization: Bearer <token>`", reason=str(Reason.MISSING)
+        )
+
+
+class TokenMalformed(Unauthenticated):
+    """Something was sent, and it is not one bearer token. The message never repeats what was sent."""
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(
+            f"The Authorization header {problem}; send one header `Authorization: Bearer <token>`",
+            reason=str(Reason.MALFORMED),
+        )
+
+
+class TokenTooLong(Unauthenticated):
+    """A token above the configured limit: refused before it costs anything."""
+
+    def __init__(self, *, got: int, limit: int) -> None:
+        super().__init__(
+            f"The token is {got} bytes long; this gateway accepts {limit}",
+            reason=str(Reason.TOO_LONG),
+            got=got,
+            limit=limit,
+        )
+
+
+class TokenExpired(Unauthenticated):
+    """The API server does not accept the token, and by its own `exp` it is over."""
+
+    def __init__(self) -> None:
+        super().__init__("The token has expired; get a new one", reason=str(Reason.EXPIRED))
+
+
+class TokenRejected(Unauthenticated):
+    """The API server does not accept the token."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The API server does not accept this token; get one for this cluster", reason=str(Reason.REJECTED)
+        )
+
+
 class Forbidden(ClientError):
     """Somebody we know, without the right that a field needs."""
 
@@ -67,6 +132,13 @@ class BadRequest(ClientError):
 
     code = Code.BAD_REQUEST
     status = 400
+
+
+class IdentityHeaderRefused(BadRequest):
+    """A header that claims to be somebody. It is refused, not ignored: whoever sends it believes that it works."""
+
+    def __init__(self, header: str) -> None:
+        super().__init__(f"The header `{header}` is not accepted; who asks is told by the token alone", header=header)
 
 
 class InvalidArgument(ClientError):

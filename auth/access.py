@@ -1,0 +1,317 @@
+"""What somebody may see: the API server's own decisions, from one cache of its answers.
+
+What was rejected: evaluating RBAC from watched roles (no reviews at all, and wrong wherever another authoriser
+decides), and SelfSubjectRulesReview (incomplete by its own contract).
+"""
+
+import asyncio
+import time
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from functools import partial
+from typing import Final, Literal, final
+
+import msgspec
+
+from auth.flights import Flights, landed
+from auth.identity import Identity
+from auth.lru import LruCache
+from auth.reviewers import Attributes, Reviewer
+from auth.settings import AuthSettings
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Resource:
+    """A kind as RBAC names it: API group (empty for the core group) and plural name."""
+
+    group: str
+    name: str
+    namespaced: bool = field(default=True, compare=False)
+
+
+NODES: Final = Resource("", "nodes", namespaced=False)
+PODS: Final = Resource("", "pods")
+NAMESPACES: Final = Resource("", "namespaces", namespaced=False)
+SERVICES: Final = Resource("", "services")
+
+
+class Everywhere(Enum):
+    """The scope that has no border: every namespace, and for cluster-scoped kinds "yes"."""
+
+    ALL = "ALL"
+
+    def __contains__(self, namespace: object) -> bool:
+        return True
+
+
+ALL: Final = Everywhere.ALL
+
+Scope = Everywhere | frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class AccessNeed:
+    """What a request needs to know of one kind.
+
+    List it: everywhere it is allowed, or (`namespaces`) only in these. With `name` also, where listing is not allowed:
+    `get` that one, in the one namespace of `namespaces`, or in none for cluster-scoped kinds.
+    """
+
+    resource: Resource
+    namespaces: frozenset[str] | None = None
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        if self.name and self.resource.namespaced and (self.namespaces is None or len(self.namespaces) != 1):
+            raise ValueError(f"a look-up in {self.resource.name} by name needs its one namespace")
+
+
+class NotAsked(AssertionError):  # noqa: N818 - reads as what happened
+    """Somebody reads an answer that was never asked for: a programming mistake, neither a no nor a yes."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Sight:
+    """What is known about one kind: where it was asked and where it may be listed, what may be read by name."""
+
+    asked: Scope
+    scope: Scope
+    asked_names: frozenset[tuple[str, str]] = frozenset()
+    names: frozenset[tuple[str, str]] = frozenset()
+
+
+_EVERYTHING: Final = _Sight(ALL, ALL)
+
+
+@final
+class Visibility:
+    """What one user may see of what one request needs; an immutable value, and part of the key of cached answers.
+
+    Promised: equal for equal answers to equal needs, whoever asked; nothing else is in it, so that 1,000 hidden
+    objects more, or namespaces that the user may not see, leave it equal. Whoever may list a kind everywhere has one
+    and the same answer for it, whatever was needed.
+    Promised: what was not asked raises NotAsked. Tests: tests/auth/test_access.py.
+    """
+
+    __slots__ = ("_hash", "_sights")
+
+    def __init__(self, sights: Mapping[Resource, _Sight]) -> None:
+        self._sights = dict(sights)
+        self._hash = hash(frozenset(self._sights.items()))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Visibility) and self._sights == other._sights
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    def __repr__(self) -> str:
+        return f"Visibility({', '.join(f'{resource.name}={sight.scope}' for resource, sight in self._sights.items())})"
+
+    def scope(self, resource: Resource) -> Scope:
+        """Where the kind may be listed, of the namespaces that were asked for.
+
+        For NAMESPACES: the names of those that may be seen. A cluster-scoped kind has ALL or nothing.
+        """
+        return self._sight(resource).scope
+
+    def lists(self, resource: Resource, namespace: str = "") -> bool:
+        """Whether the kind may be listed in this namespace; without one, cluster-wide."""
+        sight = self._sight(resource)
+        if sight.scope is ALL:
+            return True
+        if not namespace:
+            return False  # the cluster-wide question is part of every need
+        if namespace not in sight.asked:
+            raise NotAsked(f"list {resource.name} in {namespace!r}")
+        return namespace in sight.scope
+
+    def reads(self, resource: Resource, namespace: str, name: str) -> bool:
+        """Whether this one object may be read: because its kind may be listed there, or by `get` with its name.
+
+        The name must have been in a need, unless the kind may be listed there anyway. `namespace` is "" for
+        cluster-scoped kinds, namespaces themselves included.
+        """
+        if resource == NAMESPACES:
+            return self.lists(NAMESPACES, name)
+        sight = self._sight(resource)
+        if sight.scope is ALL or namespace in sight.scope:
+            return True
+        if (namespace, name) not in sight.asked_names:
+            raise NotAsked(f"get {resource.name} {namespace}/{name}")
+        return (namespace, name) in sight.names
+
+    def _sight(self, resource: Resource) -> _Sight:
+        try:
+            return self._sights[resource]
+        except KeyError:
+            raise NotAsked(resource.name) from None
+
+
+@final
+class _Answer(msgspec.Struct):
+    """One permission answer; `asked` is the clock just before its review was sent."""
+
+    allowed: bool
+    asked: float
+    refresh_at: float  # when the next user of it asks again in the background
+
+
+_Question = tuple[Attributes, Literal["standing", "named"]]  # a denial of what a query names is asked again sooner
+
+
+@final
+class Access:
+    """Turns needs into a Visibility with as few reviews as can be; each answer is kept and shared by all requests.
+
+    Promised: an allowed answer is used for `allowed_seconds` after its review was sent, never longer. While somebody
+    uses it, it is asked again in the background at half that time, so that nobody waits for it; when nobody does, it
+    ends.
+    Promised: whatever cannot be known raises ReviewsUnavailable within `review_timeout_seconds`; it never reads as no
+    or yes. One review under way per question and user, detached from who asked.
+    Tests: tests/auth/test_access.py.
+
+    Rules with `resourceNames` are not expanded into lists: they count for look-ups by name.
+    """
+
+    def __init__(
+        self,
+        reviewer: Reviewer,
+        namespaces_with: Callable[[Resource], Collection[str]],
+        settings: AuthSettings,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`namespaces_with` says which namespaces hold objects of a kind; for NAMESPACES, the names of all of them."""
+        self._reviewer = reviewer
+        self._namespaces_with = namespaces_with
+        self._settings = settings
+        self._clock = clock
+        self._answers: LruCache[tuple[Identity, Attributes], _Answer] = LruCache(settings.answers_cached)
+        self._flights: Flights[tuple[Identity, Attributes], bool] = Flights("auth/access-review")
+
+    async def visibility(self, identity: Identity, needs: Collection[AccessNeed]) -> Visibility:
+        """Answer all needs of one request: the cluster-wide questions together, then all that are left together.
+
+        Raises ReviewsUnavailable.
+        """
+        end = asyncio.get_running_loop().time() + self._settings.review_timeout_seconds
+        by_resource: dict[Resource, list[AccessNeed]] = defaultdict(list)
+        for need in needs:
+            by_resource[need.resource].append(need)
+
+        cluster_wide = await self._ask(identity, [(_listing(each), "standing") for each in by_resource], end)
+        plans = {
+            resource: self._plan(resource, wanted)
+            for resource, wanted in by_resource.items()
+            if not cluster_wide[_listing(resource)]
+        }
+        answers = await self._ask(identity, [each for plan in plans.values() for each in plan.questions()], end)
+        return Visibility(
+            {resource: plans[resource].sight(answers) if resource in plans else _EVERYTHING for resource in by_resource}
+        )
+
+    async def aclose(self) -> None:
+        """Cancel the reviews under way and wait for their end."""
+        await self._flights.aclose()
+
+    def _plan(self, resource: Resource, needs: Iterable[AccessNeed]) -> "_Plan":
+        standing: frozenset[str] = frozenset()
+        named: frozenset[str] = frozenset()
+        names: set[tuple[str, str]] = set()
+        everywhere = False
+        for need in needs:
+            if resource == NAMESPACES and need.name:
+                named |= {need.name}
+                continue
+            if need.name:
+                names |= {(namespace, need.name) for namespace in need.namespaces or ("",)}
+            if need.namespaces is None:
+                everywhere = True
+            else:
+                named |= need.namespaces
+        if everywhere and (resource.namespaced or resource == NAMESPACES):
+            standing = frozenset(self._namespaces_with(resource))
+        return _Plan(resource, everywhere, standing, named, frozenset(names))
+
+    async def _ask(self, identity: Identity, questions: Iterable[_Question], end: float) -> Mapping[Attributes, bool]:
+        """Answer from what is kept, and by reviews for the rest; `end` is the loop's time at which patience ends."""
+        now = self._clock()
+        known: dict[Attributes, bool] = {}
+        missing: dict[Attributes, asyncio.Task[bool]] = {}
+        for attributes, kind in questions:
+            key = (identity, attributes)
+            answer = self._answers.get(key)
+            if answer is None or now - answer.asked >= self._lifetime(answer, kind):
+                missing[attributes] = self._flights.start(key, partial(self._review, key))
+                continue
+            known[attributes] = answer.allowed
+            if now >= answer.refresh_at:
+                # Once for each half life, also when it fails: an API server that is down is not asked per request.
+                answer.refresh_at = now + self._settings.allowed_seconds / 2
+                self._flights.start(key, partial(self._review, key))
+        left = max(end - asyncio.get_running_loop().time(), 0.0)
+        landings = await landed(*missing.values(), timeout=left)
+        return known | dict(zip(missing, landings, strict=True))
+
+    def _lifetime(self, answer: _Answer, kind: Literal["standing", "named"]) -> float:
+        if answer.allowed:
+            return self._settings.allowed_seconds
+        if kind == "named":
+            return min(self._settings.denied_again_seconds, self._settings.denied_seconds)
+        return self._settings.denied_seconds
+
+    async def _review(self, key: tuple[Identity, Attributes]) -> bool:
+        asked = self._clock()
+        allowed = await self._reviewer.allowed(*key)
+        # A denial is not refreshed ahead: nobody is harmed by one that is late.
+        refresh_at = asked + self._settings.allowed_seconds / 2 if allowed else float("inf")
+        self._answers.put(key, _Answer(allowed, asked, refresh_at))
+        return allowed
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """What is left to ask about one kind that may not be listed cluster-wide."""
+
+    resource: Resource
+    everywhere: bool
+    standing: frozenset[str]  # namespaces that hold such objects
+    named: frozenset[str]  # namespaces that the query names
+    names: frozenset[tuple[str, str]]  # (namespace, name) of look-ups
+
+    def questions(self) -> Iterable[_Question]:
+        for namespace in self.standing - self.named:
+            yield _seeing(self.resource, namespace), "standing"
+        for namespace in self.named:
+            yield _seeing(self.resource, namespace), "named"
+        for namespace, name in self.names:
+            yield _getting(self.resource, namespace, name), "named"
+
+    def sight(self, answers: Mapping[Attributes, bool]) -> _Sight:
+        return _Sight(
+            asked=ALL if self.everywhere else self.named,
+            scope=frozenset(each for each in self.standing | self.named if answers[_seeing(self.resource, each)]),
+            asked_names=self.names,
+            names=frozenset(each for each in self.names if answers[_getting(self.resource, *each)]),
+        )
+
+
+def _listing(resource: Resource, namespace: str = "") -> Attributes:
+    return Attributes("list", resource.group, resource.name, namespace)
+
+
+def _getting(resource: Resource, namespace: str, name: str) -> Attributes:
+    return Attributes("get", resource.group, resource.name, namespace, name)
+
+
+def _seeing(resource: Resource, namespace: str) -> Attributes:
+    """The review that decides about one namespace.
+
+    A namespace object counts as an object inside itself (the API server's own request info says so), and is shown by
+    `get`: that is how Kubernetes' `view` role, bound in one namespace, means it.
+    """
+    if resource == NAMESPACES:
+        return _getting(resource, namespace, namespace)
+    return _listing(resource, namespace)
