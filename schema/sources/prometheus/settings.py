@@ -1,0 +1,128 @@
+"""Which Prometheus is asked, how often, and how long an answer may wait for it."""
+
+import re
+from typing import Annotated, Final
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FilePath, ValidationInfo, field_validator
+
+from schema.sources.prometheus.catalogue import PLACEHOLDERS, Level, MetricName, unknown_placeholders
+
+# A rate needs two samples in its window, and one scrape may fail: kubernetes-mixin and Grafana's $__rate_interval both
+# hold to four scrape intervals.
+SCRAPES_IN_A_WINDOW: Final = 4
+
+_DURATION = re.compile(r"(?=\d)(?:(\d+)w)?(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
+_SECONDS: Final = (604_800, 86_400, 3_600, 60, 1)
+
+
+def duration_seconds(text: str) -> int:
+    """Seconds of a Prometheus duration such as `5m` or `1h30m`; ValueError if it is none of at least a second."""
+    found = _DURATION.fullmatch(text)
+    seconds = sum(int(count or 0) * unit for count, unit in zip(found.groups(), _SECONDS, strict=True)) if found else 0
+    if not seconds:
+        raise ValueError("must be a Prometheus duration of at least a second, such as 5m or 1h30m")
+    return seconds
+
+
+def _duration(text: str) -> str:
+    duration_seconds(text)
+    return text
+
+
+def _base_url(text: str) -> str:
+    """`text` as something that `/api/v1/query` can be appended to."""
+    try:
+        url = urlsplit(text)
+        named = bool(url.hostname) and url.port != 0
+    except ValueError:
+        named = False
+        url = urlsplit("")
+    if not named or url.scheme not in ("http", "https"):
+        raise ValueError("must be http://HOST[:PORT][/PATH] or https://HOST[:PORT][/PATH]")
+    if url.username is not None or url.password is not None:
+        raise ValueError("must hold no user and password: give a token by bearer_token_file")
+    if url.query or url.fragment:
+        raise ValueError("must end with its path, without ? and #")
+    return text.rstrip("/")
+
+
+def _promql(template: str) -> str:
+    if not template.strip():
+        raise ValueError("must be a PromQL query")
+    if unknown := unknown_placeholders(template):
+        known = ", ".join(f"${name}" for name in PLACEHOLDERS)
+        raise ValueError(f"{unknown[0]} is no placeholder; there are {known}")
+    return template
+
+
+PromQL = Annotated[str, AfterValidator(_promql)]
+
+
+class PrometheusSettings(BaseModel):
+    """How Prometheus is asked. Without `url` nothing is, and every metric says NOT_CONFIGURED."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    url: Annotated[str, AfterValidator(_base_url)] | None = Field(
+        default=None,
+        description="Address of Prometheus, or of what speaks its HTTP API, such as http://prometheus.monitoring:9090; "
+        "a path in it is kept.",
+    )
+    bearer_token_file: FilePath | None = Field(
+        default=None,
+        description="File with the token sent to Prometheus; read for every query, because mounted tokens rotate.",
+    )
+    ca_file: FilePath | None = Field(
+        default=None,
+        description="Certificates (PEM) that an https Prometheus may be signed by; the system's own if not given.",
+    )
+    timeout_seconds: float = Field(
+        default=2.0,
+        gt=0,
+        le=60,
+        description="Seconds that a query may take; what an answer waits for metrics at most.",
+    )
+    retry_after_seconds: float = Field(
+        default=5.0,
+        gt=0,
+        le=300,
+        description="Seconds after a failure in which nobody waits for Prometheus again.",
+    )
+    scrape_interval_seconds: float = Field(
+        default=15.0,
+        gt=0,
+        le=3600,
+        description="Seconds between two scrapes of a target. Numbers stay the same in between, and so does an answer.",
+    )
+    rate_window: Annotated[str, AfterValidator(_duration)] = Field(
+        default="5m",
+        validate_default=True,  # a longer scrape interval needs a longer window
+        description="Window over which rates are averaged, as a Prometheus duration; at least four scrape intervals.",
+    )
+    stale_after_seconds: float = Field(
+        default=300.0,
+        gt=0,
+        description="Seconds after which a number is too old to be shown (five minutes is Prometheus' own limit).",
+    )
+    response_limit_bytes: int = Field(
+        default=64 * 2**20,
+        ge=2**10,
+        description="Bytes of one answer that are read at most; an answer about 150,000 pods has some 20 MB.",
+    )
+    catalogue: dict[MetricName, dict[Level, PromQL]] = Field(
+        default_factory=dict,
+        description="PromQL in place of the built-in, by metric and level, such as {CPU_USAGE: {POD: …}}. $selector "
+        'stands for the matchers of what is asked for and comes last between braces: metric{container!="",$selector}; '
+        "$instances for the same node names on the label `instance`; $window for the rate window. Series must carry "
+        "`node`, or `namespace` and `pod`; other labels are shown with the metric. Where kubernetes-mixin's recording "
+        "rules exist, their series are cheaper than the built-in queries.",
+    )
+
+    @field_validator("rate_window")
+    @classmethod
+    def _holds_enough_scrapes(cls, window: str, info: ValidationInfo) -> str:
+        interval = info.data.get("scrape_interval_seconds")  # absent where it is itself wrong
+        if interval is not None and duration_seconds(window) < SCRAPES_IN_A_WINDOW * interval:
+            raise ValueError(f"must be at least {SCRAPES_IN_A_WINDOW} times scrape_interval_seconds ({interval:g})")
+        return window
