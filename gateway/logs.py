@@ -1,0 +1,204 @@
+"""Structured logs on the standard library: an event's name and key-values, as text or as lines of JSON.
+
+    logs.event("request", status=200, milliseconds=3.1)              in gateway
+    log = logging.getLogger(__name__)                                in schema and auth, which know no gateway
+    log.warning("watch.failed", extra={"kind": "pods", "reason": "connection refused"})
+
+Both become one line. What a request has `bound` (its id, user, operation) stands in every line written meanwhile.
+
+Promised, by tests/gateway/test_logs.py:
+- one event is one line: control characters and line breaks in names and values are escaped, and the lines of a
+  traceback are indented, so that no value can pass for a line of its own;
+- what looks like a credential leaves nowhere: `redact` is the last resort, applied to the finished line, tracebacks
+  included. The rule before it is that no token is ever handed to a log call;
+- libraries speak from WARNING up, whatever our level is: kubernetes-asyncio logs whole response bodies at DEBUG, and
+  those hold Secrets and tokens;
+- a line that cannot be written costs that line, and prints none of its values.
+"""
+
+import json
+import logging
+import math
+import re
+import sys
+import traceback
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from datetime import UTC, datetime
+from typing import Literal, TextIO
+
+Format = Literal["text", "json"]
+Level = Literal["debug", "info", "warning", "error"]
+
+# The packages whose DEBUG and INFO lines are shown; everybody else is a library.
+OUR_PACKAGES = ("gateway", "schema", "auth")
+
+# What every record has: whatever else stands on one came through `extra=`.
+_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "fields"}
+
+_bound: ContextVar[Mapping[str, object]] = ContextVar("binnacle_log_fields")
+
+_SECRETS: tuple[tuple[re.Pattern[str], str], ...] = (
+    # A JSON Web Token, or its beginning: every one opens with a base64url `{"`.
+    (re.compile(r"eyJ[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*)*"), "***"),
+    # `Authorization: …` as a header, in the text of a dict or in a tuple of bytes, up to the end of the value. Runs of
+    # backslashes are bounded: an unbounded one is quadratic on a path made of nothing else.
+    (
+        re.compile(r"""(\bauthorization\\{0,4}["']?\s*[:=,]\s*b?\\{0,4}["']?)[^\n"'\\,}\])]+""", re.IGNORECASE),
+        r"\1***",
+    ),
+    # The bar is what an exception group draws before each line of an exception's text.
+    (re.compile(r"\b(bearer)(?:[\s|]|%20|\\+[nrt]|\\u00[0-9a-f]{2})+[A-Za-z0-9._~+/=-]+", re.IGNORECASE), r"\1 ***"),
+    # "token": "…" of a TokenReview or an exec plugin's answer.
+    (
+        re.compile(
+            r"""(["'](?:\w*token|password|client_?secret)\\{0,4}["']\s*:\s*b?\\{0,4}["'])[^"'\\]+""",
+            re.IGNORECASE,
+        ),
+        r"\1***",
+    ),
+    (re.compile(r"\b((?:\w+_)?token|password|client_secret)=[^&\s\"']+", re.IGNORECASE), r"\1=***"),
+    # https://user:password@host, bounded for the same reason.
+    (re.compile(r"(://)[^\s\"']{0,256}@"), r"\1***@"),
+)
+
+
+def redact(text: str) -> str:
+    """The text without anything shaped like a credential: rather too much hidden than too little."""
+    for shape, instead in _SECRETS:
+        text = shape.sub(instead, text)
+    return text
+
+
+def event(
+    name: str,
+    /,
+    *,
+    level: int = logging.INFO,
+    error: BaseException | None = None,
+    logger: str = "gateway",
+    **fields: object,
+) -> None:
+    """Write one event, with its key-values and those that the request has bound; `error` adds its traceback."""
+    logging.getLogger(logger).log(level, "%s", name, exc_info=error, extra={"fields": fields})
+
+
+@contextmanager
+def bound(**fields: object) -> Iterator[None]:
+    """Add these key-values to every line written inside, by this task and by those it starts."""
+    outer = _bound.set({**_bound.get({}), **fields})
+    try:
+        yield
+    finally:
+        _bound.reset(outer)
+
+
+def bind(**fields: object) -> None:
+    """Add key-values to what is `bound`, until the innermost `bound` ends: what a request learns on its way."""
+    _bound.set({**_bound.get({}), **fields})
+
+
+def configure(level: Level, format: Format, stream: TextIO | None = None) -> None:  # noqa: A002 - the setting's name
+    """Send all logging of the process to `stream` (standard error), in one format; a second call replaces the first.
+
+    uvicorn must be started with `log_config=None, access_log=False`: then its own loggers end here too, and the one
+    line per request is the gateway's own.
+    """
+    handler = _Handler(sys.stderr if stream is None else stream)
+    handler.setFormatter(TextLines() if format == "text" else JsonLines())
+    handler.addFilter(_libraries_speak_from_warning_up)
+    root = logging.getLogger()
+    for old in [old for old in root.handlers if isinstance(old, _Handler)]:
+        root.removeHandler(old)
+    root.addHandler(handler)
+    root.setLevel(logging.WARNING)
+    for package in OUR_PACKAGES:
+        logging.getLogger(package).setLevel(level.upper())
+
+
+def _libraries_speak_from_warning_up(record: logging.LogRecord) -> bool:
+    """A filter of the handler, not a level of some logger: libraries move their loggers' levels as they like."""
+    return record.levelno >= logging.WARNING or record.name.partition(".")[0] in OUR_PACKAGES
+
+
+class _Handler(logging.StreamHandler[TextIO]):
+    """Our one handler, which `configure` can find again."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
+        """Say that a line was lost. The standard library would print its arguments here, unredacted."""
+        kind = sys.exc_info()[0]
+        reason = kind.__name__ if kind is not None else "unknown"
+        try:
+            self.stream.write(f"log.failed logger={_quoted(record.name)} line={record.lineno} reason={reason}\n")
+        except (OSError, ValueError):  # the stream itself is gone: there is nobody left to tell
+            return
+
+
+class JsonLines(logging.Formatter):
+    """`{"time": …, "level": …, "event": …, "logger": …, key: value, …}`: one object a line, ASCII only."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line: dict[str, object] = {
+            "time": _time(record),
+            "level": record.levelname.lower(),
+            "event": record.getMessage(),
+            "logger": record.name,
+        }
+        reserved = frozenset({*line, "exception"})
+        for key, value in _fields(record).items():
+            line[f"{key}_" if key in reserved else key] = _jsonable(value)
+        if trace := _trace(record):
+            line["exception"] = trace
+        return redact(json.dumps(line))
+
+
+class TextLines(logging.Formatter):
+    """`time LEVEL event key=value …  (logger)`: for people; values that are not one plain word are quoted."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        words = [_time(record), f"{record.levelname:<7}", _printable(record.getMessage())]
+        words += [f"{_printable(key)}={_quoted(value)}" for key, value in _fields(record).items()]
+        line = f"{' '.join(words)}  ({_printable(record.name)})"
+        # Indented, so that no line of an exception's text can pass for a line of the log.
+        return redact("\n  | ".join([line, *(_printable(part) for part in _trace(record).splitlines())]))
+
+
+def _fields(record: logging.LogRecord) -> dict[str, object]:
+    """What was bound, then what the call itself said: through `event`, or through the standard `extra=`."""
+    extra = {key: value for key, value in vars(record).items() if key not in _STANDARD}
+    return {**_bound.get({}), **extra, **getattr(record, "fields", {})}
+
+
+def _time(record: logging.LogRecord) -> str:
+    return datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _trace(record: logging.LogRecord) -> str:
+    if not record.exc_info or record.exc_info[1] is None:
+        return ""
+    # Redacted here as well, while it is one text: a credential may stand on two of its lines.
+    return redact("".join(traceback.format_exception(record.exc_info[1])).rstrip())
+
+
+def _jsonable(value: object) -> object:
+    """Numbers, booleans and null as they are (JSON knows no NaN); everything else as text."""
+    if value is None or isinstance(value, bool | int) or (isinstance(value, float) and math.isfinite(value)):
+        return value
+    return str(value)
+
+
+def _quoted(value: object) -> str:
+    """One word as it is, everything else in quotes: two key-values can always be told apart."""
+    text = str(value)
+    if text and text.isprintable() and not any(mark in text for mark in " \"'=\\"):
+        return text
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{_printable(escaped)}"'
+
+
+def _printable(text: str) -> str:
+    r"""Line breaks, terminal escapes and invisible characters written out: `\n`, `\x1b`, `\u202e`."""
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
