@@ -97,14 +97,14 @@ class Breaker:
         # An attempt from before the breaker opened does not close it: a pause that was asked for is kept.
         if probing:
             self._state = Closed()
-            _log.info("reviews_available")
+            _log.info("reviews.available")
 
     def _open(self, pause: float, *, reason: str) -> None:
         until = self._clock() + pause
         if isinstance(self._state, Open):
             until = max(until, self._state.until)
         elif isinstance(self._state, Closed):  # once for each outage, not once a second
-            _log.warning("reviews_unavailable", extra={"reason": reason, "pause_seconds": pause})
+            _log.warning("reviews.unavailable", extra={"reason": reason, "pause_seconds": pause})
         self._state = Open(until)
 
 

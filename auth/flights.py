@@ -53,7 +53,7 @@ class Flights(Generic[K, V]):
             return
         failure = task.exception()  # also marks it as seen: it may have outlived all who waited for it
         if failure is not None and not isinstance(failure, ClientError):
-            _log.error("flight_failed", extra={"flight": self._name}, exc_info=failure)
+            _log.error("flight.failed", extra={"flight": self._name}, exc_info=failure)
 
     async def aclose(self) -> None:
         """Cancel what is under way and wait until it has ended; those who waited for it hear ReviewsUnavailable."""

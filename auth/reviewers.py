@@ -141,7 +141,7 @@ def _decoded(body: bytes, review: type[_Review]) -> _Review:
     try:
         return msgspec.json.decode(body, type=review)
     except (msgspec.DecodeError, UnicodeDecodeError):
-        _log.error("review_undecodable", extra={"review": review.__name__.strip("_")})
+        _log.error("review.undecodable", extra={"review": review.__name__.strip("_")})
         raise unavailable() from None
 
 

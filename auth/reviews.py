@@ -38,7 +38,7 @@ class ReviewCalls:
             with self._breaker.attempt():
                 reply = await self._answer(path, body)
         if not 200 <= reply.status < 300:
-            _log.error("review_refused", extra={"path": path, "status": reply.status})
+            _log.error("review.refused", extra={"path": path, "status": reply.status})
             raise unavailable()
         return reply.body
 

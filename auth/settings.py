@@ -24,7 +24,7 @@ class AuthSettings(BaseModel):
         ge=0,
         le=5,
         description="How long a verdict on a token counts, in seconds, yes or no, and never past the token's own "
-        "`exp`. The API server keeps its own verdicts for 10 s already: more here would let a revoked token live longer "
+        "`exp`. The API server keeps its own verdicts for 10 s already: more here lets a revoked token live longer "
         "still.",
     )
     allowed_seconds: Seconds = Field(
