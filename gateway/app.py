@@ -1,0 +1,232 @@
+"""The process, wired in one place: what outlives a request is made here, once, and handed down as arguments.
+
+    run        a config → a serving process → an exit code
+    Gateway    everything that outlives a request; opened in order, closed in reverse
+    build_app  the ASGI application over it: the list of its layers is the security policy
+
+When a background task dies the process must not go on showing a frozen picture as live. In this order: not ready, stop
+accepting, drain what is under way, close the sources, exit with the reason. A task group inside the lifespan alone
+would close the sources first: uvicorn goes on serving when its lifespan task dies.
+"""
+
+import asyncio
+import contextlib
+import math
+import signal
+import socket
+from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+
+import strawberry
+import uvicorn
+import uvloop
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from auth.access import NAMESPACES, Access, Resource
+from auth.authenticator import Authenticator
+from auth.reviewers import TokenReviewer
+from gateway import logs
+from gateway.config import Config, DemoOptions, ServerSettings
+from gateway.demo import simulated_cluster
+from gateway.graphiql.assets import DIST, page
+from gateway.http.authentication import Authenticated
+from gateway.http.explorer import ExplorerPage
+from gateway.http.graphql import GraphQLEndpoint
+from gateway.http.health import Readyz, healthz
+from gateway.http.rim import LastResort, RequestLine
+from gateway.version import USER_AGENT
+from schema.execution.extension import Pipeline
+from schema.execution.gather import Gatherer
+from schema.execution.prepare import Documents
+from schema.schema import build_schema
+from schema.sources.kubernetes.client import open_api
+from schema.sources.kubernetes.cluster import Cluster
+from schema.sources.kubernetes.settings import KubernetesSettings
+from schema.sources.prometheus.client import open_prometheus
+from schema.sources.prometheus.settings import PrometheusSettings
+
+
+@dataclass(slots=True)
+class Gateway:
+    """Everything that outlives a request."""
+
+    schema: strawberry.Schema
+    authenticator: Authenticator
+    cluster: Cluster
+    worker: Executor
+    stopping: bool = False
+    failure: BaseException | None = field(default=None)  # what ended the background tasks before their time
+
+    def missing(self) -> str | None:
+        """What keeps the gateway from answering; None when it is ready."""
+        if self.failure is not None:
+            return "a background task died"
+        if self.stopping:
+            return "shutting down"
+        return None if self.cluster.synced else "the first lists are still on their way"
+
+
+@asynccontextmanager
+async def open_gateway(config: Config, stop_serving: Callable[[], None]) -> AsyncIterator[Gateway]:
+    """Open the sources, start the background tasks, build the schema over them; close in reverse.
+
+    Start-up does not wait for the first lists: /readyz does. `stop_serving` is called when a background task dies.
+    """
+    async with AsyncExitStack() as stack:
+        api = await stack.enter_async_context(open_api(config.kubernetes, USER_AGENT))
+        prometheus = await stack.enter_async_context(open_prometheus(config.prometheus, USER_AGENT))
+        worker = stack.enter_context(ThreadPoolExecutor(max_workers=1, thread_name_prefix="large-answers"))
+        cluster = Cluster(api)
+        reviewer = TokenReviewer(api)
+        authenticator = Authenticator(reviewer, config.auth)
+        stack.push_async_callback(authenticator.aclose)
+        access = Access(reviewer, lambda resource: namespaces_with(cluster, resource), config.auth)
+        stack.push_async_callback(access.aclose)
+        pipeline = Pipeline(Documents(), Gatherer(cluster, prometheus, access), worker)
+        gateway = Gateway(build_schema(authenticator, pipeline), authenticator, cluster, worker)
+        background = asyncio.create_task(cluster.run(), name="cluster")
+        stack.push_async_callback(_end, background)
+        background.add_done_callback(lambda task: _died(task, gateway, stop_serving))
+        yield gateway
+
+
+def namespaces_with(cluster: Cluster, resource: Resource) -> frozenset[str]:
+    """Where it is worth asking for rights: every namespace that exists, also without objects of the kind.
+
+    Somebody who may list pods in an empty namespace gets an empty list, not a refusal.
+    """
+    snapshot = cluster.snapshot()
+    existing = frozenset(namespace.name for namespace in snapshot.namespaces)
+    if resource == NAMESPACES:
+        return existing
+    return existing | frozenset(snapshot.pods.namespaces()) | frozenset(snapshot.services.namespaces())
+
+
+def _died(task: asyncio.Task[None], gateway: Gateway, stop_serving: Callable[[], None]) -> None:
+    if task.cancelled():
+        return  # the ordinary end
+    gateway.failure = task.exception() or RuntimeError(f"{task.get_name()} ended by itself")
+    stop_serving()
+
+
+async def _end(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.wait([task])  # its failure, if any, is told by `run`
+
+
+def build_app(gateway: Gateway, server: ServerSettings) -> Starlette:
+    """The ASGI application. Without a token: health, GraphiQL's page and its assets; nothing else."""
+    endpoint = GraphQLEndpoint(gateway.schema, gateway.worker, server.body_limit_bytes)
+    return Starlette(
+        routes=[
+            Route("/healthz", healthz),
+            Route("/readyz", Readyz(gateway.missing)),
+            Route("/graphql", ExplorerPage(Authenticated(endpoint, gateway.authenticator), page())),
+            Mount("/graphiql", StaticFiles(directory=DIST)),
+        ],
+        middleware=[Middleware(RequestLine), Middleware(LastResort)],
+    )
+
+
+class _Server(uvicorn.Server):
+    """uvicorn, with signals left to the process: its own handler would raise them again after a clean shutdown."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+async def serve(config: Config, announce: Callable[[str], None] | None = None) -> int:
+    """Serve until a signal comes (exit code 0) or a background task dies (1; the log has the reason).
+
+    `announce` is called with the gateway's address once connections are accepted. Raises OSError when the address
+    cannot be listened on.
+    """
+    settings = config.server
+    with listen(settings) as listener:
+        server: _Server | None = None
+
+        def stop() -> None:
+            gateway.stopping = True
+            if server is not None:
+                server.should_exit = True
+
+        async with open_gateway(config, stop) as gateway:
+            server = _Server(_uvicorn_config(build_app(gateway, settings), settings))
+            _stop_on_signals(stop)
+            address = address_of(settings, listener)
+            logs.event("serving", address=address)
+            if announce is not None:
+                announce(address)
+            await server.serve(sockets=[listener])
+            logs.event("stopping", reason="signal" if gateway.failure is None else "a background task died")
+    if gateway.failure is None:
+        return 0
+    logs.event("died", level=40, error=gateway.failure)
+    return 1
+
+
+def listen(settings: ServerSettings) -> socket.socket:
+    """The listening socket, opened before anything else: a port in use is known at once."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    return socket.create_server((settings.host, settings.port), family=family, backlog=2048)
+
+
+def address_of(settings: ServerSettings, listener: socket.socket) -> str:
+    """The address as a person would open it: `http://127.0.0.1:8080`."""
+    host, port = listener.getsockname()[:2]
+    shown = {"0.0.0.0": "localhost", "::": "localhost"}.get(host, f"[{host}]" if ":" in host else host)
+    return f"{settings.protocol}://{shown}:{port}"
+
+
+def _stop_on_signals(stop: Callable[[], None]) -> None:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop)
+
+
+def _uvicorn_config(app: Starlette, settings: ServerSettings) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        lifespan="off",  # `open_gateway` is the lifespan
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        ws="none",
+        timeout_graceful_shutdown=math.ceil(settings.shutdown_grace_seconds),
+        ssl_certfile=settings.tls_certificate,
+        ssl_keyfile=settings.tls_key,
+    )
+
+
+def run(config: Config) -> int:
+    """Serve the cluster that the config names; returns the exit code."""
+    logs.configure(config.server.log_level, config.server.log_format)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(serve(config))
+
+
+def run_demo(options: DemoOptions, announce: Callable[[str], None]) -> int:
+    """Serve a simulated cluster of the size asked for; returns the exit code."""
+    logs.configure("warning", "text")
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(_serve_demo(options, announce))
+
+
+async def _serve_demo(options: DemoOptions, announce: Callable[[str], None]) -> int:
+    async with simulated_cluster(
+        nodes=options.nodes, pods_per_node=options.pods_per_node, churn=options.churn, seed=options.seed
+    ) as simulated:
+        return await serve(
+            Config(
+                server=ServerSettings(host=options.host, port=options.port),
+                kubernetes=KubernetesSettings(server=simulated.kubernetes_url, token_file=simulated.gateway_token_file),
+                prometheus=PrometheusSettings(url=simulated.prometheus_url),
+            ),
+            announce,
+        )

@@ -1,0 +1,69 @@
+"""Answers as bytes. The only place that encodes what leaves, and that decides what of an error may leave."""
+
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+import orjson
+from graphql import GraphQLError, GraphQLFormattedError, GraphQLSyntaxError
+from starlette.responses import Response
+
+from auth.errors import ClientError, Code, InternalError, Unauthenticated, Unavailable
+from gateway import logs
+from gateway.http.media import MediaType
+
+# Answers depend on who asks: nobody else's cache may keep them, and a browser's must not confuse two people.
+_HEADERS: Final = {"Cache-Control": "private, no-cache", "Vary": "Authorization, Accept"}
+
+
+def client_error(error: GraphQLError) -> ClientError | None:
+    """The ClientError that a located or plain error stands for; None for everything else."""
+    if isinstance(error, ClientError):
+        return error
+    return error.original_error if isinstance(error.original_error, ClientError) else None
+
+
+def present(errors: Iterable[GraphQLError]) -> list[GraphQLFormattedError]:
+    """Errors as clients see them: ours as they are, graphql-core's with a code, everything else masked and logged."""
+    return [_present(error) for error in errors]
+
+
+def _present(error: GraphQLError) -> GraphQLFormattedError:
+    if client_error(error) is not None:
+        return error.formatted
+    if error.original_error is None:
+        code = Code.GRAPHQL_PARSE_FAILED if isinstance(error, GraphQLSyntaxError) else Code.GRAPHQL_VALIDATION_FAILED
+        return {**error.formatted, "extensions": {"code": str(code)}}
+    logs.event("resolver.failed", level=40, error=error.original_error, path=error.path)
+    masked = GraphQLError(InternalError().message, nodes=error.nodes, path=error.path)
+    return {**masked.formatted, "extensions": {"code": str(Code.INTERNAL)}}
+
+
+def encode(body: Mapping[str, object]) -> bytes:
+    return orjson.dumps(body)
+
+
+def answer(body: bytes, media_type: MediaType, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """A response with an encoded GraphQL answer."""
+    return Response(
+        body,
+        status_code=status,
+        headers={**_HEADERS, **(headers or {})},
+        media_type=f"{media_type}; charset=utf-8",
+    )
+
+
+def refuse(error: ClientError, media_type: MediaType) -> Response:
+    """A response that consists of one error: nothing was executed. Its status is the error's own."""
+    body = encode({"errors": [error.formatted]})
+    return answer(body, media_type, 500 if error.status == 200 else error.status, refusal_headers(error))
+
+
+def refusal_headers(error: ClientError) -> dict[str, str]:
+    """What HTTP says beside the error itself (RFC 6750 for 401, RFC 9110 for 503)."""
+    match error:
+        case Unauthenticated():
+            return {"WWW-Authenticate": "Bearer"}
+        case Unavailable():
+            return {"Retry-After": str(error.retry_after)}
+        case _:
+            return {}

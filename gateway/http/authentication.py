@@ -1,0 +1,31 @@
+"""The first lock: whose token it is, before anything else is done with a request."""
+
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from auth.authenticator import Authenticator
+from auth.errors import ClientError
+from gateway import logs
+from gateway.http.answers import refuse
+from gateway.http.media import MediaType, negotiate
+
+
+class Authenticated:
+    """Passes on requests whose token the API server knows; answers all others itself, without reading their body.
+
+    A refused upload's connection is closed by the server, which has nothing to wait for.
+    """
+
+    def __init__(self, app: ASGIApp, authenticator: Authenticator) -> None:
+        self._app = app
+        self._authenticator = authenticator
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            identity = await self._authenticator.verify(scope["headers"])
+        except ClientError as error:
+            media_type = negotiate(Headers(scope=scope).get("accept")) or MediaType.JSON
+            await refuse(error, media_type)(scope, receive, send)
+            return
+        logs.bind(user=identity.username)
+        await self._app(scope, receive, send)

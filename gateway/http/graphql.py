@@ -1,0 +1,181 @@
+"""GraphQL over HTTP: POST with a JSON body, GET for queries.
+
+https://graphql.github.io/graphql-over-http/draft/
+"""
+
+import asyncio
+from concurrent.futures import Executor
+from typing import Any, Final, final
+
+import msgspec
+import strawberry
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+from strawberry.types import ExecutionResult
+from strawberry.types.execution import PreExecutionError
+from strawberry.types.graphql import OperationType
+
+from auth.errors import BadRequest, ClientError
+from gateway import logs
+from gateway.http.answers import answer, client_error, encode, present, refusal_headers, refuse
+from gateway.http.media import MediaType, negotiate
+from schema.execution.context import GraphContext
+
+_ALLOWED: Final = "GET, POST"
+_GET_OPERATIONS: Final = (OperationType.QUERY,)
+_POST_OPERATIONS: Final = (OperationType.QUERY, OperationType.MUTATION)
+
+
+class GraphQLRequest(msgspec.Struct, frozen=True, rename="camel"):
+    """The parameters of a request; everything else in its body is ignored, as the specification wants."""
+
+    query: str | None = None
+    operation_name: str | None = None
+    variables: dict[str, Any] | None = None
+    extensions: dict[str, Any] | None = None
+
+
+class MethodNotAllowed(BadRequest):
+    status = 405
+
+
+class NotAcceptable(BadRequest):
+    status = 406
+
+
+class BodyTooLarge(BadRequest):
+    status = 413
+
+
+class UnsupportedMediaType(BadRequest):
+    status = 415
+
+
+@final
+class GraphQLEndpoint:
+    """Executes the requests that passed the first lock, and turns their results into answers."""
+
+    def __init__(self, schema: strawberry.Schema, worker: Executor, body_limit_bytes: int) -> None:
+        self._schema = schema
+        self._worker = worker
+        self._body_limit = body_limit_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive)
+        response = await self._respond(request)
+        await response(scope, receive, send)
+
+    async def _respond(self, request: Request) -> Response:
+        media_type = negotiate(request.headers.get("accept"))
+        try:
+            if media_type is None:
+                raise NotAcceptable(f"The answer can be {' or '.join(MediaType)}; Accept names neither")
+            asked = await self._read(request)
+            if not asked.query:
+                raise BadRequest("`query` is missing: send the document to execute")
+        except MethodNotAllowed as error:
+            response = refuse(error, media_type or MediaType.JSON)
+            response.headers["Allow"] = _ALLOWED
+            return response
+        except ClientError as error:
+            return refuse(error, media_type or MediaType.JSON)
+        return await self._execute(request, asked, media_type)
+
+    async def _read(self, request: Request) -> GraphQLRequest:
+        match request.method:
+            case "GET":
+                return _from_url(request)
+            case "POST":
+                return _from_body(await self._body(request))
+            case _:
+                raise MethodNotAllowed(f"{request.method} is not how GraphQL is asked; use POST, or GET for queries")
+
+    async def _body(self, request: Request) -> bytes:
+        """The JSON body, never more of it than the limit."""
+        _check_content_type(request)
+        body = bytearray()
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > self._body_limit:
+                raise BodyTooLarge(f"The body is longer than {self._body_limit} bytes", limit=self._body_limit)
+        return bytes(body)
+
+    async def _execute(self, request: Request, asked: GraphQLRequest, media_type: MediaType) -> Response:
+        context = GraphContext(headers=request.scope["headers"], request_id=request.scope["request_id"])
+        if asked.operation_name:
+            logs.bind(operation=asked.operation_name)
+        result = await self._schema.execute(
+            asked.query,
+            variable_values=asked.variables,
+            context_value=context,
+            operation_name=asked.operation_name,
+            allowed_operation_types=_GET_OPERATIONS if request.method == "GET" else _POST_OPERATIONS,
+        )
+        body = _body_of(result)
+        if context.large:  # some megabytes: their encoding would hold up small answers just as their execution would
+            loop = asyncio.get_running_loop()
+            return answer(await loop.run_in_executor(self._worker, encode, body), media_type)
+        return _answer(result, body, media_type)
+
+
+def _answer(result: ExecutionResult, body: dict[str, object], media_type: MediaType) -> Response:
+    if not isinstance(result, PreExecutionError):
+        return answer(encode(body), media_type)
+    errors = [error for error in map(client_error, result.errors or ()) if error is not None]
+    if errors:
+        status = max(error.status for error in errors)
+        return answer(encode(body), media_type, 400 if status == 200 else status, refusal_headers(errors[0]))
+    # A document that cannot be executed: the old media type says so in the body alone, as its clients expect.
+    return answer(encode(body), media_type, 200 if media_type is MediaType.JSON else 400)
+
+
+def _body_of(result: ExecutionResult) -> dict[str, object]:
+    """`data` is absent, not null, when nothing was executed (GraphQL specification, Response Format)."""
+    body: dict[str, object] = {} if isinstance(result, PreExecutionError) else {"data": result.data}
+    if result.errors:
+        body["errors"] = present(result.errors)
+    if result.extensions:
+        body["extensions"] = result.extensions
+    return body
+
+
+def _check_content_type(request: Request) -> None:
+    kind, *parameters = (part.strip().lower() for part in request.headers.get("content-type", "").split(";"))
+    if kind != "application/json":
+        raise UnsupportedMediaType(f"The body must be application/json, not {kind or 'nothing'}")
+    charsets = [part.partition("=")[2].strip('"') for part in parameters if part.startswith("charset=")]
+    if any(charset not in ("utf-8", "utf8") for charset in charsets):
+        raise UnsupportedMediaType(f"The body must be encoded as UTF-8, not {charsets[0]}")
+    if request.headers.get("content-encoding", "identity").lower() != "identity":
+        raise UnsupportedMediaType("The body must not be compressed")
+
+
+def _from_body(body: bytes) -> GraphQLRequest:
+    try:
+        return msgspec.json.decode(body, type=GraphQLRequest)
+    except msgspec.ValidationError as error:
+        if body.lstrip().startswith(b"["):
+            raise BadRequest("Several operations in one request are not supported; send one JSON object") from None
+        raise BadRequest(f"The body is not a GraphQL request: {error}") from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise BadRequest(f"The body is not JSON: {error}") from None
+
+
+def _from_url(request: Request) -> GraphQLRequest:
+    parameters = request.query_params
+    return GraphQLRequest(
+        parameters.get("query"),
+        parameters.get("operationName") or None,
+        _json_parameter("variables", parameters.get("variables")),
+        _json_parameter("extensions", parameters.get("extensions")),
+    )
+
+
+def _json_parameter(name: str, text: str | None) -> dict[str, Any] | None:
+    if not text:
+        return None
+    try:
+        return msgspec.json.decode(text, type=dict[str, Any] | None)
+    except (msgspec.DecodeError, UnicodeError) as error:
+        raise BadRequest(f"`{name}` is not a JSON object: {error}", parameter=name) from None

@@ -1,0 +1,15 @@
+"""The limits of arguments: nothing longer than what it could match is ever looked for."""
+
+from typing import Final
+
+from auth.errors import ArgumentTooLong
+
+UID_BYTES: Final = 40  # a Kubernetes UID has 36
+NAME_BYTES: Final = 255  # Kubernetes' names end at 253 bytes, the replaced dashboard's keys at 255
+LABEL_KEY_BYTES: Final = 317  # Kubernetes: a prefix of 253 bytes, a slash, a name of 63
+
+
+def check_length(argument: str, value: str | None, limit: int) -> None:
+    """Raise ArgumentTooLong when `value` has more than `limit` bytes in UTF-8. `argument` is its name in the query."""
+    if value is not None and (got := len(value.encode())) > limit:
+        raise ArgumentTooLong(argument, got=got, limit=limit)

@@ -1,0 +1,80 @@
+"""What one request carries from the HTTP layer to its resolvers and back."""
+
+from dataclasses import dataclass, field
+
+import strawberry
+
+from auth.access import Everywhere, Resource, Scope
+from auth.context import RequestContext
+from auth.errors import ClientError, Forbidden, Unavailable
+from schema.execution.problems import Problems
+from schema.execution.view import View
+
+
+@dataclass
+class GraphContext(RequestContext):
+    """A request's context: auth's part, and the view its resolvers read."""
+
+    problems: Problems = field(default_factory=Problems)
+    large: bool = False  # executed, and to be encoded, in the worker thread
+    _view: View | None = None
+
+    @property
+    def view(self) -> View:
+        """The view; a resolver that runs before gather has made one is a mistake of ours."""
+        if self._view is None:
+            raise AssertionError("resolvers run over a view, and none was gathered")
+        return self._view
+
+    @view.setter
+    def view(self, view: View) -> None:
+        self._view = view
+
+
+GraphInfo = strawberry.Info[GraphContext, None]
+
+
+class SourceRefused(Unavailable):
+    """The gateway's own account may not watch a kind: that kind alone cannot be shown."""
+
+    status = 200
+
+
+def listable(info: GraphInfo, resource: Resource, namespace: str | None = None) -> Scope | None:
+    """Where the caller may list `resource`; with a namespace: if they may there.
+
+    None when nowhere (not there), which is then told once per field of the document. Whether the namespace or any
+    object exists plays no part in it.
+    """
+    view = info.context.view
+    reason = view.refused.get(resource.name)
+    if reason is not None:
+        _refuse(info, SourceRefused(reason, resource=resource.name))
+        return None
+    scope = view.visibility.scope(resource)
+    if isinstance(scope, Everywhere) or (scope if namespace is None else namespace in scope):
+        return scope
+    _refuse(info, missing_right(resource))
+    return None
+
+
+def refuse_look_up(info: GraphInfo, resource: Resource, namespace: str, name: str) -> bool:
+    """Whether a look-up by name must stay unanswered, which is then told; the answer does not depend on the object."""
+    view = info.context.view
+    if resource.name not in view.refused and view.visibility.reads(resource, namespace, name):
+        return False
+    reason = view.refused.get(resource.name)
+    _refuse(info, SourceRefused(reason, resource=resource.name) if reason else missing_right(resource, "get"))
+    return True
+
+
+def missing_right(resource: Resource, verb: str = "list") -> Forbidden:
+    """Names the right in Kubernetes' own words, so that a person can ask for it."""
+    return Forbidden(f"You may not {verb} {resource.name}", verb=verb, group=resource.group, resource=resource.name)
+
+
+def _refuse(info: GraphInfo, error: ClientError) -> None:
+    raw = info._raw_info  # noqa: SLF001 - the path and the field's node are nowhere else
+    key = id(raw.field_nodes[0])  # the document outlives the request: one error per field of the document
+    if not info.context.problems.met(key):
+        info.context.problems.report(key, error, raw)

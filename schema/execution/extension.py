@@ -1,0 +1,117 @@
+"""Prepare, gather, execute: the extension behind auth's that turns a verified request into its answer.
+
+It sets the document, the outcome of validation and the result on Strawberry's execution context, so that Strawberry's
+own steps find their work done: nothing private of graphql-core is overridden. An operation's plan (the compiled path)
+will be found by `PreparedDocument` and take the place of `execute_sync` in `_execute`; both read the same View.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from typing import Final
+
+import strawberry
+from graphql import ExecutionResult, GraphQLError, OperationDefinitionNode, OperationType, execute_sync
+from graphql.execution.values import VariableValues, get_variable_values
+from strawberry.extensions import SchemaExtension
+
+from auth.access import NODES, PODS, Everywhere
+from auth.errors import BadRequest, Unauthenticated
+from schema.execution.context import GraphContext
+from schema.execution.gather import Gatherer
+from schema.execution.needs import Needs, collect_needs
+from schema.execution.prepare import Documents, PreparedDocument
+from schema.execution.view import View
+
+# An answer of more objects takes longer than a small answer should wait for: about 3 ms in stock execution.
+LARGE_ANSWER_OBJECTS: Final = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Pipeline:
+    """What execution needs beyond one request; made once, beside the schema it belongs to."""
+
+    documents: Documents
+    gatherer: Gatherer
+    worker: Executor  # one thread, for large answers
+
+
+class ExecutionExtension(SchemaExtension):
+    """Answers one operation. Runs after auth's extension; without an identity it refuses by itself."""
+
+    def __init__(self, pipeline: Pipeline) -> None:
+        self._pipeline = pipeline
+
+    async def on_operation(self) -> AsyncIterator[None]:  # type: ignore[override]
+        execution = self.execution_context
+        prepared = self._pipeline.documents.prepare(self._schema, execution.query or "")
+        operation = prepared.operation(execution._provided_operation_name)  # noqa: SLF001 - as sent, not derived
+        if operation.operation not in {OperationType(kind.value) for kind in execution.allowed_operations}:
+            raise BadRequest(f"A {operation.operation.value} is not allowed here; send it as POST", allowed="query")
+        execution.graphql_document = prepared.document
+        execution.pre_execution_errors = list(prepared.errors)
+        if not prepared.errors:
+            variables = get_variable_values(
+                self._schema._schema,  # noqa: SLF001
+                operation.variable_definitions or (),
+                execution.variables or {},
+            )
+            if isinstance(variables, list):
+                execution.pre_execution_errors = variables
+            else:
+                execution.result = await self._answer(prepared, operation, variables)
+        yield
+
+    @property
+    def _schema(self) -> strawberry.Schema:
+        return self.execution_context.schema
+
+    async def _answer(
+        self, prepared: PreparedDocument, operation: OperationDefinitionNode, variables: VariableValues
+    ) -> ExecutionResult:
+        context: GraphContext = self.execution_context.context
+        if context.identity is None:
+            raise Unauthenticated("Nobody has verified who asks")
+        needs = collect_needs(self._schema, operation, prepared.fragments, variables)
+        context.view = await self._pipeline.gatherer.view(context.identity, needs)
+        if reachable_objects(needs, context.view) <= LARGE_ANSWER_OBJECTS:
+            return self._execute(prepared, context)
+        context.large = True
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._pipeline.worker, self._execute, prepared, context)
+
+    def _execute(self, prepared: PreparedDocument, context: GraphContext) -> ExecutionResult:
+        """The answer over the view, without waiting for anything; safe in a thread, since the view never changes."""
+        execution = self.execution_context
+        result = execute_sync(
+            self._schema._schema,  # noqa: SLF001
+            prepared.document,
+            context_value=context,
+            variable_values=execution.variables,
+            operation_name=execution._provided_operation_name,  # noqa: SLF001
+            executor_class=self._schema.execution_context_class,
+        )
+        shared: list[GraphQLError] = context.problems.errors()
+        return ExecutionResult(result.data, [*(result.errors or ()), *shared] or None)
+
+
+def reachable_objects(needs: Needs, view: View) -> int:
+    """An upper bound, by what the caller may see, of the objects that the operation's lists can come to."""
+    count = 0
+    for need in needs.access:
+        if need.name:
+            count += 1
+        elif need.resource == NODES:
+            count += len(view.snapshot.nodes)
+        elif need.resource == PODS:
+            count += _visible_pods(view, need.namespaces)
+    return count
+
+
+def _visible_pods(view: View, namespaces: frozenset[str] | None) -> int:
+    pods = view.snapshot.pods
+    scope = view.visibility.scope(PODS)
+    if isinstance(scope, Everywhere):
+        return len(pods) if namespaces is None else sum(pods.count_in(name) for name in namespaces)
+    return sum(pods.count_in(name) for name in (scope if namespaces is None else scope & namespaces))

@@ -1,0 +1,149 @@
+"""The only place where a query waits: for rights, then for metrics."""
+
+from collections.abc import Collection, Iterable, Mapping
+from typing import Final, Protocol, final
+
+from auth.access import NODES, PODS, Access, AccessNeed, Everywhere, Visibility
+from auth.errors import NotSynced
+from auth.identity import Identity
+from schema.execution.needs import MetricNeed, Needs, Reach
+from schema.execution.view import View
+from schema.sources.kubernetes.cluster import ClusterSnapshot, KindStatus
+from schema.sources.prometheus.catalogue import Level, MetricName
+from schema.sources.prometheus.frames import MetricFrame, Question, Selector
+
+# Longer selectors cost Prometheus more than the rows that they save; from here on, all series are asked for.
+NAMED_AT_MOST: Final = 256
+
+
+class KubernetesSource(Protocol):
+    """What gather needs of the watch cache."""
+
+    def snapshot(self) -> ClusterSnapshot: ...
+    def status(self) -> Mapping[str, KindStatus]: ...
+
+
+class MetricsSource(Protocol):
+    """What gather needs of Prometheus. Never raises for a source's failure: the frames carry it."""
+
+    async def frames(self, questions: Iterable[Question]) -> Mapping[Question, MetricFrame]: ...
+
+
+@final
+class Gatherer:
+    """Turns the needs of an operation and the identity of its caller into a View."""
+
+    def __init__(self, kubernetes: KubernetesSource, metrics: MetricsSource, access: Access) -> None:
+        self._kubernetes = kubernetes
+        self._metrics = metrics
+        self._access = access
+
+    async def view(self, identity: Identity, needs: Needs) -> View:
+        """Await what the operation needs. Raises NotSynced and ReviewsUnavailable: then nothing can be answered."""
+        refused = self._refused_kinds(needs.access)
+        visibility = await self._access.visibility(identity, needs.access)
+        questions = _questions(needs.metrics, self._kubernetes.snapshot(), visibility)
+        frames = await self._frames(questions.values())
+        return View(
+            self._kubernetes.snapshot(),  # taken again: the answer shows the moment after the last wait
+            visibility,
+            {asked: frames[question] for asked, question in questions.items()},
+            refused,
+        )
+
+    async def _frames(self, questions: Collection[Question]) -> Mapping[Question, MetricFrame]:
+        """A frame for every question; those that no object is in reach of are empty, and not asked."""
+        asked = [question for question in questions if not question.selector.empty]
+        frames = dict(await self._metrics.frames(asked)) if asked else {}
+        return {question: frames.get(question) or MetricFrame(question, {}) for question in questions}
+
+    def _refused_kinds(self, access: Iterable[AccessNeed]) -> dict[str, str]:
+        """Why kinds cannot be shown at all: the gateway's own account may not watch them."""
+        status = self._kubernetes.status()
+        refused: dict[str, str] = {}
+        for kind in sorted({need.resource.name for need in access}):
+            if status[kind].refused:
+                refused[kind] = f"The gateway's own account may not list and watch {kind}: {status[kind].reason}"
+            elif not status[kind].synced:
+                raise NotSynced(f"The first list of {kind} is still on its way", kind=kind)
+        return refused
+
+
+def _questions(
+    needs: Iterable[MetricNeed], snapshot: ClusterSnapshot, visibility: Visibility
+) -> dict[tuple[MetricName, Level], Question]:
+    """One question per metric and level: the union of what its fields can come to."""
+    reaches: dict[tuple[MetricName, Level], set[Reach]] = {}
+    for need in needs:
+        reaches.setdefault((need.metric, need.level), set()).add(need.reach)
+    return {
+        (metric, level): Question(metric, level, _selector(level, wanted, snapshot, visibility))
+        for (metric, level), wanted in reaches.items()
+    }
+
+
+def _selector(level: Level, reaches: Iterable[Reach], snapshot: ClusterSnapshot, visibility: Visibility) -> Selector:
+    if level is Level.NODE:
+        return Selector(names=_bounded(_union(_known_nodes(reach, snapshot, visibility) for reach in reaches)))
+    selectors = [_pod_selector(reach, snapshot, visibility) for reach in reaches]
+    return Selector(
+        namespaces=_bounded(_union(selector.namespaces for selector in selectors)),
+        names=_bounded(_union(selector.names for selector in selectors)),
+    )
+
+
+def _known_nodes(reach: Reach, snapshot: ClusterSnapshot, visibility: Visibility) -> frozenset[str] | None:
+    """Only names read from the store ever reach PromQL; and only visible ones, or the time it takes would tell."""
+    if reach.nodes is None:
+        return None
+    return frozenset(
+        name for name in reach.nodes if visibility.reads(NODES, "", name) and snapshot.nodes.get("", name) is not None
+    )
+
+
+def _pod_selector(reach: Reach, snapshot: ClusterSnapshot, visibility: Visibility) -> Selector:
+    """The pods in reach by name, where they are few; else their namespaces, where those are few; else all."""
+    if reach.pods is not None and reach.namespaces is not None:
+        found = {
+            (namespace, name)
+            for namespace in reach.namespaces
+            for name in reach.pods
+            if visibility.reads(PODS, namespace, name) and snapshot.pods.get(namespace, name) is not None
+        }
+        return _named(found)
+    if reach.nodes is not None:
+        return _named(
+            {
+                (pod.namespace, pod.name)
+                for node in reach.nodes
+                for pod in snapshot.pods.on_node(node)
+                if pod.namespace in visibility.scope(PODS)
+                and (reach.namespaces is None or pod.namespace in reach.namespaces)
+            }
+        )
+    return Selector(namespaces=_namespaces(reach, snapshot, visibility))
+
+
+def _named(pods: set[tuple[str, str]]) -> Selector:
+    return Selector(frozenset(namespace for namespace, _ in pods), frozenset(name for _, name in pods))
+
+
+def _namespaces(reach: Reach, snapshot: ClusterSnapshot, visibility: Visibility) -> frozenset[str] | None:
+    scope = visibility.scope(PODS)
+    if reach.namespaces is not None:
+        return frozenset(name for name in reach.namespaces if snapshot.pods.count_in(name))
+    return None if isinstance(scope, Everywhere) else scope
+
+
+def _union(parts: Iterable[frozenset[str] | None]) -> frozenset[str] | None:
+    """All names of all parts; None (everything) as soon as one part is everything."""
+    union: frozenset[str] = frozenset()
+    for part in parts:
+        if part is None:
+            return None
+        union |= part
+    return union
+
+
+def _bounded(names: frozenset[str] | None) -> frozenset[str] | None:
+    return None if names is None or len(names) > NAMED_AT_MOST else names

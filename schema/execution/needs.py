@@ -1,0 +1,169 @@
+"""What the fields of one operation need before they can be resolved without waiting.
+
+A field says it where it is defined, in its metadata: a hook that is called with the field's own arguments and with
+what the fields above it can reach. Gather awaits the union of all answers; resolvers then only read.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import strawberry
+from graphql import (
+    FragmentDefinitionNode,
+    GraphQLError,
+    GraphQLField,
+    GraphQLObjectType,
+    OperationDefinitionNode,
+    get_named_type,
+)
+from graphql.execution.collect_fields import (
+    FieldDetailsList,
+    FragmentDetails,
+    collect_fields,
+    collect_subfields,
+)
+from graphql.execution.values import VariableValues, get_argument_values
+from strawberry.types.arguments import convert_arguments
+from strawberry.types.field import StrawberryField
+
+from auth.access import AccessNeed
+from schema.sources.prometheus.catalogue import Level, MetricName
+
+_NEEDS: Final = "binnacle/needs"
+_DEFINITION: Final = "strawberry-definition"  # where Strawberry keeps its own field behind graphql-core's
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """Which objects a field can come to, as far as its arguments and those above it narrow it; None: all.
+
+    It narrows questions to Prometheus, never what is shown.
+    """
+
+    nodes: frozenset[str] | None = None
+    namespaces: frozenset[str] | None = None
+    pods: frozenset[str] | None = None
+
+
+EVERYTHING: Final = Reach()
+
+
+@dataclass(frozen=True, slots=True)
+class MetricNeed:
+    """One metric of one level, of the objects in reach."""
+
+    metric: MetricName
+    level: Level
+    reach: Reach
+
+
+@dataclass(frozen=True, slots=True)
+class FieldNeeds:
+    """What one field asks for, and what the fields inside it can reach (None: what it can reach itself)."""
+
+    access: tuple[AccessNeed, ...] = ()
+    metrics: tuple[MetricNeed, ...] = ()
+    reach: Reach | None = None
+
+
+NeedsHook = Callable[..., FieldNeeds]
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """What one operation asks for: the union over its fields."""
+
+    access: frozenset[AccessNeed]
+    metrics: frozenset[MetricNeed]
+
+
+def needing(hook: NeedsHook) -> Mapping[str, NeedsHook]:
+    """Field metadata: `hook(reach, **arguments)` says what the field needs; arguments as the resolver gets them."""
+    return {_NEEDS: hook}
+
+
+@dataclass(slots=True)
+class _Walk:
+    """Follows the fields that will be executed: fragments, @skip and @include as graphql-core itself reads them."""
+
+    schema: strawberry.Schema
+    operation: OperationDefinitionNode
+    fragments: dict[str, FragmentDetails]
+    variables: VariableValues
+    access: set[AccessNeed] = field(default_factory=set)
+    metrics: set[MetricNeed] = field(default_factory=set)
+
+    def root(self, query_type: GraphQLObjectType) -> None:
+        collected = collect_fields(
+            self.schema._schema,  # noqa: SLF001 - Strawberry has no public name for its graphql-core schema
+            self.fragments,
+            self.variables,
+            query_type,
+            self.operation,
+        )
+        self._fields(query_type, collected.grouped_field_set, EVERYTHING)
+
+    def _fields(self, parent: GraphQLObjectType, fields: Mapping[str, FieldDetailsList], reach: Reach) -> None:
+        for details in fields.values():
+            definition = parent.fields.get(details[0].node.name.value)
+            if definition is not None:  # __typename and introspection need nothing
+                self._field(definition, details, reach)
+
+    def _field(self, definition: GraphQLField, details: FieldDetailsList, reach: Reach) -> None:
+        asked = self._asked(definition, details, reach)
+        self.access.update(asked.access)
+        self.metrics.update(asked.metrics)
+        inner = get_named_type(definition.type)
+        if not isinstance(inner, GraphQLObjectType):
+            return
+        collected = collect_subfields(
+            self.schema._schema,  # noqa: SLF001
+            self.fragments,
+            self.variables,
+            self.operation,
+            inner,
+            details,
+        )
+        self._fields(inner, collected.grouped_field_set, asked.reach or reach)
+
+    def _asked(self, definition: GraphQLField, details: FieldDetailsList, reach: Reach) -> FieldNeeds:
+        strawberry_field: StrawberryField = definition.extensions[_DEFINITION]
+        hook: NeedsHook | None = strawberry_field.metadata.get(_NEEDS)
+        if hook is None:
+            return FieldNeeds()
+        try:
+            return hook(reach, **self._arguments(definition, strawberry_field, details))
+        except GraphQLError:
+            return FieldNeeds()  # the resolver meets the same bad argument, and can say where it stands
+
+    def _arguments(
+        self, definition: GraphQLField, strawberry_field: StrawberryField, details: FieldDetailsList
+    ) -> dict[str, Any]:
+        values = get_argument_values(definition, details[0].node, self.variables, details[0].fragment_variable_values)
+        return convert_arguments(
+            values,
+            strawberry_field.arguments,
+            scalar_registry=self.schema.schema_converter.scalar_registry,
+            config=self.schema.config,
+        )
+
+
+def collect_needs(
+    schema: strawberry.Schema,
+    operation: OperationDefinitionNode,
+    fragments: Mapping[str, FragmentDefinitionNode],
+    variables: VariableValues,
+) -> Needs:
+    """Walk a validated query operation with coerced variables; nothing is awaited and nothing is resolved."""
+    walk = _Walk(
+        schema,
+        operation,
+        {name: FragmentDetails(definition) for name, definition in fragments.items()},
+        variables,
+    )
+    query_type = schema._schema.query_type  # noqa: SLF001
+    if query_type is None:
+        raise AssertionError("a schema without queries")
+    walk.root(query_type)
+    return Needs(frozenset(walk.access), frozenset(walk.metrics))

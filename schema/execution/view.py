@@ -1,0 +1,23 @@
+"""One moment of the cluster, as one caller may see it, with the metrics that were asked for."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from auth.access import Visibility
+from schema.sources.kubernetes.cluster import ClusterSnapshot
+from schema.sources.prometheus.catalogue import Level, MetricName
+from schema.sources.prometheus.frames import MetricFrame
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What every resolver of one answer reads; it never changes and nothing of it waits.
+
+    `refused` names the kinds (their plural, such as `pods`) that the gateway's own account may not watch, each with
+    the reason: their fields are null with an error of their own, the rest of the answer stands.
+    """
+
+    snapshot: ClusterSnapshot
+    visibility: Visibility
+    frames: Mapping[tuple[MetricName, Level], MetricFrame]
+    refused: Mapping[str, str]

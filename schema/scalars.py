@@ -1,0 +1,28 @@
+"""Scalars for what GraphQL has no type for. Both are written as they arrive: no conversion per value."""
+
+from typing import NewType
+
+import strawberry
+from strawberry.types.scalar import ScalarDefinition
+
+Bytes = NewType("Bytes", int)
+DateTime = NewType("DateTime", str)
+
+SCALARS: dict[object, ScalarDefinition] = {
+    Bytes: strawberry.scalar(
+        name="Bytes",
+        description=(
+            "A number of bytes: a JSON integer that may exceed 32 bits, which GraphQL's Int cannot hold "
+            "(it stays exact in JavaScript up to 2^53, eight pebibytes)."
+        ),
+        serialize=int,
+        parse_value=int,
+    ),
+    DateTime: strawberry.scalar(
+        name="DateTime",
+        description="A moment in UTC as Kubernetes writes it, by RFC 3339 to the second: 2026-11-24T09:30:00Z.",
+        specified_by_url="https://www.rfc-editor.org/rfc/rfc3339",
+        serialize=str,
+        parse_value=str,
+    ),
+}
