@@ -1,0 +1,187 @@
+"""The simulated cluster as one thing: its data, its two HTTP servers, and the handles that tests turn."""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import msgspec
+from aiohttp import web
+
+from gateway.demo.accounts import GATEWAY_TOKEN, Account, Accounts, Right
+from gateway.demo.churn import Churn
+from gateway.demo.kubernetes_api import Features, KubernetesApi
+from gateway.demo.objects import Namespace, Pod, Situation, Verbatim
+from gateway.demo.server import Server
+from gateway.demo.statuses import Refusal
+from gateway.demo.workloads import Blueprint, Container, Controller
+from gateway.demo.world import Progress, World, build, make_workload
+
+DEFAULT_NODES = 3
+DEFAULT_PODS_PER_NODE = 15
+DEFAULT_SEED = 20
+
+_ORDINARY = (Container("app", "registry.example.com/app:1.0.0", 100, 128, 500, 256, port=8080),)
+
+
+class SimulatedCluster:
+    """What `simulated_cluster` yields: addresses for the gateway, handles for tests.
+
+    `kubernetes` and `prometheus` are the two servers: stop, start, pause, resume, cut, fail_with, recover.
+    """
+
+    def __init__(self, world: World, token_file: Path) -> None:
+        self.accounts = Accounts()
+        self.kubernetes = Server()
+        self.prometheus = Server()
+        self.gateway_token = GATEWAY_TOKEN
+        self.gateway_token_file = token_file
+        self._world = world
+        self._api = KubernetesApi(world.storage, self.accounts, self.kubernetes.gate)
+
+    @property
+    def kubernetes_url(self) -> str:
+        return self.kubernetes.url
+
+    @property
+    def prometheus_url(self) -> str:
+        return self.prometheus.url
+
+    @property
+    def features(self) -> Features:
+        """What the API server can do; may be changed while it runs."""
+        return self._api.features
+
+    @property
+    def requests(self) -> Counter[tuple[str, str]]:
+        """Requests to the API server so far, such as `("GET", "list pods")` or `("POST", "create tokenreviews")`."""
+        return self._api.requests
+
+    @property
+    def revision(self) -> int:
+        """The resourceVersion of the last write."""
+        return self._world.storage.revision
+
+    @property
+    def api(self) -> KubernetesApi:
+        """Its logs: `token_reviews`, `access_reviews`, `user_agents`."""
+        return self._api
+
+    async def start(self) -> None:
+        await self.kubernetes.serve(self._api.application)
+
+    async def stop(self) -> None:
+        await self.kubernetes.stop()
+
+    def add_user(self, name: str, *rights: Right, groups: tuple[str, ...] = (), token: str = "", uid: str = "") -> str:
+        """Another user, or the same with other rights; returns their token."""
+        token = token or f"token-of-{name}"
+        self.accounts.add(token, Account(name, uid or f"uid-of-{name}", groups, rights=rights))
+        return token
+
+    def forget_history(self) -> None:
+        """From here on every version seen so far is too old: 410, also in the streams that are open."""
+        self._world.storage.forget()
+
+    def refuse(self, refusal: Refusal) -> None:
+        """Answer every new request to the API server with this, until `self.kubernetes.recover()`."""
+        headers = {"Retry-After": str(refusal.retry_after)} if refusal.retry_after else {}
+        self.kubernetes.fail_with(
+            lambda: web.Response(
+                status=refusal.code, body=refusal.body, content_type="application/json", headers=headers
+            )
+        )
+
+    def pods(self) -> list[Pod]:
+        return [pod for pod in self._world.storage.all("pods") if isinstance(pod, Pod)]
+
+    def nodes(self) -> list[str]:
+        return [node.name for node in self._world.storage.all("nodes")]
+
+    def create_namespace(self, name: str, *, labels: Mapping[str, str] | None = None) -> None:
+        now = int(self._world.now())
+        labels = {"kubernetes.io/metadata.name": name, **(labels or {})}
+        self._world.storage.put("namespaces", Namespace(name, self._world.uid(), now, labels))
+
+    def create_pod(
+        self,
+        namespace: str,
+        name: str,
+        *,
+        node: str | None = None,
+        situation: Situation = Situation.RUNNING,
+        labels: Mapping[str, str] | None = None,
+        containers: tuple[Container, ...] = _ORDINARY,
+    ) -> Pod:
+        """A pod of nobody's, on a ready worker unless told; its namespace is made where it is missing."""
+        world = self._world
+        if world.storage.get("namespaces", "", namespace) is None:
+            self.create_namespace(namespace)
+        workload = make_workload(world.random, Blueprint(namespace, name, Controller.DEPLOYMENT, containers))
+        workload = msgspec.structs.replace(workload, owner_uid="", labels=dict(labels or {"app": name}))
+        now = int(world.now())
+        pod = Pod(workload, name, world.uid(), now, situation, now, (0,) * len(containers))
+        if situation is not Situation.UNSCHEDULABLE:
+            pod = world.placed(pod, node or world.workers[0], situation)
+        world.storage.put("pods", pod)
+        return pod
+
+    def update_pod(self, namespace: str, name: str, **changes: Any) -> Pod:
+        """Change fields of `objects.Pod`; KeyError where there is no such pod."""
+        stored = self._world.storage.get("pods", namespace, name)
+        if stored is None or not isinstance(stored.object, Pod):
+            raise KeyError((namespace, name))
+        pod = msgspec.structs.replace(stored.object, **changes)
+        self._world.storage.put("pods", pod)
+        return pod
+
+    def delete_pod(self, namespace: str, name: str) -> None:
+        self._world.storage.delete("pods", namespace, name)
+
+    def update_node(self, name: str, **changes: Any) -> None:
+        """Change fields of `objects.Node`."""
+        self._world.storage.put("nodes", msgspec.structs.replace(self._world.node(name), **changes))
+
+    def put(self, kind: str, document: Mapping[str, Any]) -> None:
+        """Store any object as it is written, such as `put("pods", {"metadata": …})`."""
+        self._world.storage.put(kind, Verbatim(document))
+
+    def delete(self, kind: str, namespace: str, name: str) -> None:
+        self._world.storage.delete(kind, namespace, name)
+
+    def churn(self, changes: int) -> None:
+        """That many writes at once, such as a living cluster makes."""
+        churn = Churn(self._world)
+        for _ in range(changes):
+            churn.step()
+
+
+@asynccontextmanager
+async def simulated_cluster(
+    *,
+    nodes: int = DEFAULT_NODES,
+    pods_per_node: int = DEFAULT_PODS_PER_NODE,
+    churn: float = 0.0,
+    seed: int = DEFAULT_SEED,
+    now: Callable[[], float] = time.time,
+    progress: Progress | None = None,
+) -> AsyncIterator[SimulatedCluster]:
+    """A cluster on two ports of 127.0.0.1, of one control-plane node and `nodes - 1` workers, with `churn` writes a second."""
+    world = build(nodes=nodes, pods_per_node=pods_per_node, seed=seed, now=now, progress=progress)
+    with TemporaryDirectory(prefix="binnacle-demo-") as folder:
+        token_file = Path(folder) / "token"
+        token_file.write_text(GATEWAY_TOKEN)
+        cluster = SimulatedCluster(world, token_file)
+        await cluster.start()
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                task = tasks.create_task(Churn(world).run(churn), name="demo/churn") if churn else None
+                yield cluster
+                if task is not None:
+                    task.cancel()
+        finally:
+            await cluster.stop()

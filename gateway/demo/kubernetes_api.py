@@ -1,0 +1,439 @@
+"""The simulated API server: LIST, GET and WATCH of four kinds, TokenReview and SubjectAccessReview, over HTTP.
+
+Its words and codes are kube-apiserver's (1.37, with its watch cache); tests/conformance runs the same tests against both.
+Everything needs a token that `Accounts` knows; what is not simulated is 404.
+"""
+
+import asyncio
+from collections import Counter, deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from aiohttp import web
+
+from gateway.demo import statuses
+from gateway.demo.accounts import Account, Accounts, Attempt
+from gateway.demo.requests import ListOptions, Position, Target, list_options, target
+from gateway.demo.reviews import decode_review, review_access, review_token
+from gateway.demo.selectors import Predicate, field_predicate, label_predicate
+from gateway.demo.statuses import Refusal
+from gateway.demo.storage import Change, Storage, Stored, TooOldError
+
+VERSION = {
+    "major": "1",
+    "minor": "37",
+    "emulationMajor": "1",
+    "emulationMinor": "37",
+    "minCompatibilityMajor": "1",
+    "minCompatibilityMinor": "36",
+    "gitVersion": "v1.37.2",
+    "gitCommit": "0000000000000000000000000000000000000000",
+    "gitTreeState": "clean",
+    "buildDate": "2026-10-13T12:00:00Z",
+    "goVersion": "go1.26.8",
+    "compiler": "gc",
+    "platform": "linux/amd64",
+}
+
+INITIAL_EVENTS_END = "k8s.io/initial-events-end"
+BOOKMARK_INTERVAL_S = 60.0  # kube-apiserver's defaultBookmarkFrequency
+BOOKMARK_BEFORE_END_S = 2.0  # it sends a last one that long before a watch's timeoutSeconds
+WATCH_TIMEOUT_S = 1800.0  # its --min-request-timeout; a real one ends after one to two of these
+OBJECTS_PER_WRITE = 100
+"""Objects written out without a pause: some 3 ms, in which nothing else on this loop can run."""
+
+REVIEWS_REMEMBERED = 10_000
+MAX_BODY = 3 * 2**20  # kube-apiserver's own limit, bytes
+
+_OPEN_PATHS = frozenset({"/version", "/livez", "/readyz", "/healthz"})
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """A kind as its URLs, lists and field selectors name it."""
+
+    name: str
+    kind: str
+    namespaced: bool
+    fields: frozenset[str]
+
+    @property
+    def type_meta(self) -> bytes:
+        """How an object of the kind begins; within a list that part is left out."""
+        return b'{"kind":"%s","apiVersion":"v1",' % self.kind.encode()
+
+
+_NAMES = frozenset({"metadata.name", "metadata.namespace"})
+_RESOURCES = {
+    "nodes": Resource(
+        "nodes", "Node", namespaced=False, fields=_NAMES - {"metadata.namespace"} | {"spec.unschedulable"}
+    ),
+    "pods": Resource(
+        "pods",
+        "Pod",
+        namespaced=True,
+        fields=_NAMES
+        | {
+            "spec.nodeName",
+            "spec.restartPolicy",
+            "spec.schedulerName",
+            "spec.serviceAccountName",
+            "spec.hostNetwork",
+            "status.phase",
+            "status.podIP",
+            "status.podIPs",
+            "status.nominatedNodeName",
+        },
+    ),
+    "namespaces": Resource(
+        "namespaces", "Namespace", namespaced=False, fields=_NAMES - {"metadata.namespace"} | {"status.phase", "name"}
+    ),
+    "services": Resource("services", "Service", namespaced=True, fields=_NAMES | {"spec.clusterIP", "spec.type"}),
+}
+
+
+@dataclass(slots=True)
+class Features:
+    """What a test may switch on the running server."""
+
+    watch_list: bool = True
+    """Streaming lists: on since 1.34; off, they are refused with 422."""
+    bookmark_interval: float = BOOKMARK_INTERVAL_S
+    old_watches_refused_over_http: bool = False
+    """A watch from a forgotten version is HTTP 410, not a stream whose only event says so."""
+
+
+class KubernetesApi:
+    """Answers requests from a storage; `requests` counts them by method and label (`GET`, `list pods`).
+
+    `gate` is awaited before every write to a stream: a paused server falls silent in the middle of a watch.
+    """
+
+    def __init__(self, storage: Storage, accounts: Accounts, gate: Callable[[], Awaitable[None]]) -> None:
+        self.features = Features()
+        self.requests: Counter[tuple[str, str]] = Counter()
+        self.token_reviews: deque[str] = deque(maxlen=REVIEWS_REMEMBERED)
+        self.access_reviews: deque[tuple[str, Attempt, bool]] = deque(maxlen=REVIEWS_REMEMBERED)
+        self.user_agents: Counter[str] = Counter()
+        self._storage = storage
+        self._accounts = accounts
+        self._gate = gate
+
+    def application(self) -> web.Application:
+        application = web.Application(client_max_size=MAX_BODY)
+        application.router.add_route("*", "/{path:.*}", self.handle)
+        return application
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        """One request in kube-apiserver's order: who, what, may they, do it."""
+        wanted = target(request.method, request.path, request.query)
+        self.requests[request.method, wanted.label] += 1
+        self.user_agents[request.headers.get("User-Agent", "")] += 1
+        try:
+            self._authorize(self._authenticate(request), wanted)
+            return await self._dispatch(request, wanted)
+        except Refusal as refusal:
+            return _refused(refusal)
+
+    def _authenticate(self, request: web.Request) -> Account:
+        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+        account = self._accounts.whose(token.strip()) if scheme.lower() == "bearer" else None
+        if account is None:
+            raise statuses.unauthorized()
+        return account
+
+    def _authorize(self, account: Account, wanted: Target) -> None:
+        if not wanted.resource:
+            attempt = Attempt(wanted.verb, wanted.path)
+            if wanted.path not in _OPEN_PATHS and not self._accounts.allows(account.username, account.groups, attempt):
+                raise statuses.forbidden_path(wanted.path, wanted.forbidden_to(account.username))
+        elif not self._accounts.allows(account.username, account.groups, wanted.attempt):
+            sentence = wanted.forbidden_to(account.username)
+            raise statuses.forbidden(wanted.group, wanted.resource, wanted.name, sentence)
+
+    async def _dispatch(self, request: web.Request, wanted: Target) -> web.StreamResponse:
+        match wanted:
+            case Target(path="/version", verb="get"):
+                return _json(VERSION)
+            case Target(path="/livez" | "/readyz" | "/healthz", verb="get"):
+                return web.Response(text="ok")
+            case Target(group="authentication.k8s.io", resource="tokenreviews", name=""):
+                return await self._review_token(request)
+            case Target(group="authorization.k8s.io", resource="subjectaccessreviews", name=""):
+                return await self._review_access(request)
+            case Target(group="", resource=name, subresource="") if name in _RESOURCES:
+                return await self._objects(request, wanted, _RESOURCES[name])
+            case _:
+                raise statuses.no_such_resource()
+
+    async def _objects(self, request: web.Request, wanted: Target, resource: Resource) -> web.StreamResponse:
+        namespace = wanted.namespace if resource.namespaced else ""
+        match wanted.verb:
+            case "get":
+                return self._get(resource, namespace, wanted.name)
+            case "list":
+                options = list_options(request.query, watch=False, watch_list=self.features.watch_list)
+                return await self._list(request, resource, namespace, options)
+            case "watch":
+                options = list_options(request.query, watch=True, watch_list=self.features.watch_list)
+                return await self._watch(request, resource, namespace, options)
+            case _:
+                raise statuses.method_not_allowed()
+
+    async def _review_token(self, request: web.Request) -> web.Response:
+        if request.method != "POST":
+            raise statuses.method_not_allowed()
+        token, answer = review_token(self._accounts, decode_review(await request.read(), "TokenReview"))
+        self.token_reviews.append(token)
+        return _json(answer, status=201)
+
+    async def _review_access(self, request: web.Request) -> web.Response:
+        if request.method != "POST":
+            raise statuses.method_not_allowed()
+        spec = decode_review(await request.read(), "SubjectAccessReview")
+        username, attempt, allowed, answer = review_access(self._accounts, spec)
+        self.access_reviews.append((username, attempt, allowed))
+        return _json(answer, status=201)
+
+    def _get(self, resource: Resource, namespace: str, name: str) -> web.Response:
+        stored = self._storage.get(resource.name, namespace, name)
+        if stored is None:
+            raise statuses.not_found("", resource.name, name)
+        return web.Response(body=stored.object.manifest(stored.revision), content_type="application/json")
+
+    async def _list(
+        self, request: web.Request, resource: Resource, namespace: str, options: ListOptions
+    ) -> web.StreamResponse:
+        revision, start = self._list_position(options)
+        wanted = _selection(resource, options)
+        try:
+            candidates = self._storage.at(resource.name, revision, namespace=namespace, start=start)
+        except TooOldError:
+            raise _forgotten(options) from None
+        page, more = _page(candidates, options.limit, wanted)
+        metadata: dict[str, Any] = {"resourceVersion": str(revision)}
+        if more is not None:
+            metadata["continue"] = Position(revision, f"{_key(candidates[more - 1])}\0").token()
+            if not (options.label_selector or options.field_selector):
+                metadata["remainingItemCount"] = len(candidates) - more
+        return await self._write_list(request, resource, metadata, page)
+
+    def _list_position(self, options: ListOptions) -> tuple[int, str]:
+        """The revision that a list shows, and the key that it starts at."""
+        current = self._storage.revision
+        if options.position is not None:
+            return (current if options.position.revision < 0 else options.position.revision), options.position.start
+        if options.version is not None and options.version > current:
+            raise statuses.too_large_version(options.version, current)
+        return (options.version if options.exact and options.version else current), ""
+
+    async def _write_list(
+        self, request: web.Request, resource: Resource, metadata: Mapping[str, Any], page: list[Stored]
+    ) -> web.StreamResponse:
+        head = b'{"kind":"%sList","apiVersion":"v1","metadata":%s,"items":[' % (
+            resource.kind.encode(),
+            orjson.dumps(metadata),
+        )
+        if len(page) <= OBJECTS_PER_WRITE:
+            body = head + b",".join(_items(resource, page)) + b"]}\n"
+            return web.Response(body=body, content_type="application/json")
+        response = web.StreamResponse(headers={"Content-Type": "application/json"})
+        await response.prepare(request)
+        await response.write(head)
+        for first in range(0, len(page), OBJECTS_PER_WRITE):
+            await self._gate()
+            items = b",".join(_items(resource, page[first : first + OBJECTS_PER_WRITE]))
+            await response.write(b"," + items if first else items)
+            await asyncio.sleep(0)  # a write that fits the socket's buffer does not yield by itself
+        await response.write(b"]}\n")
+        return response
+
+    async def _watch(
+        self, request: web.Request, resource: Resource, namespace: str, options: ListOptions
+    ) -> web.StreamResponse:
+        watch = _Watch(self._storage, resource, namespace, options, _selection(resource, options))
+        if self.features.old_watches_refused_over_http:
+            watch.refuse_if_forgotten()
+        response = web.StreamResponse(headers={"Content-Type": "application/json"})
+        await response.prepare(request)
+        async for lines in watch.events(self.features.bookmark_interval):
+            await self._gate()
+            await response.write(lines)
+        return response
+
+
+class _Watch:
+    """One watch from where its options say it starts; `events` yields lines until it ends."""
+
+    def __init__(
+        self,
+        storage: Storage,
+        resource: Resource,
+        namespace: str,
+        options: ListOptions,
+        wanted: Callable[[Stored], bool],
+    ) -> None:
+        self._storage = storage
+        self._resource = resource
+        self._prefix = f"{namespace}/" if namespace else ""
+        self._namespace = namespace
+        self._options = options
+        self._wanted = wanted
+        self._seen = options.version or storage.revision
+
+    def refuse_if_forgotten(self) -> None:
+        try:
+            self._storage.since(self._resource.name, self._seen)
+        except TooOldError as error:
+            raise statuses.expired(self._too_old(error)) from None
+
+    async def events(self, bookmark_interval: float) -> AsyncIterator[bytes]:
+        if self._sends_initial_events():
+            async for lines in self._initial_events():
+                yield lines
+        loop = asyncio.get_running_loop()
+        end = loop.time() + (self._options.timeout or WATCH_TIMEOUT_S)
+        bookmark = loop.time() + bookmark_interval
+        if self._options.timeout:
+            bookmark = min(bookmark, max(end - BOOKMARK_BEFORE_END_S, loop.time()))
+        while True:
+            try:
+                changes = self._storage.since(self._resource.name, self._seen)
+            except TooOldError as error:
+                yield _event("ERROR", statuses.expired(self._too_old(error)).body)
+                return
+            if changes:
+                self._seen = changes[-1].revision
+                if lines := b"".join(self._lines(changes)):
+                    yield lines
+                continue
+            now = loop.time()
+            if now >= end:
+                return
+            if now >= bookmark:
+                bookmark = now + bookmark_interval
+                if self._options.bookmarks:
+                    self._seen = max(self._seen, self._storage.revision)
+                    yield self._bookmark({})
+                continue
+            await self._changed(min(bookmark, end) - now)
+
+    async def _changed(self, seconds: float) -> None:
+        """Return after the kind's next write, or when the time is up."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._storage.changed(self._resource.name)
+        except TimeoutError:
+            return
+
+    def _sends_initial_events(self) -> bool:
+        if self._options.initial_events is not None:
+            return self._options.initial_events
+        return not self._options.version  # "" and "0" begin with what there is
+
+    async def _initial_events(self) -> AsyncIterator[bytes]:
+        """Everything as ADDED; with sendInitialEvents then the bookmark that ends it."""
+        current = self._storage.revision
+        if self._options.version is not None and self._options.version > current:
+            yield _event("ERROR", statuses.too_large_version(self._options.version, current).body)
+            return
+        self._seen = current
+        everything = self._storage.at(self._resource.name, current, namespace=self._namespace)
+        for first in range(0, len(everything), OBJECTS_PER_WRITE):
+            some = everything[first : first + OBJECTS_PER_WRITE]
+            if lines := b"".join(_added(stored) for stored in some if self._wanted(stored)):
+                yield lines
+            await asyncio.sleep(0)
+        if self._options.initial_events and self._options.bookmarks:
+            yield self._bookmark({INITIAL_EVENTS_END: "true"})
+
+    def _lines(self, changes: Iterable[Change]) -> Iterable[bytes]:
+        for change in changes:
+            if change.key.startswith(self._prefix) and (line := self._line(change)):
+                yield line
+
+    def _line(self, change: Change) -> bytes:
+        """What the change is to this watch's selection; empty if nothing. An object that leaves it is DELETED, and is
+        shown as it last belonged, with the version of its leaving.
+        """
+        was = change.before is not None and self._wanted(change.before)
+        stays = change.after is not None and self._wanted(change.after)
+        if change.after is not None and stays:
+            return _event("MODIFIED" if was else "ADDED", change.after.object.manifest(change.revision))
+        if change.before is not None and was:
+            return _event("DELETED", change.before.object.manifest(change.revision))
+        return b""
+
+    def _bookmark(self, annotations: Mapping[str, str]) -> bytes:
+        metadata: dict[str, Any] = {"resourceVersion": str(self._seen)}
+        if annotations:
+            metadata["annotations"] = annotations
+        return _event(
+            "BOOKMARK",
+            orjson.dumps(
+                {"kind": self._resource.kind, "apiVersion": "v1", "metadata": metadata, "spec": {}, "status": {}}
+            ),
+        )
+
+    def _too_old(self, error: TooOldError) -> str:
+        return f"too old resource version: {self._seen} ({error.oldest})"
+
+
+def _selection(resource: Resource, options: ListOptions) -> Callable[[Stored], bool]:
+    labels: Predicate | None = label_predicate(options.label_selector) if options.label_selector else None
+    fields: Predicate | None = (
+        field_predicate(options.field_selector, resource.fields) if options.field_selector else None
+    )
+
+    def wanted(stored: Stored) -> bool:
+        return (labels is None or labels(stored.object.labels)) and (fields is None or fields(stored.object.fields))
+
+    return wanted
+
+
+def _page(candidates: list[Stored], limit: int, wanted: Callable[[Stored], bool]) -> tuple[list[Stored], int | None]:
+    """Up to `limit` wanted objects (0: all of them), and the position after the last one if more may follow."""
+    page: list[Stored] = []
+    for position, stored in enumerate(candidates, start=1):
+        if wanted(stored):
+            page.append(stored)
+        if limit and len(page) == limit and position < len(candidates):
+            return page, position
+    return page, None
+
+
+def _forgotten(options: ListOptions) -> Refusal:
+    if options.position is None:
+        return statuses.expired("The resourceVersion for the provided list is too old.")
+    return statuses.expired(statuses.EXPIRED_CONTINUE, continue_token=Position(-1, options.position.start).token())
+
+
+def _key(stored: Stored) -> str:
+    item = stored.object
+    return f"{item.namespace}/{item.name}" if item.namespace else item.name
+
+
+def _items(resource: Resource, page: Iterable[Stored]) -> Iterable[bytes]:
+    head = resource.type_meta
+    for stored in page:
+        manifest = stored.object.manifest(stored.revision)
+        yield b"{" + manifest[len(head) :] if manifest.startswith(head) else manifest
+
+
+def _added(stored: Stored) -> bytes:
+    return _event("ADDED", stored.object.manifest(stored.revision))
+
+
+def _event(kind: str, document: bytes) -> bytes:
+    return b'{"type":"%s","object":%s}\n' % (kind.encode(), document)
+
+
+def _json(document: Mapping[str, Any], status: int = 200) -> web.Response:
+    return web.Response(body=orjson.dumps(document), status=status, content_type="application/json")
+
+
+def _refused(refusal: Refusal) -> web.Response:
+    headers = {"Retry-After": str(refusal.retry_after)} if refusal.retry_after else None
+    return web.Response(body=refusal.body, status=refusal.code, content_type="application/json", headers=headers)

@@ -1,0 +1,81 @@
+"""TokenReview and SubjectAccessReview: who a token belongs to, and what somebody may do."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+
+from gateway.demo.accounts import Accounts, Attempt
+from gateway.demo.statuses import bad_request, invalid
+
+AUDIENCE = "https://kubernetes.default.svc.cluster.local"
+"""What tokens are issued for, and what a review without audiences asks about."""
+
+
+def decode_review(body: bytes, kind: str) -> dict[str, Any]:
+    """The `spec` of a posted review; 400 for what is not JSON, or another kind."""
+    try:
+        document = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise bad_request(f"couldn't get version/kind; json parse error: {error}") from None
+    if not isinstance(document, dict) or document.get("kind", kind) != kind:
+        raise bad_request(f"the object provided is not a {kind}")
+    spec = document.get("spec")
+    return spec if isinstance(spec, dict) else {}
+
+
+def review_token(accounts: Accounts, spec: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    """The token that was asked about, and the answered TokenReview."""
+    token = str(spec.get("token", ""))
+    if not token:
+        raise bad_request("token is required for TokenReview in authentication")
+    account = accounts.whose(token)
+    asked = spec.get("audiences") or [AUDIENCE]
+    status: dict[str, Any]
+    if account is None or AUDIENCE not in asked:
+        status = {"user": {}, "error": "invalid bearer token"}
+    else:
+        status = {"authenticated": True, "user": account.user_info(), "audiences": [AUDIENCE]}
+    return token, _review("TokenReview", "authentication.k8s.io/v1", spec, status)
+
+
+def review_access(accounts: Accounts, spec: Mapping[str, Any]) -> tuple[str, Attempt, bool, dict[str, Any]]:
+    """Who asked for what, whether they may, and the answered SubjectAccessReview."""
+    _validate(spec)
+    username, groups = str(spec.get("user", "")), [str(group) for group in spec.get("groups") or ()]
+    attempt = _attempt(spec)
+    allowed = accounts.allows(username, groups, attempt)
+    status: dict[str, Any] = {"allowed": allowed}
+    if allowed:
+        status["reason"] = (
+            f'RBAC: allowed by ClusterRoleBinding "simulated" of ClusterRole "simulated" to User "{username}"'
+        )
+    return username, attempt, allowed, _review("SubjectAccessReview", "authorization.k8s.io/v1", spec, status)
+
+
+def _attempt(spec: Mapping[str, Any]) -> Attempt:
+    if path := spec.get("nonResourceAttributes"):
+        return Attempt(str(path.get("verb", "")), str(path.get("path", "")))
+    attributes = {key: str(value) for key, value in spec["resourceAttributes"].items()}
+    resource = attributes.get("resource", "")
+    if attributes.get("subresource"):
+        resource = f"{resource}/{attributes['subresource']}"
+    if attributes.get("group"):
+        resource = f"{resource}.{attributes['group']}"
+    return Attempt(attributes.get("verb", ""), resource, attributes.get("namespace", ""), attributes.get("name", ""))
+
+
+def _validate(spec: Mapping[str, Any]) -> None:
+    causes = []
+    if bool(spec.get("resourceAttributes")) is bool(spec.get("nonResourceAttributes")):
+        rule = "exactly one of nonResourceAttributes or resourceAttributes must be specified"
+        causes.append(("FieldValueInvalid", f"Invalid value: null: {rule}", "spec"))
+    if not spec.get("user") and not spec.get("groups"):
+        rule = "at least one of user or group must be specified"
+        causes.append(("FieldValueInvalid", f'Invalid value: "": {rule}', "spec.user"))
+    if causes:
+        raise invalid("SubjectAccessReview", "authorization.k8s.io", causes)
+
+
+def _review(kind: str, api_version: str, spec: Mapping[str, Any], status: Mapping[str, Any]) -> dict[str, Any]:
+    return {"kind": kind, "apiVersion": api_version, "metadata": {}, "spec": dict(spec), "status": dict(status)}
