@@ -239,9 +239,9 @@ def _node_network(direction: str) -> str:
 
 
 def _node_filesystem() -> str:
-    """Bytes used on the node's disks as `df` counts them, each once (a disk is often mounted in several places)."""
+    """Bytes of the node's disks that are not available (node-mixin), each disk once, however often it is mounted."""
     local = (f'fstype!~"{NOT_LOCAL}"', f'mountpoint!~"{POD_VOLUMES}"')
-    used = _difference(_series("node_filesystem_size_bytes", *local), _series("node_filesystem_free_bytes", *local))
+    used = _difference(_series("node_filesystem_size_bytes", *local), _series("node_filesystem_avail_bytes", *local))
     cadvisor = _series("container_fs_usage_bytes", CGROUP_ROOT, 'device=~"/dev/.+",device!="/dev/shm"')
     return _or(
         f"sum by (node) (max by (node,device) ({_exporter(used)}))",

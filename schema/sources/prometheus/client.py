@@ -1,0 +1,363 @@
+"""Asking Prometheus: each question at most once per scrape interval, never for longer than its limit.
+
+Three things stand between the callers and the wire. Equal questions in flight are one query, and the flight belongs to
+the client: a caller who goes away takes it from nobody else. What was answered is kept for one scrape interval, in
+which the numbers do not change anyway. And after a failure nobody waits again for some seconds:
+
+- Prometheus itself failed (no connection, silence, not its API): until then every question fails at once;
+- Prometheus did not answer one question (a configured query with a mistake, too slow for its own time limit, too much
+  to read): that question does, the others go on.
+"""
+
+import asyncio
+import json
+import logging
+import os
+import ssl
+import time
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from contextlib import asynccontextmanager
+from typing import Final, final
+
+import aiohttp
+import msgspec
+
+from schema.sources.prometheus.catalogue import Level, MetricName, render
+from schema.sources.prometheus.frames import MetricFrame, Missing, Question
+from schema.sources.prometheus.settings import PrometheusSettings
+from schema.sources.prometheus.vector import Answer, Index, decode_answer, decode_rows, other_type, split
+
+log = logging.getLogger(__name__)
+
+Clock = Callable[[], float]
+
+CONNECTIONS: Final = 20  # Prometheus evaluates no more queries at a time unless told so (--query.max-concurrency)
+KEPT_QUESTIONS: Final = 256
+KEPT_OBJECTS: Final = 2_000_000  # all five metrics of 150,000 pods are 750,000
+REASON_LENGTH: Final = 200
+SEVERAL: Final = 100  # distinct warnings that are logged before the rest is held for noise
+# Prometheus gives up on a query a little before we give up on Prometheus: then it can say so, and is known to be alive.
+SHARE_OF_TIMEOUT: Final = 0.9
+# errorType of answers about Prometheus itself rather than about the query (its web/api/v1/api.go).
+ABOUT_ITSELF: Final = frozenset({"unavailable", "internal"})
+
+
+class SourceError(Exception):
+    """Prometheus cannot be asked anything; str() is one line with the reason."""
+
+
+class QuestionError(Exception):
+    """Prometheus is there and did not answer this question; str() is one line with the reason."""
+
+
+@final
+class Prometheus:
+    """The numbers of nodes and pods.
+
+    Promised: `frames` answers every question, within `timeout_seconds`, and raises for no failure of Prometheus'.
+    Promised: equal questions cost one query per scrape interval, however many ask and go away.
+    Promised: a failing Prometheus costs one query and one log line per metric and level and `retry_after_seconds`.
+    Tests: tests/schema/sources/prometheus/test_client.py.
+    """
+
+    def __init__(
+        self,
+        settings: PrometheusSettings,
+        session: aiohttp.ClientSession,
+        *,
+        clock: Clock = time.monotonic,
+        wall_clock: Clock = time.time,
+    ) -> None:
+        self._settings = settings
+        self._session = session
+        self._clock = clock
+        self._wall_clock = wall_clock
+        self._flights: dict[Question, asyncio.Task[MetricFrame]] = {}
+        self._recent = RecentFrames()
+        self._down_until = float("-inf")
+        self._down_reason = ""
+        self._quiet_until: dict[tuple[MetricName, Level], float] = {}
+        self._warned: set[str] = set()
+
+    async def frames(self, questions: Iterable[Question]) -> Mapping[Question, MetricFrame]:
+        """The answer to each question; those that must be asked are asked at the same time."""
+        frames = {question: self._at_once(question) for question in questions}
+        flights = {question: self._flight(question) for question, frame in frames.items() if frame is None}
+        if flights:
+            await asyncio.wait(flights.values())  # unlike gather, leaves them alone when the caller is cancelled
+        return {question: frame or self._landed(question, flights[question]) for question, frame in frames.items()}
+
+    async def check(self) -> str | None:
+        """None if Prometheus is there and is one; else the reason, in one line."""
+        if self._settings.url is None:
+            return "no Prometheus is configured"
+        try:
+            async with asyncio.timeout(self._settings.timeout_seconds):
+                status, body = await self._call("GET", "/api/v1/status/buildinfo")
+                if status == 404:  # older, or only speaks the query API
+                    status, body = await self._call("GET", "/-/ready")
+                elif status == 200:
+                    return None if _says_success(body) else "its answer is not that of a Prometheus"
+        except TimeoutError:
+            return self._silence()
+        except (SourceError, QuestionError) as failure:
+            return str(failure)
+        return None if status == 200 else f"it answers with HTTP status {status}"
+
+    async def close(self) -> None:
+        """End what is in flight; whoever still waits for it is told."""
+        flights = list(self._flights.values())
+        for flight in flights:
+            flight.cancel()
+        await asyncio.gather(*flights, return_exceptions=True)
+
+    # --- without asking ---
+
+    def _at_once(self, question: Question) -> MetricFrame | None:
+        """The answer to `question` if nobody need wait for it."""
+        if self._settings.url is None:
+            return self._failed(question, Missing.NOT_CONFIGURED, "no Prometheus is configured")
+        if question.selector.empty:
+            return MetricFrame(question, {}, evaluated_at=self._wall_clock())
+        now = self._clock()
+        if recent := self._recent.get(question, now):
+            return recent
+        if now < self._down_until:
+            return self._failed(question, Missing.UNREACHABLE, self._down_reason)
+        return None
+
+    def _failed(self, question: Question, missing: Missing, reason: str) -> MetricFrame:
+        return MetricFrame.failed(question, missing, reason, self._wall_clock())
+
+    # --- asking ---
+
+    def _flight(self, question: Question) -> asyncio.Task[MetricFrame]:
+        flight = self._flights.get(question)
+        if flight is None:
+            name = f"prometheus/{question.metric}/{question.level}"
+            flight = self._flights[question] = asyncio.create_task(self._ask(question), name=name)
+            flight.add_done_callback(lambda _: self._flights.pop(question))
+        return flight
+
+    def _landed(self, question: Question, flight: asyncio.Task[MetricFrame]) -> MetricFrame:
+        if flight.cancelled():
+            return self._failed(question, Missing.UNREACHABLE, "the gateway is stopping")
+        return flight.result()
+
+    async def _ask(self, question: Question) -> MetricFrame:
+        asked_at = self._clock()
+        try:
+            async with asyncio.timeout(self._settings.timeout_seconds):
+                frame = await self._answer(question)
+        except QuestionError as failure:
+            frame = self._failed(question, Missing.UNREACHABLE, str(failure))
+            self._recent.keep(frame, self._clock(), until=self._clock() + self._settings.retry_after_seconds)
+            self._tell(question, frame.reason)
+        except SourceError as failure:
+            frame = self._source_down(question, str(failure))
+        except TimeoutError:
+            frame = self._source_down(question, self._silence())
+        else:
+            self._recent.keep(frame, self._clock(), until=asked_at + self._settings.scrape_interval_seconds)
+        return frame
+
+    def _source_down(self, question: Question, reason: str) -> MetricFrame:
+        self._down_until = self._clock() + self._settings.retry_after_seconds
+        self._down_reason = reason
+        self._tell(question, reason)
+        return self._failed(question, Missing.UNREACHABLE, reason)
+
+    def _silence(self) -> str:
+        return f"it did not answer within {self._settings.timeout_seconds:g} s"
+
+    async def _answer(self, question: Question) -> MetricFrame:
+        status, body = await self._call(
+            "POST",  # a page of names is longer than a URL may be
+            "/api/v1/query",
+            {
+                "query": render(question, self._settings),
+                "timeout": f"{self._settings.timeout_seconds * SHARE_OF_TIMEOUT * 1000:.0f}ms",
+            },
+        )
+        whole, pieces = split(body)
+        answer = _understood(status, whole)
+        index = Index(question.level, stale_before=self._wall_clock() - self._settings.stale_after_seconds)
+        try:
+            index.add(answer.data.result if answer.data else ())
+            for piece in pieces:
+                await asyncio.sleep(0)  # other requests go first, every few milliseconds
+                index.add(decode_rows(piece))
+        except (msgspec.DecodeError, ValueError) as mistake:
+            raise SourceError("its answer is not that of a Prometheus") from mistake
+        self._warn(question, answer, index)
+        evaluated_at = self._wall_clock() if index.evaluated_at is None else index.evaluated_at
+        return MetricFrame(question, index.samples, evaluated_at=evaluated_at)
+
+    async def _call(self, method: str, path: str, form: Mapping[str, str] | None = None) -> tuple[int, bytes]:
+        """Status and body, whatever the status is."""
+        try:
+            async with self._session.request(
+                method,
+                f"{self._settings.url}{path}",
+                data=form,
+                headers=self._authorization(),
+                allow_redirects=False,  # the token is for this address alone
+            ) as response:
+                return response.status, await self._body(response)
+        except (aiohttp.ClientError, OSError) as error:
+            raise SourceError(_transport_reason(error)) from error
+
+    async def _body(self, response: aiohttp.ClientResponse) -> bytes:
+        limit = self._settings.response_limit_bytes
+        chunks: list[bytes] = []
+        left = limit
+        async for chunk in response.content.iter_any():
+            left -= len(chunk)
+            if left < 0:
+                raise QuestionError(f"its answer is larger than {limit} bytes (response_limit_bytes)")
+            chunks.append(chunk)
+        return b"".join(chunks)
+
+    def _authorization(self) -> Mapping[str, str]:
+        path = self._settings.bearer_token_file
+        if path is None:
+            return {}
+        try:
+            token = path.read_text(encoding="ascii").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise SourceError("the token for it cannot be read from bearer_token_file") from error
+        if not token or not token.isprintable():
+            raise SourceError("bearer_token_file holds no token")
+        return {"Authorization": f"Bearer {token}"}
+
+    # --- telling whoever runs this ---
+
+    def _tell(self, question: Question, reason: str) -> None:
+        """One line per metric and level and period, however many selectors fail."""
+        what = (question.metric, question.level)
+        now = self._clock()
+        if now >= self._quiet_until.get(what, float("-inf")):
+            self._quiet_until[what] = now + self._settings.retry_after_seconds
+            log.warning("no %s of %sS from Prometheus (%s): %s", *what, self._settings.url, reason)
+
+    def _warn(self, question: Question, answer: Answer, index: Index) -> None:
+        """Each warning once: Prometheus repeats them with every answer."""
+        warnings = [f"warns: {_one_line(warning)}" for warning in answer.warnings]
+        if index.unnamed:
+            warnings.append(f"answers with series that lack the labels {', '.join(question.level.key_labels)}")
+        for warning in warnings:
+            text = f"{question.metric} of {question.level}S: Prometheus {warning}"
+            if text not in self._warned and len(self._warned) < SEVERAL:
+                self._warned.add(text)
+                log.warning("%s", text)
+
+
+@final
+class RecentFrames:
+    """The last answers, each until its time is over; bounded in questions and in the objects they speak of."""
+
+    def __init__(self, *, questions: int = KEPT_QUESTIONS, objects: int = KEPT_OBJECTS) -> None:
+        self._most_questions = questions
+        self._most_objects = objects
+        self._objects = 0
+        self._kept: OrderedDict[Question, tuple[float, MetricFrame, int]] = OrderedDict()
+
+    def get(self, question: Question, now: float) -> MetricFrame | None:
+        until, frame, _ = self._kept.get(question, (now, None, 0))
+        if now >= until:
+            return None
+        self._kept.move_to_end(question)
+        return frame
+
+    def keep(self, frame: MetricFrame, now: float, *, until: float) -> None:
+        for question in [question for question, (end, _, _) in self._kept.items() if now >= end]:
+            self._drop(question)
+        if frame.question in self._kept:
+            self._drop(frame.question)
+        size = frame.size
+        self._kept[frame.question] = (until, frame, size)
+        self._objects += size
+        while len(self._kept) > 1 and (len(self._kept) > self._most_questions or self._objects > self._most_objects):
+            self._drop(next(iter(self._kept)))
+
+    def _drop(self, question: Question) -> None:
+        self._objects -= self._kept.pop(question)[2]
+
+
+def _understood(status: int, body: bytes) -> Answer:
+    """The answer in `body` if it is a vector; raises SourceError or QuestionError."""
+    try:
+        answer = decode_answer(body)
+    except msgspec.DecodeError as error:
+        if kind := other_type(body):
+            raise QuestionError(f"the query gives a {kind}, not an instant vector") from error
+        what = "its answer is not that of a Prometheus" if status == 200 else f"it answers with HTTP status {status}"
+        raise SourceError(what) from error
+    if answer.status == "success" and answer.data is not None and status == 200:
+        if answer.data.result_type != "vector":  # an empty matrix decodes as well
+            raise QuestionError(f"the query gives a {answer.data.result_type}, not an instant vector")
+        return answer
+    if answer.status != "error" or not answer.error_type:
+        raise SourceError(f"it answers with HTTP status {status}, and not as a Prometheus")
+    reason = _one_line(f"{answer.error_type}: {answer.error}")
+    raise (SourceError if answer.error_type in ABOUT_ITSELF else QuestionError)(reason)
+
+
+def _says_success(body: bytes) -> bool:
+    try:
+        answer = json.loads(body)
+    except ValueError:
+        return False
+    return isinstance(answer, dict) and answer.get("status") == "success"
+
+
+# The first that fits. No addresses: clients read this too.
+_TRANSPORT_REASONS: Final = (
+    (aiohttp.ClientConnectorDNSError, "its host name cannot be resolved"),
+    (aiohttp.ClientConnectorCertificateError, "its certificate is not trusted"),
+    (aiohttp.ClientSSLError, "TLS with it failed"),
+    (aiohttp.ClientConnectorError, "it cannot be connected to"),
+    (aiohttp.ClientResponseError, "it does not speak HTTP as it should"),
+    (Exception, "it closed the connection before its answer was complete"),
+)
+
+
+def _transport_reason(error: Exception) -> str:
+    """Why there was no answer, in words for an operator."""
+    reason = next(reason for kind, reason in _TRANSPORT_REASONS if isinstance(error, kind))
+    cause = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else None
+    if isinstance(cause, ConnectionError) and cause.errno is not None:
+        return f"{reason}: {os.strerror(cause.errno).lower()}"
+    return reason
+
+
+def _one_line(text: str) -> str:
+    return "".join(c if c.isprintable() else " " for c in " ".join(text.split()))[:REASON_LENGTH]
+
+
+@asynccontextmanager
+async def open_prometheus(
+    settings: PrometheusSettings,
+    user_agent: str,
+    *,
+    clock: Clock = time.monotonic,
+    wall_clock: Clock = time.time,
+) -> AsyncIterator[Prometheus]:
+    """The source, for as long as the process lives; Prometheus need not be there yet.
+
+    Raises OSError if `ca_file` holds no certificates.
+    """
+    trusted = ssl.create_default_context(cafile=settings.ca_file)
+    async with aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=CONNECTIONS, ssl=trusted),
+        # On the cluster's own network compressing costs both sides more than it saves.
+        headers={"User-Agent": user_agent, "Accept": "application/json", "Accept-Encoding": "identity"},
+        timeout=aiohttp.ClientTimeout(total=None),  # one limit for a whole question stands around it
+        cookie_jar=aiohttp.DummyCookieJar(),
+    ) as session:
+        prometheus = Prometheus(settings, session, clock=clock, wall_clock=wall_clock)
+        try:
+            yield prometheus
+        finally:
+            await prometheus.close()
