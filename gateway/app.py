@@ -149,7 +149,7 @@ async def serve(config: Config, announce: Callable[[str], None] | None = None) -
     """
     settings = config.server
     with listen(settings) as listener:
-        server: _Server | None = None
+        server: uvicorn.Server | None = None
 
         def stop() -> None:
             gateway.stopping = True
@@ -157,7 +157,7 @@ async def serve(config: Config, announce: Callable[[str], None] | None = None) -
                 server.should_exit = True
 
         async with open_gateway(config, stop) as gateway:
-            server = _Server(_uvicorn_config(build_app(gateway, settings), settings))
+            server = make_server(build_app(gateway, settings), settings)
             _stop_on_signals(stop)
             address = address_of(settings, listener)
             logs.event("serving", address=address)
@@ -190,17 +190,20 @@ def _stop_on_signals(stop: Callable[[], None]) -> None:
         loop.add_signal_handler(number, stop)
 
 
-def _uvicorn_config(app: Starlette, settings: ServerSettings) -> uvicorn.Config:
-    return uvicorn.Config(
-        app,
-        lifespan="off",  # `open_gateway` is the lifespan
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        ws="none",
-        timeout_graceful_shutdown=math.ceil(settings.shutdown_grace_seconds),
-        ssl_certfile=settings.tls_certificate,
-        ssl_keyfile=settings.tls_key,
+def make_server(app: Starlette, settings: ServerSettings) -> uvicorn.Server:
+    """The HTTP server; its `serve` takes the listening socket, and ends when `should_exit` is set."""
+    return _Server(
+        uvicorn.Config(
+            app,
+            lifespan="off",  # `open_gateway` is the lifespan
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            ws="none",
+            timeout_graceful_shutdown=math.ceil(settings.shutdown_grace_seconds),
+            ssl_certfile=settings.tls_certificate,
+            ssl_keyfile=settings.tls_key,
+        )
     )
 
 
