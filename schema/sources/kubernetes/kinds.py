@@ -1,0 +1,126 @@
+"""The kinds the gateway watches: where the API server keeps them, and how bytes become records."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final, Generic, Protocol, TypeVar
+
+import msgspec
+from msgspec import Struct
+
+from schema.sources.kubernetes.cold import ColdTier
+from schema.sources.kubernetes.objects import (
+    CLUSTER_SCOPED,
+    NamespaceRecord,
+    NodeRecord,
+    PodRecord,
+    ServiceRecord,
+    Sharing,
+    WireNamespace,
+    WireNode,
+    WirePod,
+    WireService,
+    namespace_record,
+    node_record,
+    pod_record,
+    service_record,
+)
+
+
+class Record(Protocol):
+    """What every record has. Cluster-scoped ones have the namespace ""."""
+
+    @property
+    def uid(self) -> str: ...
+    @property
+    def resource_version(self) -> str: ...
+    @property
+    def namespace(self) -> str: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def rest(self) -> bytes: ...
+
+
+R = TypeVar("R", bound=Record)
+
+
+class OddObject(Exception):  # noqa: N818 - the object is odd; the list it stands in is fine
+    """One object that cannot be read. It is left out; its name is known if its metadata could be read."""
+
+    def __init__(self, namespace: str, name: str, reason: str) -> None:
+        super().__init__(f"{namespace}/{name}: {reason}" if namespace else f"{name}: {reason}")
+        self.namespace = namespace
+        self.name = name
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class Kind(Generic[R]):
+    """One kind of object: its path, its record, and what its store counts and groups by."""
+
+    name: str  # the plural in paths: "pods"
+    kind: str  # "Pod"
+    wire: type[Any]
+    make: Callable[[Any, bytes, Sharing], R]  # of what `wire` decoded, and the cold tier's bytes
+    counted_by: tuple[str, ...] = ()  # attributes of the record
+    grouped_by: str | None = None  # an attribute of the record; what has None there is in no group
+    api_version: str = "v1"
+
+    def path(self, namespace: str = "") -> str:
+        """The path of all of them, or of those in one namespace."""
+        root = f"/apis/{self.api_version}" if "/" in self.api_version else f"/api/{self.api_version}"
+        return f"{root}/namespaces/{namespace}/{self.name}" if namespace else f"{root}/{self.name}"
+
+
+class Decoder(Generic[R]):
+    """One object's bytes to its record, and back to the whole object."""
+
+    def __init__(self, kind: Kind[R], sharing: Sharing) -> None:
+        self._kind = kind
+        self._sharing = sharing
+        self._wire = msgspec.json.Decoder(kind.wire)
+        self._cold = ColdTier()
+
+    def decode(self, body: bytes | msgspec.Raw) -> R:
+        """The record of one object as the API server sent it; raises OddObject."""
+        try:
+            wire = self._wire.decode(body)
+            return self._kind.make(wire, self._cold.pack(body), self._sharing)
+        except (msgspec.MsgspecError, ValueError) as error:  # a field of another type; a quantity that is none
+            named = _named(body)
+            raise OddObject(named.namespace, named.name, str(error)) from None
+
+    def rest(self, record: R) -> dict[str, Any]:
+        """The whole object behind a record that this decoder made, without what cold.py leaves out.
+
+        Safe to call from any thread.
+        """
+        # items of a list do not say what they are
+        return {"apiVersion": self._kind.api_version, "kind": self._kind.kind, **self._cold.unpack(record.rest)}
+
+
+class _Named(Struct, frozen=True, gc=False):
+    name: str = ""
+    namespace: str = CLUSTER_SCOPED
+
+
+class _Identified(Struct, frozen=True, gc=False):
+    metadata: _Named
+
+
+_identified: Final = msgspec.json.Decoder(_Identified)
+
+
+def _named(body: bytes | msgspec.Raw) -> _Named:
+    try:
+        return _identified.decode(body).metadata
+    except msgspec.MsgspecError:
+        return _Named()
+
+
+NODES: Final[Kind[NodeRecord]] = Kind("nodes", "Node", WireNode, node_record)
+PODS: Final[Kind[PodRecord]] = Kind("pods", "Pod", WirePod, pod_record, counted_by=("phase",), grouped_by="node_name")
+NAMESPACES: Final[Kind[NamespaceRecord]] = Kind(
+    "namespaces", "Namespace", WireNamespace, namespace_record, counted_by=("phase",)
+)
+SERVICES: Final[Kind[ServiceRecord]] = Kind("services", "Service", WireService, service_record)

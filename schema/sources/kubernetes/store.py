@@ -1,0 +1,344 @@
+"""What the gateway knows of one kind, in one scope: a store, its snapshots, and the changes between them.
+
+Promised (each by a checker in tests/schema/sources/kubernetes/promises.py):
+- ordered: a snapshot is sorted by (namespace, name), and so is what stands on one node;
+- unique: one object a (namespace, name), and one a uid;
+- atomic: a snapshot never changes, and shows one moment: whole batches, never half of one; its objects, indexes and
+  counters are of the same moment;
+- told once: every change is told once, in order, with what was there before; a changed uid is two changes; an event at
+  a version that was seen already is no change;
+- complete: after `replace` or `commit` the store holds exactly what was listed, and what vanished was told as a change;
+- resumable: `changes_since(version)` is all that happened after it, or TooOld, never a part;
+- counted: counters and indexes equal a recount.
+
+Not promised: order between the objects of one batch; that every state of an object is seen (a relist shows the last).
+
+The work for one event does not grow with the number of objects (save by the number of blocks), nor does a snapshot's;
+`commit` compares the old picture with the new one, about 0.3 µs an object. Versions are those of one kind; they grow
+with every change of that kind and compare as numbers (Kubernetes promises so since 1.35; etcd always gave them so).
+"""
+
+from collections import deque
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from itertools import takewhile
+from operator import attrgetter
+from typing import Final, Generic, TypeVar, final
+
+from msgspec import Struct
+
+from schema.sources.kubernetes.blocks import Block, Sorted, SortedBlocks, with_element, without_element
+from schema.sources.kubernetes.kinds import Record
+
+T = TypeVar("T", bound=Record)
+
+# A subscriber who was away for some seconds resumes from here. A change holds two records: 4 MB for 4,096 pods.
+RING_LIMIT: Final = 4_096
+
+_PLACE: Final = attrgetter("namespace", "name")
+_UID: Final = attrgetter("uid")
+
+
+class Put(Struct, Generic[T], frozen=True, gc=False, eq=False):
+    """An object appeared or changed; its own resourceVersion is the event's."""
+
+    record: T
+
+
+class Gone(Struct, Generic[T], frozen=True, gc=False, eq=False):
+    """An object was deleted; `record` is its last state, and its resourceVersion that of the deletion."""
+
+    record: T
+
+
+class Mark(Struct, Generic[T], frozen=True, gc=False, eq=False):
+    """Nothing happened up to this version (a bookmark)."""
+
+    version: str
+
+
+Event = Put[T] | Gone[T] | Mark[T]
+
+
+class Change(Struct, Generic[T], frozen=True, gc=False, eq=False):
+    """What was there before and after; None where nothing was. `version` is the kind's, not the object's."""
+
+    before: T | None
+    after: T | None
+    version: str
+
+
+class TooOld(Exception):  # noqa: N818 - said of the version, and expected: read a snapshot and begin again
+    """The changes since that version are no longer all known."""
+
+
+@final
+class Snapshot(Generic[T]):
+    """One moment of one kind: immutable, and shared by all its readers."""
+
+    __slots__ = ("_by_uid", "_counts", "_groups", "_ordered", "version")
+
+    def __init__(
+        self,
+        version: str,
+        ordered: Sorted[T],
+        by_uid: Sorted[T],
+        groups: Mapping[str, Block[T]],
+        counts: Mapping[str, Mapping[str, int]],
+    ) -> None:
+        self.version = version
+        self._ordered = ordered
+        self._by_uid = by_uid
+        self._groups = groups
+        self._counts = counts
+
+    def __len__(self) -> int:
+        return len(self._ordered)
+
+    def __iter__(self) -> Iterator[T]:
+        return iter(self._ordered)
+
+    @property
+    def blocks(self) -> Sequence[Block[T]]:
+        """All objects in order, in blocks that stay the same tuple until one of their objects changes."""
+        return self._ordered.blocks
+
+    def get(self, namespace: str, name: str) -> T | None:
+        """One object by its place; the namespace is "" for cluster-scoped kinds."""
+        return self._ordered.find((namespace, name))
+
+    def by_uid(self, uid: str) -> T | None:
+        return self._by_uid.find(uid)
+
+    def in_namespace(self, namespace: str) -> Iterable[T]:
+        """Sorted by name."""
+        return takewhile(lambda record: record.namespace == namespace, self._ordered.starting_at((namespace, "")))
+
+    def on_node(self, node_name: str) -> Sequence[T]:
+        """Sorted by (namespace, name); the same tuple until one of them changes. Only pods stand on nodes."""
+        return self._groups.get(node_name, ())
+
+    def namespaces(self) -> Collection[str]:
+        """Those that hold at least one object."""
+        return self._counts["namespace"].keys()
+
+    def count_in(self, namespace: str) -> int:
+        return self._counts["namespace"].get(namespace, 0)
+
+    def counts(self, attribute: str) -> Mapping[str, int]:
+        """How many objects have which value of an attribute that the kind is counted by, such as "phase"."""
+        return self._counts[attribute]
+
+
+class Picture(Generic[T]):
+    """Objects with their indexes and counters, kept equal by feeding all of them the same before and after."""
+
+    def __init__(self, counted_by: Sequence[str], grouped_by: str | None) -> None:
+        self.ordered: SortedBlocks[T] = SortedBlocks(_PLACE)
+        self.by_uid: SortedBlocks[T] = SortedBlocks(_UID)
+        self.groups: dict[str, Block[T]] = {}
+        self.counts: dict[str, dict[str, int]] = {attribute: {} for attribute in ("namespace", *counted_by)}
+        self._grouped_by = grouped_by
+
+    def swap(self, before: T | None, after: T | None) -> None:
+        """Put one object in the place of another; None is none. Both stand at the same (namespace, name)."""
+        if after is not None:
+            self.ordered.put(after)
+            self.by_uid.put(after)
+        elif before is not None:
+            self.ordered.remove(_PLACE(before))
+        if before is not None and (after is None or after.uid != before.uid):
+            self.by_uid.remove(before.uid)
+        self._regroup(before, after)
+        self._count(before, -1)
+        self._count(after, 1)
+
+    def snapshot(self, version: str) -> Snapshot[T]:
+        """A copy of the outer maps: their blocks are immutable and shared."""
+        counts = {attribute: dict(values) for attribute, values in self.counts.items()}
+        return Snapshot(version, self.ordered.frozen(), self.by_uid.frozen(), dict(self.groups), counts)
+
+    def keep_equal_groups(self, earlier: Mapping[str, Block[T]]) -> None:
+        """Take over the very tuples of groups in which nothing changed."""
+        for group, members in earlier.items():
+            if self.groups.get(group) == members:  # records compare by identity
+                self.groups[group] = members
+
+    def _regroup(self, before: T | None, after: T | None) -> None:
+        """A group is one node's pods, some hundred at most, so it is one block however large it is."""
+        left, joined = self._group_of(before), self._group_of(after)
+        if before is not None and left is not None and left != joined:
+            remaining = without_element(self.groups[left], _PLACE(before), _PLACE)
+            if remaining:
+                self.groups[left] = remaining
+            else:
+                del self.groups[left]
+        if after is not None and joined is not None:
+            self.groups[joined] = with_element(self.groups.get(joined, ()), after, _PLACE)
+
+    def _group_of(self, record: T | None) -> str | None:
+        return getattr(record, self._grouped_by) if record is not None and self._grouped_by else None
+
+    def _count(self, record: T | None, step: int) -> None:
+        if record is None:
+            return
+        for attribute, values in self.counts.items():
+            value = getattr(record, attribute)
+            values[value] = values.get(value, 0) + step
+            if not values[value]:
+                del values[value]
+
+
+@final
+class Draft(Generic[T]):
+    """The next picture, while a list is still arriving: readers go on seeing the last one until it is committed.
+
+    Objects that did not change are taken over from the last picture, so that whoever keeps something by an object's
+    identity keeps it over a relist.
+    """
+
+    def __init__(self, picture: Picture[T], live: Sorted[T]) -> None:
+        self.picture = picture
+        self._live = live
+
+    def apply(self, batch: Iterable[Event[T]]) -> None:
+        """Take in a part of the list. While a list streams, what happens meanwhile comes between its objects."""
+        for event in batch:
+            if isinstance(event, Mark):
+                continue
+            place = _PLACE(event.record)
+            after = self._known(place, event.record) if isinstance(event, Put) else None
+            self.picture.swap(self.picture.ordered.find(place), after)
+
+    def _known(self, place: tuple[str, str], record: T) -> T:
+        """The live object, if this is no other state of it."""
+        live = self._live.find(place)
+        if live is not None and live.uid == record.uid and live.resource_version == record.resource_version:
+            return live
+        return record
+
+
+@final
+class Store(Generic[T]):
+    """One kind in one scope, as of the last batch. The contract stands at the head of this module."""
+
+    def __init__(
+        self, counted_by: Sequence[str] = (), grouped_by: str | None = None, *, ring_limit: int = RING_LIMIT
+    ) -> None:
+        self._counted_by = counted_by
+        self._grouped_by = grouped_by
+        self._picture: Picture[T] = Picture(counted_by, grouped_by)
+        self._version = ""
+        self._snapshot: Snapshot[T] | None = None
+        self._recent: deque[Change[T]] = deque()
+        self._ring_limit = ring_limit
+        self._floor = ""  # the newest version whose changes the ring has lost
+        self._consumers: list[Callable[[Sequence[Change[T]]], None]] = []
+
+    @property
+    def version(self) -> str:
+        """The last version seen; "" before the first list."""
+        return self._version
+
+    def snapshot(self) -> Snapshot[T]:
+        """The picture of now, shared by all readers until the next change."""
+        if self._snapshot is None:
+            self._snapshot = self._picture.snapshot(self._version)
+        return self._snapshot
+
+    def consume(self, consumer: Callable[[Sequence[Change[T]]], None]) -> None:
+        """Have every later batch of changes told to `consumer`, after readers can see it. It must not raise."""
+        self._consumers.append(consumer)
+
+    def apply(self, batch: Iterable[Event[T]]) -> Sequence[Change[T]]:
+        """Take in one socket read's worth of events; return what really changed."""
+        changes: list[Change[T]] = []
+        for event in batch:
+            version = event.version if isinstance(event, Mark) else event.record.resource_version
+            if not _is_newer(version, self._version):
+                continue
+            self._version = version
+            changes.extend(self._applied(event))
+        if changes:
+            self._snapshot = None  # made again by the next reader, and never once per event
+            self._remember(changes)
+            self._tell(changes)
+        return changes
+
+    def replace(self, records: Iterable[T], version: str) -> Sequence[Change[T]]:
+        """Take in a whole list at once."""
+        draft = self.draft()
+        draft.apply(Put(record) for record in records)
+        return self.commit(draft, version)
+
+    def draft(self) -> Draft[T]:
+        """An empty picture to list into; `commit` makes it the store's."""
+        return Draft(Picture(self._counted_by, self._grouped_by), self._picture.ordered)
+
+    def commit(self, draft: Draft[T], version: str) -> Sequence[Change[T]]:
+        """Make a finished draft the picture, in one step; return how it differs from the one before."""
+        changes = list(_differences(self._picture.ordered, draft.picture.ordered, version))
+        draft.picture.keep_equal_groups(self._picture.groups)
+        if not self._version or _is_newer(self._version, version):  # the first list; or etcd came back from a backup
+            self._recent.clear()
+            self._floor = version
+        else:
+            self._remember(changes)
+        self._picture, self._version, self._snapshot = draft.picture, version, None
+        self._tell(changes)
+        return changes
+
+    def changes_since(self, version: str) -> Sequence[Change[T]]:
+        """All that happened after `version`, oldest first; raises TooOld if a part of it is forgotten."""
+        if not version or _is_newer(self._floor, version) or _is_newer(version, self._version):
+            raise TooOld(version)
+        newer = list(takewhile(lambda change: _is_newer(change.version, version), reversed(self._recent)))
+        return newer[::-1]
+
+    def _applied(self, event: Event[T]) -> Iterator[Change[T]]:
+        if isinstance(event, Mark):
+            return
+        after = event.record if isinstance(event, Put) else None
+        before = self._picture.ordered.find(_PLACE(event.record))
+        self._picture.swap(before, after)
+        yield from _told(before, after, self._version)
+
+    def _remember(self, changes: Sequence[Change[T]]) -> None:
+        self._recent.extend(changes)
+        while len(self._recent) > self._ring_limit:
+            self._floor = self._recent.popleft().version
+
+    def _tell(self, changes: Sequence[Change[T]]) -> None:
+        for consumer in self._consumers if changes else ():
+            consumer(changes)
+
+
+def _is_newer(version: str, than: str) -> bool:
+    """Versions are decimal numbers without leading zeros: the longer one is larger. "" is before all of them."""
+    return (len(version), version) > (len(than), than)
+
+
+def _told(before: T | None, after: T | None, version: str) -> Iterator[Change[T]]:
+    if before is not None and after is not None and before.uid != after.uid:
+        yield Change(before, None, version)
+        yield Change(None, after, version)
+    elif before is not after:
+        yield Change(before, after, version)
+
+
+def _differences(old: Iterable[T], new: Iterable[T], version: str) -> Iterator[Change[T]]:
+    """Two sorted pictures, walked side by side. What did not change is the same object in both (see Draft)."""
+    olds = iter(old)
+    before = next(olds, None)
+    for after in new:
+        place = _PLACE(after)
+        while before is not None and _PLACE(before) < place:
+            yield Change(before, None, version)
+            before = next(olds, None)
+        if before is None or _PLACE(before) != place:
+            yield Change(None, after, version)
+        else:
+            yield from _told(before, after, version)
+            before = next(olds, None)
+    while before is not None:
+        yield Change(before, None, version)
+        before = next(olds, None)
