@@ -157,11 +157,11 @@ class TextLines(logging.Formatter):
     """`time LEVEL event key=value …  (logger)`: for people; values that are not one plain word are quoted."""
 
     def format(self, record: logging.LogRecord) -> str:
-        words = [_time(record), f"{record.levelname:<7}", _printable(record.getMessage())]
-        words += [f"{_printable(key)}={_quoted(value)}" for key, value in _fields(record).items()]
-        line = f"{' '.join(words)}  ({_printable(record.name)})"
+        words = [_time(record), f"{record.levelname:<7}", printable(record.getMessage())]
+        words += [f"{printable(key)}={_quoted(value)}" for key, value in _fields(record).items()]
+        line = f"{' '.join(words)}  ({printable(record.name)})"
         # Indented, so that no line of an exception's text can pass for a line of the log.
-        return redact("\n  | ".join([line, *(_printable(part) for part in _trace(record).splitlines())]))
+        return redact("\n  | ".join([line, *(printable(part) for part in _trace(record).splitlines())]))
 
 
 def _fields(record: logging.LogRecord) -> dict[str, object]:
@@ -194,10 +194,10 @@ def _quoted(value: object) -> str:
     if text and text.isprintable() and not any(mark in text for mark in " \"'=\\"):
         return text
     escaped = text.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{_printable(escaped)}"'
+    return f'"{printable(escaped)}"'
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     r"""Line breaks, terminal escapes and invisible characters written out: `\n`, `\x1b`, `\u202e`."""
     if text.isprintable():
         return text
