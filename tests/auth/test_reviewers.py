@@ -175,7 +175,7 @@ async def test_a_429_is_obeyed_by_everybody_for_as_long_as_it_says() -> None:
 
 
 async def test_what_the_api_server_dislikes_about_one_review_stops_no_other() -> None:
-    """A 500 or 400 came quickly and is about one question: nobody can close the gateway with a question of their own."""
+    """A 500 or 400 came quickly and is about one question: nobody closes the gateway with a question of their own."""
     api = answering(b"", 500)
     reviewer = TokenReviewer(api)
     with pytest.raises(ReviewsUnavailable):
