@@ -21,9 +21,9 @@ def main() -> int:
     running.add_argument("--prometheus", action="store_true", help="a Prometheus too, scraping nodes and pods")
     arguments = parser.parse_args()
     if arguments.command == "up":
-        from tests.cluster import up  # needs the project's environment; the rest of this command needs only Python
+        from tests.cluster.up import up  # needs the project's environment; the rest of this command needs only Python
 
-        return up.main(nodes=arguments.nodes, pods=arguments.pods, prometheus=arguments.prometheus)
+        return up(nodes=arguments.nodes, pods=arguments.pods, prometheus=arguments.prometheus)
     return check() if arguments.check else prepare()
 
 

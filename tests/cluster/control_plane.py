@@ -119,7 +119,7 @@ class ControlPlane:
         self.stop()
 
     async def start(self) -> None:
-        needed = self._needed_programs()
+        needed = self.needed_programs()
         await asyncio.to_thread(programs.provide_all, needed, self._say)
         self._temporary = tempfile.TemporaryDirectory(prefix="binnacle-cluster-")
         try:
@@ -145,6 +145,15 @@ class ControlPlane:
         if self._temporary:
             self._temporary.cleanup()
             self._temporary = None
+
+    def needed_programs(self) -> list[programs.Program]:
+        """What `start` finds or builds."""
+        needed = [programs.ETCD, self._api_server_program, programs.KUBECTL]
+        if self._with_controllers:
+            needed += [programs.CONTROLLER_MANAGER, programs.SCHEDULER]
+        if self._with_kwok:
+            needed += [programs.KWOK]
+        return needed
 
     # --- where it is, and who may come in ---
 
@@ -456,19 +465,17 @@ class ControlPlane:
         """Program to the file with its output."""
         return {process.name: process.log for process in self._processes}
 
+    def check(self) -> None:
+        """Raise ProgramFailed if one of the programs has ended by itself."""
+        for process in self._processes:
+            if not process.running:
+                raise process.failure("ended")
+
     def memory(self) -> Mapping[str, int]:
         """Program to resident bytes (Linux)."""
         return {process.name: process.memory() for process in self._processes}
 
     # --- inside ---
-
-    def _needed_programs(self) -> list[programs.Program]:
-        needed = [programs.ETCD, self._api_server_program, programs.KUBECTL]
-        if self._with_controllers:
-            needed += [programs.CONTROLLER_MANAGER, programs.SCHEDULER]
-        if self._with_kwok:
-            needed += [programs.KWOK]
-        return needed
 
     def _make_files(self) -> None:
         self._authority = Authority(self.folder)

@@ -91,6 +91,12 @@ def node(
     }
 
 
+def nodes(count: int) -> list[Manifest]:
+    """A cluster's nodes: `control-plane`, which takes no ordinary pods, then `worker-1` and so on."""
+    workers = [node(f"worker-{index}", index) for index in range(1, count)]
+    return [node("control-plane", 0, control_plane=True), *workers]
+
+
 def pod(
     name: str,
     *,

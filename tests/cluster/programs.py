@@ -38,18 +38,18 @@ class Program:
 
 
 KUBERNETES = "k8s.io/kubernetes/cmd"
-ETCD = Program("etcd", "kubernetes", "go.etcd.io/etcd/server/v3", (3, 5), "about 2 minutes")
+ETCD = Program("etcd", "kubernetes", "go.etcd.io/etcd/server/v3", (3, 5), "about 1 minute")
 API_SERVER = Program("kube-apiserver", "kubernetes", f"{KUBERNETES}/kube-apiserver", (1, 33), "about 5 minutes")
-KUBECTL = Program("kubectl", "kubernetes", f"{KUBERNETES}/kubectl", (1, 30), "about 1 minute", ("version", "--client"))
+KUBECTL = Program("kubectl", "kubernetes", f"{KUBERNETES}/kubectl", (1, 30), "half a minute", ("version", "--client"))
 KWOK = Program("kwok", "kwok", "sigs.k8s.io/kwok/cmd/kwok", (0, 7), "about 1 minute")
 CONTROLLER_MANAGER = Program(
     "kube-controller-manager", "kubernetes", f"{KUBERNETES}/kube-controller-manager", (1, 33), "about 2 minutes"
 )
-SCHEDULER = Program("kube-scheduler", "kubernetes", f"{KUBERNETES}/kube-scheduler", (1, 33), "about 1 minute")
+SCHEDULER = Program("kube-scheduler", "kubernetes", f"{KUBERNETES}/kube-scheduler", (1, 33), "seconds")
 PROMETHEUS = Program(
     "prometheus", "prometheus", "github.com/prometheus/prometheus/cmd/prometheus", (3, 0), "about 5 minutes"
 )
-PROMTOOL = Program("promtool", "prometheus", "github.com/prometheus/prometheus/cmd/promtool", (3, 0), "about 1 minute")
+PROMTOOL = Program("promtool", "prometheus", "github.com/prometheus/prometheus/cmd/promtool", (3, 0), "seconds")
 OLDEST_API_SERVER = Program(
     "kube-apiserver", "kubernetes-oldest", f"{KUBERNETES}/kube-apiserver", None, "about 4 minutes"
 )
