@@ -23,15 +23,16 @@ BLOCK_FLOOR: Final = 64  # smaller ones join a neighbour, so that deletions leav
 class Sorted(Generic[T]):
     """What can be read of such a sequence. Keys are unique."""
 
-    __slots__ = ("_key_of", "blocks", "size")
+    __slots__ = ("_firsts", "_key_of", "_size", "blocks")
 
-    def __init__(self, key_of: KeyOf[T], blocks: Sequence[Block[T]], size: int) -> None:
+    def __init__(self, key_of: KeyOf[T], blocks: Sequence[Block[T]], firsts: Sequence[Key], size: int) -> None:
         self._key_of = key_of
         self.blocks = blocks  # none is empty, none is larger than BLOCK_LIMIT
-        self.size = size
+        self._firsts = firsts  # the key that each block begins with
+        self._size = size
 
     def __len__(self) -> int:
-        return self.size
+        return self._size
 
     def __iter__(self) -> Iterator[T]:
         return chain.from_iterable(self.blocks)
@@ -40,9 +41,7 @@ class Sorted(Generic[T]):
         """The element with that key."""
         if not self.blocks:
             return None
-        block = self.blocks[self._block_of(key)]
-        at = bisect_left(block, key, key=self._key_of)
-        return block[at] if at < len(block) and self._key_of(block[at]) == key else None
+        return _find(self.blocks[self._block_of(key)], key, self._key_of)
 
     def starting_at(self, key: Key) -> Iterator[T]:
         """The elements from that key on, or from where it would stand."""
@@ -56,8 +55,7 @@ class Sorted(Generic[T]):
 
     def _block_of(self, key: Key) -> int:
         """The number of the block that holds that key, if any does: the last one that does not begin behind it."""
-        behind: int = bisect_right(self.blocks, key, key=lambda block: self._key_of(block[0]))
-        return max(0, behind - 1)
+        return max(0, bisect_right(self._firsts, key) - 1)
 
 
 class SortedBlocks(Sorted[T]):
@@ -66,53 +64,72 @@ class SortedBlocks(Sorted[T]):
     __slots__ = ()
 
     blocks: list[Block[T]]
+    _firsts: list[Key]
 
     def __init__(self, key_of: KeyOf[T]) -> None:
-        super().__init__(key_of, [], 0)
+        super().__init__(key_of, [], [], 0)
 
     def frozen(self) -> Sorted[T]:
         """What there is now, whatever happens later."""
-        return Sorted(self._key_of, tuple(self.blocks), self.size)
+        return Sorted(self._key_of, tuple(self.blocks), tuple(self._firsts), self._size)
 
-    def put(self, element: T) -> None:
-        """Insert an element, or put it in the place of the one with its key."""
+    def put(self, element: T) -> T | None:
+        """Insert an element, or put it in the place of the one with its key, which is returned."""
         if not self.blocks:
-            self.blocks.append((element,))
-            self.size = 1
-            return
-        number = self._block_of(self._key_of(element))
+            self._size = 1
+            self._rewrite(0, 0, [(element,)])
+            return None
+        key = self._key_of(element)
+        number = self._block_of(key)
         block = self.blocks[number]
+        before = _find(block, key, self._key_of)
         grown = with_element(block, element, self._key_of)
-        self.size += len(grown) - len(block)
+        self._size += len(grown) - len(block)
         if len(grown) <= BLOCK_LIMIT:
-            self.blocks[number] = grown
+            self._rewrite(number, number + 1, [grown])
         else:
             # Lists arrive sorted: what is put at the very end leaves full blocks behind, not halves.
             at_the_end = grown[-1] is element and number == len(self.blocks) - 1
             cut = BLOCK_LIMIT if at_the_end else len(grown) // 2
-            self.blocks[number : number + 1] = [grown[:cut], grown[cut:]]
+            self._rewrite(number, number + 1, [grown[:cut], grown[cut:]])
+        return before
 
-    def remove(self, key: Key) -> None:
-        """Take out the element with that key, if there is one."""
+    def remove(self, key: Key) -> T | None:
+        """Take out the element with that key, and return it."""
         if not self.blocks:
-            return
+            return None
         number = self._block_of(key)
         block = self.blocks[number]
+        before = _find(block, key, self._key_of)
+        if before is None:
+            return None
+        self._size -= 1
         shrunk = without_element(block, key, self._key_of)
-        self.size -= len(block) - len(shrunk)
-        self.blocks[number] = shrunk
-        if len(shrunk) < min(BLOCK_FLOOR, len(block)):
-            self._join(number)
+        if len(shrunk) < BLOCK_FLOOR:
+            self._join(number, shrunk)
+        else:
+            self._rewrite(number, number + 1, [shrunk])
+        return before
 
-    def _join(self, number: int) -> None:
-        """Join a small block with a neighbour if both fit into one; drop it if it is empty."""
-        for left in (number - 1, number):
-            pair = self.blocks[left : left + 2] if left >= 0 else []
-            if len(pair) == 2 and len(pair[0]) + len(pair[1]) <= BLOCK_LIMIT:
-                self.blocks[left : left + 2] = [pair[0] + pair[1]]
-                return
-        if not self.blocks[number]:
-            del self.blocks[number]
+    def _join(self, number: int, small: Block[T]) -> None:
+        """Put a small block together with a neighbour if both fit into one."""
+        before = self.blocks[number - 1] if number else ()
+        behind = self.blocks[number + 1] if number + 1 < len(self.blocks) else ()
+        if before and len(before) + len(small) <= BLOCK_LIMIT:
+            self._rewrite(number - 1, number + 1, [before + small])
+        elif behind and len(small) + len(behind) <= BLOCK_LIMIT:
+            self._rewrite(number, number + 2, [small + behind])
+        else:
+            self._rewrite(number, number + 1, [small] if small else [])
+
+    def _rewrite(self, start: int, stop: int, blocks: list[Block[T]]) -> None:
+        self.blocks[start:stop] = blocks
+        self._firsts[start:stop] = [self._key_of(block[0]) for block in blocks]
+
+
+def _find(block: Block[T], key: Key, key_of: KeyOf[T]) -> T | None:
+    at = bisect_left(block, key, key=key_of)
+    return block[at] if at < len(block) and key_of(block[at]) == key else None
 
 
 def with_element(block: Block[T], element: T, key_of: KeyOf[T]) -> Block[T]:

@@ -139,18 +139,25 @@ class Picture(Generic[T]):
         self.counts: dict[str, dict[str, int]] = {attribute: {} for attribute in ("namespace", *counted_by)}
         self._grouped_by = grouped_by
 
-    def swap(self, before: T | None, after: T | None) -> None:
-        """Put one object in the place of another; None is none. Both stand at the same (namespace, name)."""
-        if after is not None:
-            self.ordered.put(after)
-            self.by_uid.put(after)
-        elif before is not None:
-            self.ordered.remove(_PLACE(before))
-        if before is not None and (after is None or after.uid != before.uid):
+    def put(self, record: T) -> T | None:
+        """Take in one object; return the one that stood at its place."""
+        before = self.ordered.put(record)
+        if before is not None and before.uid != record.uid:
             self.by_uid.remove(before.uid)
-        self._regroup(before, after)
+        self.by_uid.put(record)
+        self._regroup(before, record)
         self._count(before, -1)
-        self._count(after, 1)
+        self._count(record, 1)
+        return before
+
+    def remove(self, record: T) -> T | None:
+        """Take out what stands at the place of `record`; return it."""
+        before = self.ordered.remove(_PLACE(record))
+        if before is not None:
+            self.by_uid.remove(before.uid)
+            self._regroup(before, None)
+            self._count(before, -1)
+        return before
 
     def snapshot(self, version: str) -> Snapshot[T]:
         """A copy of the outer maps: their blocks are immutable and shared."""
@@ -205,13 +212,14 @@ class Draft(Generic[T]):
         for event in batch:
             if isinstance(event, Mark):
                 continue
-            place = _PLACE(event.record)
-            after = self._known(place, event.record) if isinstance(event, Put) else None
-            self.picture.swap(self.picture.ordered.find(place), after)
+            if isinstance(event, Put):
+                self.picture.put(self._known(event.record))
+            else:
+                self.picture.remove(event.record)
 
-    def _known(self, place: tuple[str, str], record: T) -> T:
+    def _known(self, record: T) -> T:
         """The live object, if this is no other state of it."""
-        live = self._live.find(place)
+        live = self._live.find(_PLACE(record))
         if live is not None and live.uid == record.uid and live.resource_version == record.resource_version:
             return live
         return record
@@ -297,10 +305,10 @@ class Store(Generic[T]):
     def _applied(self, event: Event[T]) -> Iterator[Change[T]]:
         if isinstance(event, Mark):
             return
-        after = event.record if isinstance(event, Put) else None
-        before = self._picture.ordered.find(_PLACE(event.record))
-        self._picture.swap(before, after)
-        yield from _told(before, after, self._version)
+        if isinstance(event, Put):
+            yield from _told(self._picture.put(event.record), event.record, self._version)
+        else:
+            yield from _told(self._picture.remove(event.record), None, self._version)
 
     def _remember(self, changes: Sequence[Change[T]]) -> None:
         self._recent.extend(changes)
