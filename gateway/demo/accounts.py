@@ -8,10 +8,10 @@ Kubernetes' own `view` Role shows a user the namespace they live in.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-ADMIN_TOKEN = "demo-admin"  # noqa: S105: public by design, like everything of the simulated cluster
+ADMIN_TOKEN = "demo-admin"  # noqa: S105
 VIEWER_TOKEN = "demo-viewer"  # noqa: S105
 SHOP_TOKEN = "demo-shop"  # noqa: S105
-GATEWAY_TOKEN = "demo-gateway"  # noqa: S105: the gateway's own account at the simulated API server
+GATEWAY_TOKEN = "demo-gateway"  # noqa: S105
 
 READ = frozenset({"get", "list", "watch"})
 ANY = frozenset({"*"})

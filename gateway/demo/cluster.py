@@ -16,6 +16,7 @@ from gateway.demo.accounts import GATEWAY_TOKEN, Account, Accounts, Right
 from gateway.demo.churn import Churn
 from gateway.demo.kubernetes_api import Features, KubernetesApi
 from gateway.demo.objects import Namespace, Pod, Situation, Verbatim
+from gateway.demo.prometheus_api import PrometheusApi
 from gateway.demo.server import Server
 from gateway.demo.statuses import Refusal
 from gateway.demo.workloads import Blueprint, Container, Controller
@@ -42,6 +43,7 @@ class SimulatedCluster:
         self.gateway_token_file = token_file
         self._world = world
         self._api = KubernetesApi(world.storage, self.accounts, self.kubernetes.gate)
+        self._metrics = PrometheusApi(world.storage, world.now)
 
     @property
     def kubernetes_url(self) -> str:
@@ -71,10 +73,17 @@ class SimulatedCluster:
         """Its logs: `token_reviews`, `access_reviews`, `user_agents`."""
         return self._api
 
+    @property
+    def metrics(self) -> PrometheusApi:
+        """Its logs: `requests`, and `questions` by metric, level and selector."""
+        return self._metrics
+
     async def start(self) -> None:
         await self.kubernetes.serve(self._api.application)
+        await self.prometheus.serve(self._metrics.application)
 
     async def stop(self) -> None:
+        await self.prometheus.stop()
         await self.kubernetes.stop()
 
     def add_user(self, name: str, *rights: Right, groups: tuple[str, ...] = (), token: str = "", uid: str = "") -> str:

@@ -1,6 +1,6 @@
 """The simulated API server: LIST, GET and WATCH of four kinds, TokenReview and SubjectAccessReview, over HTTP.
 
-Its words and codes are kube-apiserver's (1.37, with its watch cache); tests/conformance runs the same tests against both.
+Its words and codes are kube-apiserver's (1.37, with its watch cache): tests/conformance asks both the same.
 Everything needs a token that `Accounts` knows; what is not simulated is 404.
 """
 
@@ -148,7 +148,7 @@ class KubernetesApi:
         if not wanted.resource:
             attempt = Attempt(wanted.verb, wanted.path)
             if wanted.path not in _OPEN_PATHS and not self._accounts.allows(account.username, account.groups, attempt):
-                raise statuses.forbidden_path(wanted.path, wanted.forbidden_to(account.username))
+                raise statuses.forbidden_path(wanted.forbidden_to(account.username))
         elif not self._accounts.allows(account.username, account.groups, wanted.attempt):
             sentence = wanted.forbidden_to(account.username)
             raise statuses.forbidden(wanted.group, wanted.resource, wanted.name, sentence)

@@ -16,7 +16,7 @@ EXPIRED_CONTINUE = (
 )
 
 
-class Refusal(Exception):
+class Refusal(Exception):  # noqa: N818
     """A failure that the client is told as a `Status`; `code` is the HTTP status."""
 
     def __init__(
@@ -64,7 +64,7 @@ def forbidden(group: str, resource: str, name: str, sentence: str) -> Refusal:
     return Refusal(403, "Forbidden", f"{subject} is forbidden: {sentence}", details=_details(group, resource, name))
 
 
-def forbidden_path(path: str, sentence: str) -> Refusal:
+def forbidden_path(sentence: str) -> Refusal:
     return Refusal(403, "Forbidden", f"forbidden: {sentence}", details={})
 
 
@@ -90,7 +90,7 @@ def expired(message: str, *, continue_token: str = "") -> Refusal:
 
 
 def invalid(kind: str, group: str, causes: Sequence[tuple[str, str, str]]) -> Refusal:
-    """422. A cause is (reason, message, field), such as ("FieldValueForbidden", "Forbidden: …", "sendInitialEvents")."""
+    """422. A cause is (reason, message, field): ("FieldValueForbidden", "Forbidden: …", "sendInitialEvents")."""
     errors = [f"{field}: {message}" for _, message, field in causes]
     listed = errors[0] if len(errors) == 1 else f"[{', '.join(errors)}]"
     return Refusal(

@@ -114,7 +114,7 @@ def build(
     progress: Progress | None = None,
 ) -> World:
     """A cluster of one control-plane node, `nodes - 1` workers and `nodes * pods_per_node` pods."""
-    random = Random(seed)  # noqa: S311: a simulation, not a secret
+    random = Random(seed)  # noqa: S311
     storage = Storage(KINDS)
     started = int(now())
     hosts = [_node(random, number, nodes, pods_per_node, started) for number in range(nodes)]
