@@ -8,7 +8,7 @@ from gateway.demo.cluster import (
     SimulatedCluster,
     simulated_cluster,
 )
-from gateway.demo.objects import Situation
+from gateway.demo.pods import Situation
 
 __all__ = [
     "ADMIN_TOKEN",

@@ -10,7 +10,8 @@ from collections.abc import Callable
 
 import msgspec
 
-from gateway.demo.objects import Node, Pod, Situation
+from gateway.demo.nodes import Node
+from gateway.demo.pods import Pod, Situation
 from gateway.demo.workloads import Controller
 from gateway.demo.world import World
 

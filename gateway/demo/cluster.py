@@ -15,7 +15,8 @@ from aiohttp import web
 from gateway.demo.accounts import GATEWAY_TOKEN, Account, Accounts, Right
 from gateway.demo.churn import Churn
 from gateway.demo.kubernetes_api import Features, KubernetesApi
-from gateway.demo.objects import Namespace, Pod, Situation, Verbatim
+from gateway.demo.objects import Namespace, Verbatim
+from gateway.demo.pods import Pod, Situation
 from gateway.demo.prometheus_api import PrometheusApi
 from gateway.demo.server import Server
 from gateway.demo.statuses import Refusal
@@ -116,7 +117,7 @@ class SimulatedCluster:
         labels = {"kubernetes.io/metadata.name": name, **(labels or {})}
         self._world.storage.put("namespaces", Namespace(name, self._world.uid(), now, labels))
 
-    def create_pod(
+    def create_pod(  # noqa: PLR0913
         self,
         namespace: str,
         name: str,
@@ -125,22 +126,26 @@ class SimulatedCluster:
         situation: Situation = Situation.RUNNING,
         labels: Mapping[str, str] | None = None,
         containers: tuple[Container, ...] = _ORDINARY,
+        age: int = 0,
     ) -> Pod:
-        """A pod of nobody's, on a ready worker unless told; its namespace is made where it is missing."""
+        """A pod of nobody's, on a ready worker unless told; its namespace is made where it is missing.
+
+        `age` in seconds: younger than half a minute, it has no rates in Prometheus yet.
+        """
         world = self._world
         if world.storage.get("namespaces", "", namespace) is None:
             self.create_namespace(namespace)
         workload = make_workload(world.random, Blueprint(namespace, name, Controller.DEPLOYMENT, containers))
         workload = msgspec.structs.replace(workload, owner_uid="", labels=dict(labels or {"app": name}))
-        now = int(world.now())
-        pod = Pod(workload, name, world.uid(), now, situation, now, (0,) * len(containers))
+        created = int(world.now()) - age
+        pod = Pod(workload, name, world.uid(), created, situation, created, (0,) * len(containers))
         if situation is not Situation.UNSCHEDULABLE:
             pod = world.placed(pod, node or world.workers[0], situation)
         world.storage.put("pods", pod)
         return pod
 
     def update_pod(self, namespace: str, name: str, **changes: Any) -> Pod:
-        """Change fields of `objects.Pod`; KeyError where there is no such pod."""
+        """Change fields of `pods.Pod`; KeyError where there is no such pod."""
         stored = self._world.storage.get("pods", namespace, name)
         if stored is None or not isinstance(stored.object, Pod):
             raise KeyError((namespace, name))
@@ -152,7 +157,7 @@ class SimulatedCluster:
         self._world.storage.delete("pods", namespace, name)
 
     def update_node(self, name: str, **changes: Any) -> None:
-        """Change fields of `objects.Node`."""
+        """Change fields of `nodes.Node`."""
         self._world.storage.put("nodes", msgspec.structs.replace(self._world.node(name), **changes))
 
     def put(self, kind: str, document: Mapping[str, Any]) -> None:
@@ -170,7 +175,7 @@ class SimulatedCluster:
 
 
 @asynccontextmanager
-async def simulated_cluster(
+async def simulated_cluster(  # noqa: PLR0913
     *,
     nodes: int = DEFAULT_NODES,
     pods_per_node: int = DEFAULT_PODS_PER_NODE,
@@ -179,7 +184,10 @@ async def simulated_cluster(
     now: Callable[[], float] = time.time,
     progress: Progress | None = None,
 ) -> AsyncIterator[SimulatedCluster]:
-    """A cluster on two ports of 127.0.0.1, of one control-plane node and `nodes - 1` workers, with `churn` writes a second."""
+    """A cluster on two ports of 127.0.0.1: a control-plane node and `nodes - 1` workers, `churn` writes a second.
+
+    `now` is its clock, in seconds since 1970.
+    """
     world = build(nodes=nodes, pods_per_node=pods_per_node, seed=seed, now=now, progress=progress)
     with TemporaryDirectory(prefix="binnacle-demo-") as folder:
         token_file = Path(folder) / "token"

@@ -6,7 +6,7 @@ Everything needs a token that `Accounts` knows; what is not simulated is 404.
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,10 +16,11 @@ from aiohttp import web
 from gateway.demo import statuses
 from gateway.demo.accounts import Account, Accounts, Attempt
 from gateway.demo.requests import ListOptions, Position, Target, list_options, target
+from gateway.demo.resources import RESOURCES, Resource, selection
 from gateway.demo.reviews import decode_review, review_access, review_token
-from gateway.demo.selectors import Predicate, field_predicate, label_predicate
 from gateway.demo.statuses import Refusal
-from gateway.demo.storage import Change, Storage, Stored, TooOldError
+from gateway.demo.storage import Storage, Stored, TooOldError
+from gateway.demo.watch import OBJECTS_PER_WRITE, Watch
 
 VERSION = {
     "major": "1",
@@ -37,61 +38,12 @@ VERSION = {
     "platform": "linux/amd64",
 }
 
-INITIAL_EVENTS_END = "k8s.io/initial-events-end"
 BOOKMARK_INTERVAL_S = 60.0  # kube-apiserver's defaultBookmarkFrequency
-BOOKMARK_BEFORE_END_S = 2.0  # it sends a last one that long before a watch's timeoutSeconds
-WATCH_TIMEOUT_S = 1800.0  # its --min-request-timeout; a real one ends after one to two of these
-OBJECTS_PER_WRITE = 100
-"""Objects written out without a pause: some 3 ms, in which nothing else on this loop can run."""
 
 REVIEWS_REMEMBERED = 10_000
 MAX_BODY = 3 * 2**20  # kube-apiserver's own limit, bytes
 
 _OPEN_PATHS = frozenset({"/version", "/livez", "/readyz", "/healthz"})
-
-
-@dataclass(frozen=True, slots=True)
-class Resource:
-    """A kind as its URLs, lists and field selectors name it."""
-
-    name: str
-    kind: str
-    namespaced: bool
-    fields: frozenset[str]
-
-    @property
-    def type_meta(self) -> bytes:
-        """How an object of the kind begins; within a list that part is left out."""
-        return b'{"kind":"%s","apiVersion":"v1",' % self.kind.encode()
-
-
-_NAMES = frozenset({"metadata.name", "metadata.namespace"})
-_RESOURCES = {
-    "nodes": Resource(
-        "nodes", "Node", namespaced=False, fields=_NAMES - {"metadata.namespace"} | {"spec.unschedulable"}
-    ),
-    "pods": Resource(
-        "pods",
-        "Pod",
-        namespaced=True,
-        fields=_NAMES
-        | {
-            "spec.nodeName",
-            "spec.restartPolicy",
-            "spec.schedulerName",
-            "spec.serviceAccountName",
-            "spec.hostNetwork",
-            "status.phase",
-            "status.podIP",
-            "status.podIPs",
-            "status.nominatedNodeName",
-        },
-    ),
-    "namespaces": Resource(
-        "namespaces", "Namespace", namespaced=False, fields=_NAMES - {"metadata.namespace"} | {"status.phase", "name"}
-    ),
-    "services": Resource("services", "Service", namespaced=True, fields=_NAMES | {"spec.clusterIP", "spec.type"}),
-}
 
 
 @dataclass(slots=True)
@@ -163,8 +115,8 @@ class KubernetesApi:
                 return await self._review_token(request)
             case Target(group="authorization.k8s.io", resource="subjectaccessreviews", name=""):
                 return await self._review_access(request)
-            case Target(group="", resource=name, subresource="") if name in _RESOURCES:
-                return await self._objects(request, wanted, _RESOURCES[name])
+            case Target(group="", resource=name, subresource="") if name in RESOURCES:
+                return await self._objects(request, wanted, RESOURCES[name])
             case _:
                 raise statuses.no_such_resource()
 
@@ -207,7 +159,7 @@ class KubernetesApi:
         self, request: web.Request, resource: Resource, namespace: str, options: ListOptions
     ) -> web.StreamResponse:
         revision, start = self._list_position(options)
-        wanted = _selection(resource, options)
+        wanted = selection(resource, options)
         try:
             candidates = self._storage.at(resource.name, revision, namespace=namespace, start=start)
         except TooOldError:
@@ -253,7 +205,8 @@ class KubernetesApi:
     async def _watch(
         self, request: web.Request, resource: Resource, namespace: str, options: ListOptions
     ) -> web.StreamResponse:
-        watch = _Watch(self._storage, resource, namespace, options, _selection(resource, options))
+        watch = Watch(self._storage, resource, namespace, options, selection(resource, options))
+        watch.refuse_if_unborn()
         if self.features.old_watches_refused_over_http:
             watch.refuse_if_forgotten()
         response = web.StreamResponse(headers={"Content-Type": "application/json"})
@@ -262,135 +215,6 @@ class KubernetesApi:
             await self._gate()
             await response.write(lines)
         return response
-
-
-class _Watch:
-    """One watch from where its options say it starts; `events` yields lines until it ends."""
-
-    def __init__(
-        self,
-        storage: Storage,
-        resource: Resource,
-        namespace: str,
-        options: ListOptions,
-        wanted: Callable[[Stored], bool],
-    ) -> None:
-        self._storage = storage
-        self._resource = resource
-        self._prefix = f"{namespace}/" if namespace else ""
-        self._namespace = namespace
-        self._options = options
-        self._wanted = wanted
-        self._seen = options.version or storage.revision
-
-    def refuse_if_forgotten(self) -> None:
-        try:
-            self._storage.since(self._resource.name, self._seen)
-        except TooOldError as error:
-            raise statuses.expired(self._too_old(error)) from None
-
-    async def events(self, bookmark_interval: float) -> AsyncIterator[bytes]:
-        if self._sends_initial_events():
-            async for lines in self._initial_events():
-                yield lines
-        loop = asyncio.get_running_loop()
-        end = loop.time() + (self._options.timeout or WATCH_TIMEOUT_S)
-        bookmark = loop.time() + bookmark_interval
-        if self._options.timeout:
-            bookmark = min(bookmark, max(end - BOOKMARK_BEFORE_END_S, loop.time()))
-        while True:
-            try:
-                changes = self._storage.since(self._resource.name, self._seen)
-            except TooOldError as error:
-                yield _event("ERROR", statuses.expired(self._too_old(error)).body)
-                return
-            if changes:
-                self._seen = changes[-1].revision
-                if lines := b"".join(self._lines(changes)):
-                    yield lines
-                continue
-            now = loop.time()
-            if now >= end:
-                return
-            if now >= bookmark:
-                bookmark = now + bookmark_interval
-                if self._options.bookmarks:
-                    self._seen = max(self._seen, self._storage.revision)
-                    yield self._bookmark({})
-                continue
-            await self._changed(min(bookmark, end) - now)
-
-    async def _changed(self, seconds: float) -> None:
-        """Return after the kind's next write, or when the time is up."""
-        try:
-            async with asyncio.timeout(seconds):
-                await self._storage.changed(self._resource.name)
-        except TimeoutError:
-            return
-
-    def _sends_initial_events(self) -> bool:
-        if self._options.initial_events is not None:
-            return self._options.initial_events
-        return not self._options.version  # "" and "0" begin with what there is
-
-    async def _initial_events(self) -> AsyncIterator[bytes]:
-        """Everything as ADDED; with sendInitialEvents then the bookmark that ends it."""
-        current = self._storage.revision
-        if self._options.version is not None and self._options.version > current:
-            yield _event("ERROR", statuses.too_large_version(self._options.version, current).body)
-            return
-        self._seen = current
-        everything = self._storage.at(self._resource.name, current, namespace=self._namespace)
-        for first in range(0, len(everything), OBJECTS_PER_WRITE):
-            some = everything[first : first + OBJECTS_PER_WRITE]
-            if lines := b"".join(_added(stored) for stored in some if self._wanted(stored)):
-                yield lines
-            await asyncio.sleep(0)
-        if self._options.initial_events and self._options.bookmarks:
-            yield self._bookmark({INITIAL_EVENTS_END: "true"})
-
-    def _lines(self, changes: Iterable[Change]) -> Iterable[bytes]:
-        for change in changes:
-            if change.key.startswith(self._prefix) and (line := self._line(change)):
-                yield line
-
-    def _line(self, change: Change) -> bytes:
-        """What the change is to this watch's selection; empty if nothing. An object that leaves it is DELETED, and is
-        shown as it last belonged, with the version of its leaving.
-        """
-        was = change.before is not None and self._wanted(change.before)
-        stays = change.after is not None and self._wanted(change.after)
-        if change.after is not None and stays:
-            return _event("MODIFIED" if was else "ADDED", change.after.object.manifest(change.revision))
-        if change.before is not None and was:
-            return _event("DELETED", change.before.object.manifest(change.revision))
-        return b""
-
-    def _bookmark(self, annotations: Mapping[str, str]) -> bytes:
-        metadata: dict[str, Any] = {"resourceVersion": str(self._seen)}
-        if annotations:
-            metadata["annotations"] = annotations
-        return _event(
-            "BOOKMARK",
-            orjson.dumps(
-                {"kind": self._resource.kind, "apiVersion": "v1", "metadata": metadata, "spec": {}, "status": {}}
-            ),
-        )
-
-    def _too_old(self, error: TooOldError) -> str:
-        return f"too old resource version: {self._seen} ({error.oldest})"
-
-
-def _selection(resource: Resource, options: ListOptions) -> Callable[[Stored], bool]:
-    labels: Predicate | None = label_predicate(options.label_selector) if options.label_selector else None
-    fields: Predicate | None = (
-        field_predicate(options.field_selector, resource.fields) if options.field_selector else None
-    )
-
-    def wanted(stored: Stored) -> bool:
-        return (labels is None or labels(stored.object.labels)) and (fields is None or fields(stored.object.fields))
-
-    return wanted
 
 
 def _page(candidates: list[Stored], limit: int, wanted: Callable[[Stored], bool]) -> tuple[list[Stored], int | None]:
@@ -420,14 +244,6 @@ def _items(resource: Resource, page: Iterable[Stored]) -> Iterable[bytes]:
     for stored in page:
         manifest = stored.object.manifest(stored.revision)
         yield b"{" + manifest[len(head) :] if manifest.startswith(head) else manifest
-
-
-def _added(stored: Stored) -> bytes:
-    return _event("ADDED", stored.object.manifest(stored.revision))
-
-
-def _event(kind: str, document: bytes) -> bytes:
-    return b'{"type":"%s","object":%s}\n' % (kind.encode(), document)
 
 
 def _json(document: Mapping[str, Any], status: int = 200) -> web.Response:

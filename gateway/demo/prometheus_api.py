@@ -12,7 +12,8 @@ from datetime import datetime
 import orjson
 from aiohttp import web
 
-from gateway.demo.objects import Node, Pod
+from gateway.demo.nodes import Node
+from gateway.demo.pods import Pod
 from gateway.demo.promql import recognise
 from gateway.demo.storage import Storage
 from gateway.demo.usage import TRAFFIC, Usage

@@ -1,4 +1,4 @@
-"""What a request to the API server is about, and the options of its LIST or WATCH, read as kube-apiserver reads them."""
+"""What a request to the API server is about, and the options of a LIST or WATCH, read as kube-apiserver reads them."""
 
 import base64
 import binascii
@@ -18,8 +18,8 @@ _EXACT = "Exact"
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """For paths that are not of the resource API, `resource` is empty. `name` is of the object, or of the only one asked
-    for by a field selector, as the API server's authorizers see it.
+    """`resource` is empty for paths outside the resource API. `name` is the object's, or the only one that a field
+    selector asks for: that is what the API server's authorizers see.
     """
 
     verb: str

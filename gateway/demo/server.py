@@ -13,8 +13,8 @@ Answer = Callable[[], web.Response]
 class Server:
     """Serves an application on a port of 127.0.0.1 that it keeps for its life.
 
-    Stopped, connections are refused; paused, they are accepted and nothing is answered, open streams fall silent; cut, they
-    are reset in the middle of whatever they were doing; failing, every new request gets the given answer.
+    Stopped, connections are refused; paused, they are accepted, nothing is answered and open streams fall silent; cut,
+    they are reset in the middle of whatever they were doing; failing, every new request gets the given answer.
     """
 
     def __init__(self) -> None:

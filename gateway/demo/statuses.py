@@ -19,7 +19,7 @@ EXPIRED_CONTINUE = (
 class Refusal(Exception):  # noqa: N818
     """A failure that the client is told as a `Status`; `code` is the HTTP status."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913
         self,
         code: int,
         reason: str,

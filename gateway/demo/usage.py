@@ -10,7 +10,8 @@ import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from gateway.demo.objects import Node, Pod, Situation
+from gateway.demo.nodes import Node
+from gateway.demo.pods import Pod, Situation
 from gateway.demo.workloads import Container
 from schema.sources.prometheus.catalogue import MetricName
 
@@ -102,7 +103,7 @@ class Usage:
 
     def _traffic(self, metric: MetricName, pod: Pod) -> float:
         """From some hundred bytes to some hundred kilobytes a second, by the pod's habit."""
-        return 200 * 2_000 ** _habit(pod.uid, metric.value) * self._swing(pod.uid, 0.5)
+        return 200 * math.pow(2_000, _habit(pod.uid, metric.value)) * self._swing(pod.uid, 0.5)
 
     def _of_system(self, metric: MetricName, node: Node) -> float:
         match metric:

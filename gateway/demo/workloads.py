@@ -19,7 +19,7 @@ class Controller(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Container:
-    """CPU in millicores, memory in MiB; 0 leaves a request or limit out. `busy` is the usual share of the CPU request."""
+    """CPU in millicores, memory in MiB; 0 leaves a limit out. `busy` is the share of the CPU request usually used."""
 
     name: str
     image: str

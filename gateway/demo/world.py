@@ -4,6 +4,7 @@ The same seed and sizes give the same cluster: names, uids, placement, situation
 counted back from the moment it is made, so that ages look as they should whenever it is started.
 """
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
@@ -11,7 +12,10 @@ from random import Random
 import msgspec
 
 from gateway.demo import workloads
-from gateway.demo.objects import Namespace, Node, Pod, Service, Situation, Workload, address, shared_spec
+from gateway.demo.nodes import Node
+from gateway.demo.objects import Namespace, Service, address
+from gateway.demo.pods import Pod, Situation
+from gateway.demo.specs import Workload, shared_spec
 from gateway.demo.storage import Storage
 from gateway.demo.workloads import Blueprint, Controller
 
@@ -38,20 +42,31 @@ INSTANCE_TYPES = (
 )
 """Name, cores, GiB of memory."""
 
-TROUBLES: tuple[tuple[Blueprint, Situation, tuple[int, ...]], ...] = (
-    (workloads.RECOMMENDATIONS, Situation.CRASHING, (23, 0)),
-    (workloads.CHECKOUT_CANARY, Situation.IMAGE_MISSING, (0,)),
-    (workloads.FRAUD_MODEL, Situation.UNSCHEDULABLE, (0,)),
-    (workloads.LEDGER_REPLAY, Situation.INIT_FAILING, (0,)),
-    (workloads.NIGHTLY_SETTLEMENT, Situation.COMPLETED, (0,)),
-    (workloads.INDEXER, Situation.EVICTED, (0,)),
-    (workloads.CATALOG, Situation.UNREADY, (1, 0)),
-    (workloads.CATALOG, Situation.RUNNING, (4, 0)),
-    (workloads.INDEXER, Situation.RUNNING, (0,)),
+
+@dataclass(frozen=True, slots=True)
+class Fate:
+    """What a pod is in, and how often its containers were restarted (nothing: never)."""
+
+    situation: Situation = Situation.RUNNING
+    restarts: tuple[int, ...] = ()
+
+
+WELL = Fate()
+TROUBLES: tuple[tuple[Blueprint, Fate], ...] = (
+    (workloads.RECOMMENDATIONS, Fate(Situation.CRASHING, (23, 0))),
+    (workloads.CHECKOUT_CANARY, Fate(Situation.IMAGE_MISSING)),
+    (workloads.FRAUD_MODEL, Fate(Situation.UNSCHEDULABLE)),
+    (workloads.LEDGER_REPLAY, Fate(Situation.INIT_FAILING)),
+    (workloads.NIGHTLY_SETTLEMENT, Fate(Situation.COMPLETED)),
+    (workloads.INDEXER, Fate(Situation.EVICTED)),
+    (workloads.CATALOG, Fate(Situation.UNREADY, (1, 0))),
+    (workloads.CATALOG, Fate(Situation.RUNNING, (4, 0))),
+    (workloads.INDEXER, WELL),
 )
-"""Workload, what its pod is in, and how often its containers were restarted."""
+"""In every cluster that has room for them; in a large one, a round of them for every so many pods."""
 
 PODS_PER_ROUND_OF_TROUBLES = 400
+PODS_PER_PROGRESS = 10_000
 EVICTION_NOTE = "The node was low on resource: ephemeral-storage. Threshold quantity: 10Gi, available: 8123Mi. "
 
 Progress = Callable[[int, int], None]
@@ -130,8 +145,8 @@ def build(
     )
     storage.load("nodes", hosts)
     storage.load("namespaces", _namespaces(random, blueprints, started))
-    crew = _Crew(world, started, nodes * pods_per_node, progress)
-    crew.run(hosts, blueprints)
+    crew = _Crew(world, hosts, nodes * pods_per_node, progress)
+    crew.run(blueprints)
     storage.load("services", _services(random, crew.workloads, started))
     storage.load("pods", crew.pods)
     return world
@@ -165,97 +180,95 @@ def make_workload(random: Random, blueprint: Blueprint) -> Workload:
 class _Crew:
     """Makes the pods of a new cluster, in one order, until there are as many as were asked for."""
 
-    def __init__(self, world: World, started: int, wanted: int, progress: Progress | None) -> None:
+    def __init__(self, world: World, hosts: Sequence[Node], wanted: int, progress: Progress | None) -> None:
         self.workloads: list[Workload] = []
         self.pods: list[Pod] = []
         self._world = world
-        self._started = started
+        self._hosts = hosts
+        self._started = int(world.now())
         self._wanted = wanted
         self._progress = progress
         self._turn = 0
 
-    def run(self, hosts: Sequence[Node], blueprints: Sequence[Blueprint]) -> None:
-        self._system_pods(hosts)
-        self._troubled_pods(hosts)
-        self._ordinary_pods(hosts, blueprints)
+    def run(self, blueprints: Sequence[Blueprint]) -> None:
+        self._system_pods()
+        self._troubled_pods()
+        self._ordinary_pods(blueprints)
 
-    def _system_pods(self, hosts: Sequence[Node]) -> None:
+    def _system_pods(self) -> None:
+        first = self._hosts[0]
         for blueprint in workloads.CONTROL_PLANE:
-            host = hosts[0]
-            workload = self._workload(blueprint)
-            self._add(workload, f"{blueprint.name}-{host.name}", host, Situation.RUNNING)
+            self._add(self._workload(blueprint), f"{blueprint.name}-{first.name}", first, WELL)
         for blueprint in workloads.EVERY_NODE:
             workload = self._workload(blueprint)
-            for host in hosts:
-                self._add(workload, self._world.name(workload), host, Situation.RUNNING)
+            for host in self._hosts:
+                self._add(workload, self._world.name(workload), host, WELL)
 
-    def _troubled_pods(self, hosts: Sequence[Node]) -> None:
-        rounds = max(1, self._wanted // PODS_PER_ROUND_OF_TROUBLES)
+    def _troubled_pods(self) -> None:
         made: dict[Blueprint, Workload] = {}
-        for _ in range(rounds):
-            for blueprint, situation, restarts in TROUBLES:
-                workload = made.get(blueprint) or made.setdefault(blueprint, self._workload(blueprint))
-                host = None if situation is Situation.UNSCHEDULABLE else self._host(hosts)
-                self._add(workload, self._world.name(workload), host, situation, restarts, nodes=len(hosts))
+        for _ in range(max(1, self._wanted // PODS_PER_ROUND_OF_TROUBLES)):
+            for blueprint, fate in TROUBLES:
+                if blueprint not in made:
+                    made[blueprint] = self._workload(blueprint)
+                host = None if fate.situation is Situation.UNSCHEDULABLE else self._next_host()
+                self._add(made[blueprint], self._world.name(made[blueprint]), host, fate)
 
-    def _ordinary_pods(self, hosts: Sequence[Node], blueprints: Sequence[Blueprint]) -> None:
-        room = self._wanted - len(self.pods)
+    def _ordinary_pods(self, blueprints: Sequence[Blueprint]) -> None:
+        room = max(self._wanted - len(self.pods), 0)
         total = sum(blueprint.weight for blueprint in blueprints)
-        replicas = [max(room, 0) * blueprint.weight // total for blueprint in blueprints]
-        for position in range(max(room, 0) - sum(replicas)):  # what rounding left over
+        replicas = [room * blueprint.weight // total for blueprint in blueprints]
+        for position in range(room - sum(replicas)):  # what rounding left over
             replicas[position % len(replicas)] += 1
         for blueprint, count in zip(blueprints, replicas, strict=True):
-            if count == 0:
-                continue
-            workload = self._workload(blueprint)
-            for number in range(count):
-                stateful = blueprint.controller is Controller.STATEFUL_SET
-                name = f"{blueprint.name}-{number}" if stateful else self._world.name(workload)
-                restarts = tuple(self._some_restarts() for _ in blueprint.containers)
-                self._add(workload, name, self._host(hosts), Situation.RUNNING, restarts)
+            if count:
+                self._replicas(self._workload(blueprint), count)
 
-    def _add(
-        self,
-        workload: Workload,
-        name: str,
-        host: Node | None,
-        situation: Situation,
-        restarts: tuple[int, ...] = (),
-        nodes: int = 0,
-    ) -> None:
+    def _replicas(self, workload: Workload, count: int) -> None:
+        for number in range(count):
+            stateful = workload.controller is Controller.STATEFUL_SET
+            name = f"{workload.name}-{number}" if stateful else self._world.name(workload)
+            restarts = tuple(self._some_restarts() for _ in workload.containers)
+            self._add(workload, name, self._next_host(), Fate(Situation.RUNNING, restarts))
+
+    def _add(self, workload: Workload, name: str, host: Node | None, fate: Fate) -> None:
         if len(self.pods) >= self._wanted:
             return
-        world = self._world
-        # Ages from five minutes to a month, as many of each size: most pods are young, some are old.
-        created = self._started - int(300 * (8_640 ** world.random.random()))
-        lost = host is not None and not host.ready and situation is Situation.RUNNING
+        created = self._created(workload, host)
         pod = Pod(
             workload=workload,
             name=name,
-            uid=world.uid(),
+            uid=self._world.uid(),
             created=created,
-            situation=Situation.NODE_LOST if lost else situation,
-            since=min(created + 20, self._started) if not any(restarts) else self._started - 140,
-            restarts=restarts or (0,) * len(workload.containers),
-            node_name=host.name if host else "",
-            host_ip=host.ip if host else "",
-            ip=self._address(workload, host, situation),
-            note=_note(situation, nodes),
+            situation=fate.situation,
+            since=self._started - 140 if any(fate.restarts) else min(created + 20, self._started),
+            restarts=fate.restarts or (0,) * len(workload.containers),
+            note=_note(fate.situation, len(self._hosts)),
         )
-        if lost and host:
-            pod = msgspec.structs.replace(pod, since=host.since)
-        self.pods.append(pod)
-        if self._progress and len(self.pods) % 10_000 == 0:
+        self.pods.append(pod if host is None else self._on(pod, host))
+        if self._progress and len(self.pods) % PODS_PER_PROGRESS == 0:
             self._progress(len(self.pods), self._wanted)
 
-    def _address(self, workload: Workload, host: Node | None, situation: Situation) -> str:
-        if host is None or situation is Situation.EVICTED:
-            return ""
-        return host.ip if workload.host_network else self._world.address(host.name)
+    def _on(self, pod: Pod, host: Node) -> Pod:
+        ip = host.ip if pod.workload.host_network else self._world.address(host.name)
+        lost = not host.ready and pod.situation is Situation.RUNNING
+        return msgspec.structs.replace(
+            pod,
+            node_name=host.name,
+            host_ip=host.ip,
+            ip="" if pod.situation is Situation.EVICTED else ip,
+            situation=Situation.NODE_LOST if lost else pod.situation,
+            since=host.since if lost else pod.since,
+        )
 
-    def _host(self, hosts: Sequence[Node]) -> Node:
+    def _created(self, workload: Workload, host: Node | None) -> int:
+        """The system's pods are as old as their node; others from five minutes to a month, most of them young."""
+        if host is not None and workload.controller in (Controller.STATIC, Controller.DAEMON_SET):
+            return host.created + 40
+        return self._started - int(300 * math.pow(8_640, self._world.random.random()))
+
+    def _next_host(self) -> Node:
         """Workers in turn; a cluster of one node runs everything on it."""
-        workers = hosts[1:] or hosts
+        workers = self._hosts[1:] or self._hosts
         self._turn += 1
         return workers[self._turn % len(workers)]
 
@@ -275,8 +288,9 @@ def _note(situation: Situation, nodes: int) -> str:
         return ""
     workers = max(nodes - 1, 1)
     return (
-        f"0/{nodes} nodes are available: 1 node(s) had untolerated taint(s) {{node-role.kubernetes.io/control-plane: }}, "
-        f"{workers} Insufficient cpu, {workers} Insufficient memory. preemption: 0/{nodes} nodes are available: "
+        f"0/{nodes} nodes are available: 1 node(s) had untolerated taint(s) "
+        f"{{node-role.kubernetes.io/control-plane: }}, {workers} Insufficient cpu, {workers} Insufficient memory. "
+        f"preemption: 0/{nodes} nodes are available: "
         f"{nodes} Preemption is not helpful for scheduling."
     )
 
