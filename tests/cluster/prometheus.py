@@ -155,8 +155,7 @@ class PrometheusServer:
 
         `rate()` divides by the whole window: over a series that began within it, it answers less than the true rate.
         """
-        samples = window_s // self._scrape_interval_s - 1  # the first and last may fall just outside
-        full = f"count_over_time({selector}[{window_s}s]) >= {samples}"
+        full = f"count_over_time({selector}[{window_s}s]) >= {window_s // self._scrape_interval_s}"
         await self.wait_for_series(full, at_least, limit_s=limit_s)
 
     async def wait_for_series(self, promql: str, at_least: int = 1, *, limit_s: float = 30.0) -> list[Any]:

@@ -203,7 +203,8 @@ async def test_a_test_can_state_its_own_world(pytestconfig: pytest.Config):
     )
     with Exporters(lambda: world) as exporters:
         async with PrometheusServer(exporter_targets(exporters.address, ["lone"])) as server:
-            await server.wait_for_window('node_cpu_seconds_total{mode="idle"}', 5, 2)
+            await server.wait_for_window('node_cpu_seconds_total{mode="user"}', 5, 2)
+            await server.wait_for_window("container_network_receive_bytes_total", 5)
             busy = 'sum by (instance) (rate(node_cpu_seconds_total{mode!~"idle|iowait"}[5s]))'
             (node,) = await server.wait_for_series(busy)
             (pod,) = await server.wait_for_series("rate(container_network_receive_bytes_total[5s])")
