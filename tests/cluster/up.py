@@ -78,6 +78,7 @@ async def fill(plane: ControlPlane, nodes: int, pods: int) -> list[str]:
 
 def instructions(plane: ControlPlane, prometheus: str | None) -> str:
     """What a developer copies from the terminal."""
+    kubectl = f"{programs.provide(programs.KUBECTL, say)} --kubeconfig {plane.kubeconfig}"
     serve = f"binnacle serve --kubeconfig {plane.kubeconfig_of(GATEWAY)}"
     lines = [
         "",
@@ -85,9 +86,9 @@ def instructions(plane: ControlPlane, prometheus: str | None) -> str:
         f"kubeconfig (gateway)  {plane.kubeconfig_of(GATEWAY)}",
         *([f"Prometheus            {prometheus}"] if prometheus else []),
         "",
-        "look at it:           " + f"kubectl --kubeconfig {plane.kubeconfig} get nodes,pods -A",
+        "look at it:           " + f"{kubectl} get nodes,pods -A",
         "serve it:             " + serve + (f" --prometheus-url {prometheus}" if prometheus else ""),
-        "a token for it:       " + f"kubectl --kubeconfig {plane.kubeconfig} create token viewer",
+        "a token for it:       " + f"{kubectl} create token viewer",
         "",
         "Ctrl-C stops it and removes everything.",
     ]
