@@ -44,13 +44,20 @@ class Record(Protocol):
 R = TypeVar("R", bound=Record)
 
 
-class OddObject(Exception):  # noqa: N818 - the object is odd; the list it stands in is fine
-    """One object that cannot be read. It is left out; its name is known if its metadata could be read."""
+class Identity(Struct, frozen=True, gc=False):
+    """Where an object stands, and as of when."""
 
-    def __init__(self, namespace: str, name: str, reason: str) -> None:
-        super().__init__(f"{namespace}/{name}: {reason}" if namespace else f"{name}: {reason}")
-        self.namespace = namespace
-        self.name = name
+    namespace: str = CLUSTER_SCOPED
+    name: str = ""
+    resource_version: str = msgspec.field(name="resourceVersion", default="")
+
+
+class OddObject(Exception):  # noqa: N818 - the object is odd; the list it stands in is fine
+    """One object that cannot be read, and is left out. Its identity is empty if not even that could be read."""
+
+    def __init__(self, identity: Identity, reason: str) -> None:
+        super().__init__(f"{identity.namespace}/{identity.name}: {reason}")
+        self.identity = identity
         self.reason = reason
 
 
@@ -87,8 +94,7 @@ class Decoder(Generic[R]):
             wire = self._wire.decode(body)
             return self._kind.make(wire, self._cold.pack(body), self._sharing)
         except (msgspec.MsgspecError, ValueError) as error:  # a field of another type; a quantity that is none
-            named = _named(body)
-            raise OddObject(named.namespace, named.name, str(error)) from None
+            raise OddObject(identity(body), str(error)) from None
 
     def rest(self, record: R) -> dict[str, Any]:
         """The whole object behind a record that this decoder made, without what cold.py leaves out.
@@ -99,23 +105,19 @@ class Decoder(Generic[R]):
         return {"apiVersion": self._kind.api_version, "kind": self._kind.kind, **self._cold.unpack(record.rest)}
 
 
-class _Named(Struct, frozen=True, gc=False):
-    name: str = ""
-    namespace: str = CLUSTER_SCOPED
-
-
 class _Identified(Struct, frozen=True, gc=False):
-    metadata: _Named
+    metadata: Identity
 
 
 _identified: Final = msgspec.json.Decoder(_Identified)
 
 
-def _named(body: bytes | msgspec.Raw) -> _Named:
+def identity(body: bytes | msgspec.Raw) -> Identity:
+    """The identity of an object of any kind; an empty one if it has none."""
     try:
         return _identified.decode(body).metadata
     except msgspec.MsgspecError:
-        return _Named()
+        return Identity()
 
 
 NODES: Final[Kind[NodeRecord]] = Kind("nodes", "Node", WireNode, node_record)

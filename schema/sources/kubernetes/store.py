@@ -43,20 +43,26 @@ class Put(Struct, Generic[T], frozen=True, gc=False, eq=False):
 
     record: T
 
-
-class Gone(Struct, Generic[T], frozen=True, gc=False, eq=False):
-    """An object was deleted; `record` is its last state, and its resourceVersion that of the deletion."""
-
-    record: T
+    @property
+    def version(self) -> str:
+        return self.record.resource_version
 
 
-class Mark(Struct, Generic[T], frozen=True, gc=False, eq=False):
+class Gone(Struct, frozen=True, gc=False, eq=False):
+    """Nothing stands at this place any more, as of `version`."""
+
+    namespace: str
+    name: str
+    version: str
+
+
+class Mark(Struct, frozen=True, gc=False, eq=False):
     """Nothing happened up to this version (a bookmark)."""
 
     version: str
 
 
-Event = Put[T] | Gone[T] | Mark[T]
+Event = Put[T] | Gone | Mark
 
 
 class Change(Struct, Generic[T], frozen=True, gc=False, eq=False):
@@ -150,9 +156,9 @@ class Picture(Generic[T]):
         self._count(record, 1)
         return before
 
-    def remove(self, record: T) -> T | None:
-        """Take out what stands at the place of `record`; return it."""
-        before = self.ordered.remove(_PLACE(record))
+    def remove(self, namespace: str, name: str) -> T | None:
+        """Take out what stands at a place; return it."""
+        before = self.ordered.remove((namespace, name))
         if before is not None:
             self.by_uid.remove(before.uid)
             self._regroup(before, None)
@@ -210,12 +216,10 @@ class Draft(Generic[T]):
     def apply(self, batch: Iterable[Event[T]]) -> None:
         """Take in a part of the list. While a list streams, what happens meanwhile comes between its objects."""
         for event in batch:
-            if isinstance(event, Mark):
-                continue
             if isinstance(event, Put):
                 self.picture.put(self._known(event.record))
-            else:
-                self.picture.remove(event.record)
+            elif isinstance(event, Gone):
+                self.picture.remove(event.namespace, event.name)
 
     def _known(self, record: T) -> T:
         """The live object, if this is no other state of it."""
@@ -242,6 +246,9 @@ class Store(Generic[T]):
         self._floor = ""  # the newest version whose changes the ring has lost
         self._consumers: list[Callable[[Sequence[Change[T]]], None]] = []
 
+    def __len__(self) -> int:
+        return len(self._picture.ordered)
+
     @property
     def version(self) -> str:
         """The last version seen; "" before the first list."""
@@ -261,11 +268,9 @@ class Store(Generic[T]):
         """Take in one socket read's worth of events; return what really changed."""
         changes: list[Change[T]] = []
         for event in batch:
-            version = event.version if isinstance(event, Mark) else event.record.resource_version
-            if not _is_newer(version, self._version):
-                continue
-            self._version = version
-            changes.extend(self._applied(event))
+            if _is_newer(event.version, self._version):
+                self._version = event.version
+                changes.extend(self._applied(event))
         if changes:
             self._snapshot = None  # made again by the next reader, and never once per event
             self._remember(changes)
@@ -303,12 +308,10 @@ class Store(Generic[T]):
         return newer[::-1]
 
     def _applied(self, event: Event[T]) -> Iterator[Change[T]]:
-        if isinstance(event, Mark):
-            return
         if isinstance(event, Put):
             yield from _told(self._picture.put(event.record), event.record, self._version)
-        else:
-            yield from _told(self._picture.remove(event.record), None, self._version)
+        elif isinstance(event, Gone):
+            yield from _told(self._picture.remove(event.namespace, event.name), None, self._version)
 
     def _remember(self, changes: Sequence[Change[T]]) -> None:
         self._recent.extend(changes)

@@ -1,0 +1,250 @@
+"""The reflector's decisions, as plain values: what to ask next, and how long to wait before it. After client-go's.
+
+    Streaming ──delivered──▶ Watching ──delivered──▶ Watching …
+        │ unsupported           │ 410, or a version too large
+        ▼                       ▼
+    Listing ───listed────▶ Watching    Streaming("")
+
+`fallback` and `version` of the first two are what a plain LIST is asked for: "0" is any state the API server has in its
+watch cache; after a version was lost it is "", the newest, at the price of a quorum read.
+"""
+
+import random
+import time
+from asyncio import sleep as asyncio_sleep
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+
+# ------------------------------------------------------------------------------------------------ states and outcomes
+
+
+@dataclass(frozen=True, slots=True)
+class Streaming:
+    """Ask for a streaming list, which goes on as a watch."""
+
+    fallback: str
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """Ask for a LIST, because the server has no streaming lists."""
+
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Watching:
+    """Ask for what happened since `version`."""
+
+    version: str
+
+
+State = Streaming | Listing | Watching
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """A stream came further, up to `version`, and ended: by the server's own limit, or by a cut that the next attempt
+    will meet if it lasts.
+    """
+
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A LIST is complete, as of `version`."""
+
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unsupported:
+    """The server knows no streaming lists."""
+
+
+@dataclass(frozen=True, slots=True)
+class TooShort:
+    """A watch ended within a second and brought nothing: something ends each of them at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Expired:
+    """The version asked for is forgotten (410), or larger than the server's own (its etcd came back from a backup)."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The gateway may not list or watch this (403): only an administrator can change that, so it asks again slowly."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Throttled:
+    """The server asked for `seconds` of peace: normal after its start."""
+
+    seconds: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """No answer, a broken one, or an error of the server's."""
+
+    reason: str
+
+
+Outcome = Delivered | Listed | Unsupported | TooShort | Expired | Refused | Throttled | Failed
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """How long to wait: not at all, or as the backoff says and `at_least` so many seconds."""
+
+    backs_off: bool
+    at_least: float = 0.0
+
+
+NO_PAUSE: Final = Pause(backs_off=False)
+BACKOFF: Final = Pause(backs_off=True)
+
+# One request a minute for each kind that the gateway may not read; a right just granted shows within two.
+SLOWLY: Final = Pause(backs_off=True, at_least=60.0)
+
+
+def after(state: State, outcome: Outcome) -> tuple[State, Pause]:  # noqa: PLR0911 - a table
+    """The reflector's whole policy: no clock, no socket, no store.
+
+    Everything pauses but a list or watch that came further: a server that answers 410 for ever, or a proxy that ends
+    each watch at once, would otherwise get hundreds of requests a second from us.
+    """
+    match state, outcome:
+        case ((Streaming() | Watching()), Delivered(version)):
+            return Watching(version), NO_PAUSE  # a watch that ends is normal: resume, do not relist
+        case Listing(), Listed(version):
+            return Watching(version), NO_PAUSE
+        case Streaming(fallback), Unsupported():
+            return Listing(fallback), NO_PAUSE
+        case Watching(), Expired():
+            return Streaming(""), BACKOFF
+        case Listing(), Expired():
+            return Listing(""), BACKOFF
+        case _, Throttled(seconds):
+            return state, Pause(backs_off=True, at_least=seconds)
+        case _, Refused():
+            return state, SLOWLY
+        case _, (TooShort() | Failed() | Expired()):
+            return state, BACKOFF
+    raise AssertionError((state, outcome))
+
+
+# --------------------------------------------------------------------------------------------------- reading refusals
+
+
+class _Cause(msgspec.Struct, frozen=True, gc=False):
+    reason: str = ""
+
+
+class _Details(msgspec.Struct, frozen=True, gc=False):
+    causes: tuple[_Cause, ...] | None = None
+    retry_after_seconds: float | None = msgspec.field(name="retryAfterSeconds", default=None)
+
+
+class Status(msgspec.Struct, frozen=True, gc=False):
+    """Kubernetes' own word on a failure: the body of an answer, or the object of an ERROR event."""
+
+    code: int = 0
+    reason: str = ""
+    message: str = ""
+    details: _Details | None = None
+
+
+# Retry-After says when a server expects to be well again; one that asks for an hour would freeze our picture.
+LONGEST_RETRY_AFTER_S: Final = 120.0
+
+_TOO_LARGE: Final = "ResourceVersionTooLarge"
+_status: Final = msgspec.json.Decoder(Status)
+
+
+def status_of(body: bytes | msgspec.Raw) -> Status:
+    """The Status in a body; an empty one if it is something else, such as a proxy's page."""
+    try:
+        return _status.decode(body)
+    except msgspec.MsgspecError:
+        return Status()
+
+
+def refusal(state: State, code: int, status: Status, retry_after: str | None = None) -> Outcome:
+    """What an answer other than 200, or an ERROR event, means for somebody in `state`."""
+    reason = " ".join(f"{code} {status.reason}: {status.message}".split()).rstrip(": ")
+    match code:
+        case 410:
+            return Expired(reason)
+        case 504 if _is_too_large(status):
+            return Expired(reason)
+        case 400 | 422 if isinstance(state, Streaming):
+            return Unsupported()
+        case 403:
+            return Refused(reason)
+        case 429 | 503 if (seconds := _seconds(retry_after, status)) is not None:
+            return Throttled(min(seconds, LONGEST_RETRY_AFTER_S), reason)
+        case _:
+            return Failed(reason)
+
+
+def _is_too_large(status: Status) -> bool:
+    causes = (status.details.causes if status.details else None) or ()
+    # Servers before 1.19 say so in the message alone.
+    return any(cause.reason == _TOO_LARGE for cause in causes) or "too large resource version" in status.message.lower()
+
+
+def _seconds(header: str | None, status: Status) -> float | None:
+    """Retry-After in seconds; the API server never sends a date."""
+    if header is not None and header.strip().isdecimal():
+        return float(header)
+    return status.details.retry_after_seconds if status.details else None
+
+
+# ------------------------------------------------------------------------------------------------------------ backoff
+
+
+class Backoff:
+    """client-go's: 0.8 s, doubled up to 30 s, with as much again at random; from the beginning after 2 min of health.
+
+    A broken server gets at most 7 requests a kind in the first minute, and one or two a minute later on. The jitter
+    keeps gateways that lost the same server from coming back in step.
+    """
+
+    FIRST_S: Final = 0.8
+    LONGEST_S: Final = 30.0
+    FACTOR: Final = 2.0
+    HEALTHY_S: Final = 120.0
+
+    def __init__(
+        self,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[None]] = asyncio_sleep,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        self._clock = clock
+        self._sleep = sleep
+        self._jitter = jitter
+        self._next = self.FIRST_S
+        self._woke_at = clock()
+
+    async def observe(self, pause: Pause) -> None:
+        """Wait as long as `pause` says."""
+        if not pause.backs_off:
+            return
+        if self._clock() - self._woke_at >= self.HEALTHY_S:
+            self._next = self.FIRST_S
+        wait = self._next * (1.0 + self._jitter())
+        self._next = min(self._next * self.FACTOR, self.LONGEST_S)
+        await self._sleep(max(wait, pause.at_least * (1.0 + self._jitter())))
+        self._woke_at = self._clock()

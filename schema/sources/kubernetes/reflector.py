@@ -1,0 +1,400 @@
+"""Keeps one store equal to what the API server holds of one kind, in one scope. After client-go's reflector.
+
+Promised:
+- a list is drafted aside and swapped in at its end, with a deletion told for all that vanished: until then readers see
+  the picture before;
+- what the policy decides (policy.py) is all that is asked: no request without its pause, no relist where a resume does;
+- a kind that the gateway may not read costs only itself, and an object that cannot be read costs only itself;
+- the event loop is never held longer than `SLICE_S` by decoding, however long a list or a burst of events is;
+- cancelling closes the connection, and leaves the store as of its last whole batch.
+
+Not promised: that `run` notices a clock that jumps (it uses the monotonic one), or that versions mean anything beyond
+this one store.
+"""
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, Generic, NamedTuple, NoReturn, TypeVar, final
+
+import msgspec
+
+from auth.api import Unreachable
+from schema.sources.kubernetes.client import Incoming, ObjectsApi
+from schema.sources.kubernetes.framing import Items, Lines, Malformed
+from schema.sources.kubernetes.kinds import Decoder, Identity, Kind, OddObject, Record, identity
+from schema.sources.kubernetes.policy import (
+    Backoff,
+    Delivered,
+    Expired,
+    Failed,
+    Listed,
+    Listing,
+    Outcome,
+    Refused,
+    State,
+    Streaming,
+    Throttled,
+    TooShort,
+    Unsupported,
+    Watching,
+    after,
+    refusal,
+    status_of,
+)
+from schema.sources.kubernetes.store import Draft, Event, Gone, Mark, Put, Store
+
+T = TypeVar("T", bound=Record)
+log = logging.getLogger(__name__)
+
+OK: Final = 200
+
+# How long decoding may hold the event loop before others have their turn.
+SLICE_S: Final = 0.010
+
+# client-go's: between 5 and 10 minutes, so that watches spread over the API servers again after one was restarted.
+SHORTEST_WATCH_S: Final = 300
+LONGEST_WATCH_S: Final = 600
+
+# A watch that ends sooner, without an event, was ended by something that will end the next one too.
+TOO_SHORT_S: Final = 1.0
+
+ODD_NAMES_LIMIT: Final = 1_000  # names of odd objects remembered, so that each is logged once
+
+_INITIAL_END: Final = "k8s.io/initial-events-end"
+
+
+class ReflectorKey(NamedTuple):
+    """Which reflector: `namespace` is "" for all of them."""
+
+    cluster: str
+    kind: str
+    namespace: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class KindStatus:
+    """How well one kind is known: a value with a reason and a since, never a bare boolean."""
+
+    synced: bool  # a first list is complete; what is shown may be old all the same
+    refused: bool  # the gateway may not read this kind (as of the last attempt)
+    live: bool  # the last attempt to list or watch is going well
+    reason: str  # what the API server or the network said, as long as it is not live
+    since: float  # Unix time, seconds, at which `live` became what it is
+    age: float | None  # seconds since anything was heard from the API server about this kind; None: never
+    objects: int
+    odd: int  # objects left out, ever, because they could not be read
+
+
+class _WatchLine(msgspec.Struct, frozen=True, gc=False):
+    type: str
+    object: msgspec.Raw
+
+
+class _BookmarkMeta(msgspec.Struct, frozen=True, gc=False):
+    resource_version: str = msgspec.field(name="resourceVersion", default="")
+    annotations: dict[str, str] | None = None
+
+
+class _Bookmark(msgspec.Struct, frozen=True, gc=False):
+    metadata: _BookmarkMeta
+
+
+_line: Final = msgspec.json.Decoder(_WatchLine)
+_bookmark: Final = msgspec.json.Decoder(_Bookmark)
+
+
+@dataclass(frozen=True, slots=True)
+class _InitialEnd:
+    """A streaming list is complete, as of `version`."""
+
+    version: str
+
+
+class _Ended(Exception):  # noqa: N818 - carries what ended a stream to the step that began it
+    def __init__(self, outcome: Outcome) -> None:
+        super().__init__(outcome)
+        self.outcome = outcome
+
+
+@final
+class Reflector(Generic[T]):
+    """One kind, one scope, one store. The contract stands at the head of this module."""
+
+    def __init__(  # noqa: PLR0913 - what it needs, handed in
+        self,
+        api: ObjectsApi,
+        kind: Kind[T],
+        decoder: Decoder[T],
+        store: Store[T],
+        *,
+        cluster: str = "default",
+        namespace: str = "",
+        on_return: Callable[[], None] = lambda: None,
+        backoff: Backoff | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
+        self.key = ReflectorKey(cluster, kind.name, namespace)
+        self.store = store
+        self._api = api
+        self._path = kind.path(namespace)
+        self._decoder = decoder
+        self._on_return = on_return  # called when the API server answers again after it did not
+        self._backoff = backoff or Backoff(clock)
+        self._clock = clock
+        self._wall = wall
+        self._heard_at: float | None = None
+        self._live = False
+        self._refused = False
+        self._reason = "not asked yet"
+        self._since = wall()
+        self._odd: set[tuple[str, str]] = set()
+        self.listed = asyncio.Event()  # set whenever a list was swapped in
+
+    def status(self) -> KindStatus:
+        return KindStatus(
+            synced=bool(self.store.version),
+            refused=self._refused,
+            live=self._live,
+            reason=self._reason,
+            since=self._since,
+            age=None if self._heard_at is None else self._clock() - self._heard_at,
+            objects=len(self.store),
+            odd=len(self._odd),
+        )
+
+    async def run(self) -> NoReturn:
+        """Keep the store equal to the cluster until cancelled."""
+        state: State = Streaming("0")
+        while True:
+            outcome = await self._step(state)  # the only line that touches the network
+            self._note(outcome)
+            state, pause = after(state, outcome)
+            await self._backoff.observe(pause)
+
+    async def _step(self, state: State) -> Outcome:
+        try:
+            match state:
+                case Streaming():
+                    return await self._stream(state)
+                case Listing(version):
+                    return await self._list(state, version)
+                case Watching(version):
+                    return await self._watch(state, version)
+        except _Ended as ended:
+            return ended.outcome
+        except (Unreachable, Malformed) as error:
+            return Failed(str(error))
+
+    # ------------------------------------------------------------------------------------------- the three requests
+
+    async def _stream(self, state: Streaming) -> Outcome:
+        """A list as a watch: every object as ADDED, a marked bookmark, and then what happens."""
+        asked = {"sendInitialEvents": "true", "resourceVersionMatch": "NotOlderThan"}
+        async with self._api.stream(self._path, _watching(asked)) as incoming:
+            await self._refuse(state, incoming)
+            return await self._follow(state, incoming, self.store.draft())
+
+    async def _list(self, state: Listing, version: str) -> Outcome:
+        """A whole LIST, unpaged: pages come from etcd instead of the watch cache."""
+        draft, items = self.store.draft(), Items()
+        async with self._api.stream(self._path, {"resourceVersion": version} if version else {}) as incoming:
+            await self._refuse(state, incoming)
+            async for chunk in incoming.chunks:
+                self._heard()
+                await self._draft(draft, items.feed(chunk))
+        rest, meta = items.end()
+        await self._draft(draft, rest)
+        if meta.more:
+            raise Malformed("the list came in pages that nobody asked for")
+        if not meta.resource_version:
+            raise Malformed("the list has no resourceVersion")
+        self._commit(draft, meta.resource_version)
+        return Listed(meta.resource_version)
+
+    async def _watch(self, state: Watching, version: str) -> Outcome:
+        async with self._api.stream(self._path, _watching({"resourceVersion": version})) as incoming:
+            await self._refuse(state, incoming)
+            return await self._follow(state, incoming, None)
+
+    async def _refuse(self, state: State, incoming: Incoming) -> None:
+        """Leave the step if the answer is a refusal."""
+        if incoming.status == OK:
+            self._heard()
+            return
+        status = status_of(await incoming.refusal())
+        raise _Ended(refusal(state, incoming.status, status, incoming.headers.get("retry-after")))
+
+    # ---------------------------------------------------------------------------------------------- what they bring
+
+    async def _follow(self, state: Streaming | Watching, incoming: Incoming, draft: Draft[T] | None) -> Outcome:
+        """Take in a stream until it ends; with a draft, it begins with a list."""
+        began, from_version = self._clock(), self.store.version
+        lines = Lines()
+        failure: Outcome | None = None
+        try:
+            async for chunk in incoming.chunks:
+                self._heard()
+                draft = await self._take(state, lines.feed(chunk), draft)
+        except (Unreachable, Malformed) as error:
+            failure = Failed(str(error))
+        except _Ended as ended:
+            if not isinstance(ended.outcome, Failed):
+                raise
+            failure = ended.outcome
+        if self.store.version != from_version:
+            return Delivered(self.store.version)  # if what ended it lasts, the next attempt will say so
+        if failure is not None:
+            return failure
+        if draft is not None:
+            return Failed("the streaming list ended before it was complete")
+        return TooShort() if self._clock() - began < TOO_SHORT_S else Delivered(from_version)
+
+    async def _take(
+        self, state: Streaming | Watching, lines: Sequence[bytes], draft: Draft[T] | None
+    ) -> Draft[T] | None:
+        """Take in one socket read: its events are one batch, save where a list ends within it."""
+        batch: list[Event[T]] = []
+        ended: Outcome | None = None
+        turn = _Turn()
+        for line in lines:
+            if turn.is_over():
+                await turn.pass_on()
+            match self._read(state, line):
+                case _InitialEnd(version) if draft is not None:
+                    draft.apply(batch)
+                    self._commit(draft, version)
+                    draft, batch = None, []
+                case Mark() if draft is not None:
+                    # The first bookmark of a streaming list is the marked one: this server ignores what it was asked.
+                    ended = Unsupported()
+                    break
+                case _InitialEnd(version):
+                    batch.append(Mark(version))
+                case Put() | Gone() | Mark() as event:
+                    batch.append(event)
+                case None:
+                    pass
+                case outcome:
+                    ended = outcome
+                    break
+        if draft is None:
+            self.store.apply(batch)
+        else:
+            draft.apply(batch)
+        if ended is not None:
+            raise _Ended(ended)
+        return draft
+
+    def _read(self, state: State, line: bytes) -> Event[T] | _InitialEnd | Outcome | None:
+        """What one line of a watch says; None if it speaks of an object without so much as a name."""
+        try:
+            event = _line.decode(line)
+        except msgspec.MsgspecError as error:
+            raise Malformed(f"a line of the watch is no event: {error}") from None
+        match event.type:
+            case "ADDED" | "MODIFIED":
+                return self._put(event.object)
+            case "DELETED":
+                return _gone(identity(event.object))
+            case "BOOKMARK":
+                return _marked(event.object)
+            case "ERROR":
+                status = status_of(event.object)
+                return refusal(state, status.code, status)
+            case unknown:
+                raise Malformed(f"an event of type `{unknown[:32]}`")
+
+    def _put(self, body: bytes | msgspec.Raw) -> Put[T] | Gone | None:
+        """The object; if it cannot be read, the news that what stood there is out of date."""
+        try:
+            return Put(self._decoder.decode(body))
+        except OddObject as odd:
+            self._note_odd(odd)
+            return _gone(odd.identity)
+
+    async def _draft(self, draft: Draft[T], bodies: Iterable[bytes]) -> None:
+        turn = _Turn()
+        for body in bodies:
+            if turn.is_over():
+                await turn.pass_on()
+            event = self._put(body)
+            if event is not None:
+                draft.apply((event,))
+
+    def _commit(self, draft: Draft[T], version: str) -> None:
+        self.store.commit(draft, version)
+        self.listed.set()
+        log.info("reflector.listed", extra={**self._names(), "objects": len(self.store), "version": version})
+
+    # ------------------------------------------------------------------------------------------------- how it is going
+
+    def _heard(self) -> None:
+        """The API server answered."""
+        if not self._live:
+            self._live, self._refused, self._reason, self._since = True, False, "", self._wall()
+            if self._heard_at is not None:
+                self._on_return()
+        self._heard_at = self._clock()
+
+    def _note(self, outcome: Outcome) -> None:
+        """Remember, and say once, what keeps the picture from being live."""
+        match outcome:
+            case Failed(reason) | Refused(reason) | Throttled(_, reason) | Expired(reason):
+                pass
+            case TooShort():
+                reason = "each watch ends at once"
+            case Delivered() | Listed() | Unsupported():
+                return
+        if self._live or reason != self._reason:
+            log.warning("reflector.failed", extra={**self._names(), "reason": reason})
+        if self._live:
+            self._live, self._since = False, self._wall()
+        self._reason, self._refused = reason, isinstance(outcome, Refused)
+
+    def _note_odd(self, odd: OddObject) -> None:
+        """Count it, and say it once a name: an object that is odd today is odd at each of its changes."""
+        place = (odd.identity.namespace, odd.identity.name)
+        if place not in self._odd and len(self._odd) < ODD_NAMES_LIMIT:
+            self._odd.add(place)
+            log.warning("object.unreadable", extra={**self._names(), "object": "/".join(place), "reason": odd.reason})
+
+    def _names(self) -> dict[str, str]:
+        return {"cluster": self.key.cluster, "kind": self.key.kind, "namespace": self.key.namespace}
+
+
+def _watching(asked: Mapping[str, str]) -> Mapping[str, str]:
+    seconds = random.randint(SHORTEST_WATCH_S, LONGEST_WATCH_S)  # noqa: S311 - spreads load, guards nothing
+    return {"watch": "true", "allowWatchBookmarks": "true", "timeoutSeconds": str(seconds), **asked}
+
+
+def _gone(identity: Identity) -> Gone | None:
+    return Gone(identity.namespace, identity.name, identity.resource_version) if identity.name else None
+
+
+def _marked(body: msgspec.Raw) -> Mark | _InitialEnd:
+    try:
+        meta = _bookmark.decode(body).metadata
+    except msgspec.MsgspecError as error:
+        raise Malformed(f"a bookmark without a version: {error}") from None
+    if (meta.annotations or {}).get(_INITIAL_END) == "true":
+        return _InitialEnd(meta.resource_version)
+    return Mark(meta.resource_version)
+
+
+class _Turn:
+    """A turn on the event loop: when it is over, the others have theirs."""
+
+    def __init__(self) -> None:
+        self._began = time.perf_counter()
+
+    def is_over(self) -> bool:
+        return time.perf_counter() - self._began > SLICE_S
+
+    async def pass_on(self) -> None:
+        await asyncio.sleep(0)
+        self._began = time.perf_counter()
