@@ -19,11 +19,11 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from auth.settings import AuthSettings
 from gateway import logs
 from gateway.config_mistakes import ConfigError, Given, mistake, one_line, unreadable, winners, wrong_value
-from gateway.config_sources import from_environment, from_file, from_flags
+from gateway.config_sources import FLAGS, from_environment, from_file, from_flags
 from schema.sources.kubernetes.settings import KubernetesSettings
 from schema.sources.prometheus.settings import PrometheusSettings
 
-__all__ = ["Config", "ConfigError", "DemoOptions", "ServerSettings", "keys", "load_config"]
+__all__ = ["FLAGS", "Config", "ConfigError", "DemoOptions", "ServerSettings", "keys", "load_config"]
 
 
 class ServerSettings(BaseModel):
