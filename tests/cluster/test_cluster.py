@@ -6,7 +6,7 @@ import pytest
 from tests.cluster import objects
 from tests.cluster.control_plane import GATEWAY, VIEWER, ControlPlane, Refused, eventually
 from tests.cluster.exporters import Exporters, NodeUse, PodUse, World
-from tests.cluster.fixtures import NODES, Namespace, StartControlPlane
+from tests.cluster.fixtures import NODES, Namespace, StartControlPlane, StartPrometheus
 from tests.cluster.prometheus import PrometheusServer, exporter_targets
 
 CREDENTIAL_REVIEWS = "/apis/authentication.k8s.io/v1/tokenreviews"
@@ -195,29 +195,28 @@ async def test_prometheus_knows_every_node(real_prometheus: PrometheusServer):
     assert {float(series["value"][1]) for series in exporters} == {16 * 2**30}
 
 
-async def test_a_test_can_state_its_own_world(pytestconfig: pytest.Config):
-    """Rates of a stated world come out of the real Prometheus as they were stated."""
+async def test_a_test_can_state_its_own_world(own_prometheus: StartPrometheus):
+    """Rates of a stated world come out of the real Prometheus as they were stated, also after it was killed."""
     world = World(
         [NodeUse("lone", "10.0.0.9", cores=2, cpu_used=0.5, receive_rate=3_000.0)],
         [PodUse("shop", "till", "lone", receive_rate=700.0)],
     )
     with Exporters(lambda: world) as exporters:
-        async with PrometheusServer(exporter_targets(exporters.address, ["lone"])) as server:
-            await server.wait_for_window('node_cpu_seconds_total{mode="user"}', 5, 2)
-            await server.wait_for_window("container_network_receive_bytes_total", 5)
-            busy = 'sum by (instance) (rate(node_cpu_seconds_total{mode!~"idle|iowait"}[5s]))'
-            (node,) = await server.wait_for_series(busy)
-            (pod,) = await server.wait_for_series("rate(container_network_receive_bytes_total[5s])")
+        server = await own_prometheus(exporter_targets(exporters.address, ["lone"]))
+        await server.wait_for_window('node_cpu_seconds_total{mode="user"}', 5, 2)
+        await server.wait_for_window("container_network_receive_bytes_total", 5)
+        (node,) = await server.query('sum by (instance) (rate(node_cpu_seconds_total{mode!~"idle|iowait"}[5s]))')
+        (pod,) = await server.query("rate(container_network_receive_bytes_total[5s])")
 
-            assert float(node["value"][1]) == pytest.approx(0.5, rel=0.05)
-            assert float(pod["value"][1]) == pytest.approx(700.0, rel=0.05)
+        assert float(node["value"][1]) == pytest.approx(0.5, rel=0.05)
+        assert float(pod["value"][1]) == pytest.approx(700.0, rel=0.05)
 
-            server.kill()
-            with pytest.raises(aiohttp.ClientConnectionError):
-                await server.query("up")
-            await server.start_again()
+        server.kill()
+        with pytest.raises(aiohttp.ClientConnectionError):
+            await server.query("up")
+        await server.start_again()
 
-            assert await server.wait_for_series("up", 3)
+        assert await server.wait_for_series("up", 3)
 
 
 async def _reviewed(cluster: ControlPlane, token: str) -> objects.Manifest:
