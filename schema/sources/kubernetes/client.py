@@ -7,7 +7,7 @@ raises is `Unreachable`, when there was no answer at all, or one that was cut.
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -54,17 +54,12 @@ class Incoming:
         return body[:REFUSAL_LIMIT_BYTES]
 
 
-class Stream(Protocol):
-    """`async with api.stream(path, params) as incoming`; entering, and reading its chunks, may raise Unreachable."""
-
-    async def __aenter__(self) -> Incoming: ...
-    async def __aexit__(self, kind: object, error: object, trace: object, /) -> bool | None: ...
-
-
 class ObjectsApi(Protocol):
     """What the watch cache needs of an API server: the seam at which tests inject faults."""
 
-    def stream(self, path: str, params: Mapping[str, str]) -> Stream: ...
+    def stream(self, path: str, params: Mapping[str, str]) -> AbstractAsyncContextManager[Incoming]:
+        """GET an answer piece by piece; entering, and reading the chunks, may raise Unreachable."""
+        ...
 
     async def get(self, path: str, params: Mapping[str, str], *, timeout: float) -> Reply: ...  # noqa: ASYNC109
 
