@@ -146,12 +146,14 @@ class SimulatedCluster:
 
     def update_pod(self, namespace: str, name: str, **changes: Any) -> Pod:
         """Change fields of `pods.Pod`; KeyError where there is no such pod."""
-        stored = self._world.storage.get("pods", namespace, name)
-        if stored is None or not isinstance(stored.object, Pod):
-            raise KeyError((namespace, name))
-        pod = msgspec.structs.replace(stored.object, **changes)
+        pod = msgspec.structs.replace(self._pod(namespace, name), **changes)
         self._world.storage.put("pods", pod)
         return pod
+
+    def label_pod(self, namespace: str, name: str, labels: Mapping[str, str]) -> Pod:
+        """Give one pod other labels than its workload's."""
+        workload = msgspec.structs.replace(self._pod(namespace, name).workload, labels=dict(labels))
+        return self.update_pod(namespace, name, workload=workload)
 
     def delete_pod(self, namespace: str, name: str) -> None:
         self._world.storage.delete("pods", namespace, name)
@@ -166,6 +168,12 @@ class SimulatedCluster:
 
     def delete(self, kind: str, namespace: str, name: str) -> None:
         self._world.storage.delete(kind, namespace, name)
+
+    def _pod(self, namespace: str, name: str) -> Pod:
+        stored = self._world.storage.get("pods", namespace, name)
+        if stored is None or not isinstance(stored.object, Pod):
+            raise KeyError((namespace, name))
+        return stored.object
 
     def churn(self, changes: int) -> None:
         """That many writes at once, such as a living cluster makes."""

@@ -117,8 +117,10 @@ class KubernetesApi:
                 return await self._review_access(request)
             case Target(group="", resource=name, subresource="") if name in RESOURCES:
                 return await self._objects(request, wanted, RESOURCES[name])
-            case _:
+            case Target(group="" | "authentication.k8s.io" | "authorization.k8s.io", resource=name) if name:
                 raise statuses.no_such_resource()
+            case _:
+                return web.Response(text="404 page not found\n", status=404)
 
     async def _objects(self, request: web.Request, wanted: Target, resource: Resource) -> web.StreamResponse:
         namespace = wanted.namespace if resource.namespaced else ""
@@ -206,7 +208,6 @@ class KubernetesApi:
         self, request: web.Request, resource: Resource, namespace: str, options: ListOptions
     ) -> web.StreamResponse:
         watch = Watch(self._storage, resource, namespace, options, selection(resource, options))
-        watch.refuse_if_unborn()
         if self.features.old_watches_refused_over_http:
             watch.refuse_if_forgotten()
         response = web.StreamResponse(headers={"Content-Type": "application/json"})

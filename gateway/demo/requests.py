@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import orjson
 
 from gateway.demo.accounts import Attempt
-from gateway.demo.statuses import Refusal, bad_request, invalid
+from gateway.demo.statuses import Refusal, bad_request, internal_error, invalid
 
 _VERBS = {"POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete", "GET": "get", "HEAD": "get"}
 _TRUE = frozenset({"true", "1", "t", "True", "TRUE", "T"})
@@ -117,11 +117,11 @@ def list_options(query: Mapping[str, str], *, watch: bool, watch_list: bool) -> 
     _validate(query, watch=watch, watch_list=watch_list)
     if query.get("continue") and query.get("resourceVersion"):
         raise bad_request("specifying resource version is not allowed when using continue")
-    version = _version(query.get("resourceVersion", ""))
-    limit = _whole_number(query.get("limit", ""), "limit") or 0
+    version = _version(query.get("resourceVersion", ""), watch=watch)
+    limit = _whole_number(query.get("limit", "")) or 0
     # The watch cache has always ignored a limit at version 0; a limit at any other version means exactly that version.
     legacy_exact = limit > 0 and bool(version) and "resourceVersionMatch" not in query
-    timeout = _whole_number(query.get("timeoutSeconds", ""), "timeoutSeconds")
+    timeout = _whole_number(query.get("timeoutSeconds", ""))
     initial_events = query.get("sendInitialEvents")
     return ListOptions(
         version=version,
@@ -189,21 +189,22 @@ def _unsupported_match(match: str, supported: str) -> tuple[str, str, str]:
     return "FieldValueNotSupported", message, "resourceVersionMatch"
 
 
-def _version(text: str) -> int | None:
+def _version(text: str, *, watch: bool) -> int | None:
     if not text:
         return None
     if not text.isascii() or not text.isdigit():
-        raise bad_request(f'Invalid value: "{text}": strconv.ParseUint: parsing "{text}": invalid syntax')
+        mistake = f'resourceVersion: Invalid value: "{text}": strconv.ParseUint: parsing "{text}": invalid syntax'
+        raise internal_error(mistake) if watch else bad_request(f"invalid resource version: {mistake}")
     return int(text)
 
 
-def _whole_number(text: str, name: str) -> int | None:
+def _whole_number(text: str) -> int | None:
     if not text:
         return None
     try:
         return int(text)
     except ValueError:
-        raise bad_request(f'strconv.ParseInt: parsing "{text}": invalid syntax ({name})') from None
+        raise bad_request(f'strconv.ParseInt: parsing "{text}": invalid syntax') from None
 
 
 def _position(token: str) -> Position:
@@ -215,4 +216,4 @@ def _position(token: str) -> Position:
 
 
 def _bad_token() -> Refusal:
-    return bad_request("continue key is not valid")
+    return bad_request("invalid continue token: continue key is not valid")

@@ -1,6 +1,6 @@
 """TokenReview and SubjectAccessReview: who a token belongs to, and what somebody may do."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import orjson
@@ -8,7 +8,7 @@ import orjson
 from gateway.demo.accounts import Accounts, Attempt
 from gateway.demo.statuses import bad_request, invalid
 
-AUDIENCE = "https://kubernetes.default.svc.cluster.local"
+AUDIENCE = "https://kubernetes.default.svc"
 """What tokens are issued for, and what a review without audiences asks about."""
 
 
@@ -17,9 +17,10 @@ def decode_review(body: bytes, kind: str) -> dict[str, Any]:
     try:
         document = orjson.loads(body)
     except orjson.JSONDecodeError as error:
-        raise bad_request(f"couldn't get version/kind; json parse error: {error}") from None
+        reason = f"couldn't get version/kind; json parse error: {error}"
+        raise bad_request(f"the object provided is unrecognized (must be of type {kind}): {reason}") from None
     if not isinstance(document, dict) or document.get("kind", kind) != kind:
-        raise bad_request(f"the object provided is not a {kind}")
+        raise bad_request(f"the object provided is unrecognized (must be of type {kind})")
     spec = document.get("spec")
     return spec if isinstance(spec, dict) else {}
 
@@ -32,8 +33,11 @@ def review_token(accounts: Accounts, spec: Mapping[str, Any]) -> tuple[str, dict
     account = accounts.whose(token)
     asked = spec.get("audiences") or [AUDIENCE]
     status: dict[str, Any]
-    if account is None or AUDIENCE not in asked:
+    if account is None:
         status = {"user": {}, "error": "invalid bearer token"}
+    elif AUDIENCE not in asked:
+        error = f"token audiences {_quoted([AUDIENCE])} is invalid for the target audiences {_quoted(asked)}"
+        status = {"user": {}, "error": f"[invalid bearer token, {error}]"}
     else:
         status = {"authenticated": True, "user": account.user_info(), "audiences": [AUDIENCE]}
     return token, _review("TokenReview", "authentication.k8s.io/v1", spec, status)
@@ -74,7 +78,11 @@ def _validate(spec: Mapping[str, Any]) -> None:
         rule = "at least one of user or group must be specified"
         causes.append(("FieldValueInvalid", f'Invalid value: "": {rule}', "spec.user"))
     if causes:
-        raise invalid("SubjectAccessReview", "authorization.k8s.io", causes)
+        raise invalid("", "authorization.k8s.io", causes)  # the real one leaves the kind out, too
+
+
+def _quoted(audiences: Iterable[object]) -> str:
+    return "[" + " ".join(f'"{audience}"' for audience in audiences) + "]"
 
 
 def _review(kind: str, api_version: str, spec: Mapping[str, Any], status: Mapping[str, Any]) -> dict[str, Any]:

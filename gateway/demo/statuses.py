@@ -38,8 +38,9 @@ class Refusal(Exception):  # noqa: N818
             "metadata": dict(metadata or {}),
             "status": "Failure",
             "message": message,
-            "reason": reason,
         }
+        if reason:
+            self.status["reason"] = reason
         if details is not None:
             self.status["details"] = dict(details)
         self.status["code"] = code
@@ -51,6 +52,10 @@ class Refusal(Exception):  # noqa: N818
 
 def bad_request(message: str) -> Refusal:
     return Refusal(400, "BadRequest", message)
+
+
+def internal_error(message: str) -> Refusal:
+    return Refusal(500, "", message)
 
 
 def unauthorized() -> Refusal:
@@ -98,8 +103,7 @@ def invalid(kind: str, group: str, causes: Sequence[tuple[str, str, str]]) -> Re
         "Invalid",
         f'{kind}.{group} "" is invalid: {listed}',
         details={
-            "group": group,
-            "kind": kind,
+            **_details(group, kind, ""),
             "causes": [{"reason": reason, "message": message, "field": field} for reason, message, field in causes],
         },
     )

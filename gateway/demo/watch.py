@@ -9,6 +9,7 @@ import orjson
 from gateway.demo import statuses
 from gateway.demo.requests import ListOptions
 from gateway.demo.resources import Resource
+from gateway.demo.statuses import Refusal
 from gateway.demo.storage import Change, Storage, Stored, TooOldError
 
 INITIAL_EVENTS_END = "k8s.io/initial-events-end"
@@ -44,13 +45,10 @@ class Watch:
         except TooOldError as error:
             raise statuses.expired(self._too_old(error)) from None
 
-    def refuse_if_unborn(self) -> None:
-        """504 where everything of a version is asked for that nobody has written yet."""
-        asked, current = self._options.version or 0, self._storage.revision
-        if self._options.initial_events and asked > current:
-            raise statuses.too_large_version(asked, current)
-
     async def events(self, bookmark_interval: float) -> AsyncIterator[bytes]:
+        if refusal := self._unborn():
+            yield _event("ERROR", refusal.body)
+            return
         if self._sends_initial_events():
             async for lines in self._initial_events():
                 yield lines
@@ -68,6 +66,14 @@ class Watch:
                 yield lines
             else:
                 await self._changed(schedule.until_next())
+
+    def _unborn(self) -> Refusal | None:
+        """504 where everything is asked for as of a version that nobody has written yet.
+
+        A real one waits three seconds for it first; here all writes are known at once.
+        """
+        asked, current = self._options.version or 0, self._storage.revision
+        return statuses.too_large_version(asked, current) if self._options.initial_events and asked > current else None
 
     def _news(self) -> bytes:
         """What has happened since the last look, as far as this watch shows it."""
@@ -122,12 +128,10 @@ class Watch:
         metadata: dict[str, Any] = {"resourceVersion": str(self._seen)}
         if annotations:
             metadata["annotations"] = annotations
-        return _event(
-            "BOOKMARK",
-            orjson.dumps(
-                {"kind": self._resource.kind, "apiVersion": "v1", "metadata": metadata, "spec": {}, "status": {}}
-            ),
-        )
+        document = {"kind": self._resource.kind, "apiVersion": "v1", "metadata": metadata, "spec": {}, "status": {}}
+        if self._resource.name == "pods":
+            document["spec"] = {"containers": None}  # as an empty object of Go's comes out
+        return _event("BOOKMARK", orjson.dumps(document))
 
     def _too_old(self, error: TooOldError) -> str:
         return f"too old resource version: {self._seen} ({error.oldest})"
