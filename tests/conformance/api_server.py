@@ -6,6 +6,7 @@ Two of them exist: the simulated one that `binnacle demo` serves, and a real kub
 import asyncio
 import contextlib
 import json
+import secrets
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -212,8 +213,16 @@ class Real:
         await self._plane.allow(user.name, verbs, [resource], namespace=namespace)
 
     async def forget_history(self) -> None:
-        await self._plane.create_namespace(f"written-{asyncio.get_running_loop().time():.0f}")
+        """etcd compacted, and the API server's own memory gone, after one more write."""
+        await self._plane.create_namespace(f"written-{secrets.token_hex(4)}")
+        revision = (await self._plane.request("GET", "/api/v1/namespaces"))["metadata"]["resourceVersion"]
         self._plane.stop_api_server()
+        compaction = {"revision": revision, "physical": True}
+        async with (
+            aiohttp.ClientSession(f"http://127.0.0.1:{self._plane._etcd_port}") as etcd,
+            etcd.post("/v3/kv/compaction", json=compaction) as answer,
+        ):
+            assert answer.status == 200, await answer.text()
         await self._plane.start_api_server()
 
 

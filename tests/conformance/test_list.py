@@ -172,6 +172,33 @@ async def test_a_list_that_makes_no_sense_is_refused(
     assert reply.body["message"].startswith(message)
 
 
+async def test_pages_of_a_forgotten_version_are_410_with_a_token_that_goes_on(
+    server: ApiServer, pods: str, namespace: str
+):
+    """The token in the refusal continues where the list was, with what there is now."""
+    first = await server.get(pods, limit="1")
+    await server.make.forget_history()
+    await server.make.create_pod(namespace, "beta-2", {}, None)
+
+    refused = await server.get(pods, limit="1", **{"continue": first.body["metadata"]["continue"]})
+    rest = await server.get(pods, **{"continue": refused.body["metadata"]["continue"]})
+
+    assert (refused.status, refused.body["code"], refused.body["reason"]) == (410, 410, "Expired")
+    assert refused.body["message"].startswith("The provided continue parameter is too old to display a consistent list")
+    assert rest.names == ["beta", "beta-2", "gamma"]
+
+
+async def test_an_exact_version_that_is_forgotten_is_410(server: ApiServer, pods: str):
+    """No list of the past without its history."""
+    before = await server.get(pods)
+    await server.make.forget_history()
+
+    reply = await server.get(pods, resourceVersion=before.version, resourceVersionMatch="Exact")
+
+    assert (reply.status, reply.body["reason"]) == (410, "Expired")
+    assert reply.body["message"] == "The resourceVersion for the provided list is too old."
+
+
 async def test_an_object_is_read_by_its_name(server: ApiServer, pods: str, namespace: str):
     """Alone, an object says its kind."""
     reply = await server.get(f"{pods}/gamma")
