@@ -22,6 +22,8 @@ from typing import Self
 
 RUNNING_FOR_S = 3600.0
 """How long everything has been counting when the exporters start."""
+SANDBOX_MEMORY = 300 * 1024
+"""What a pod's pause container takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,43 +129,49 @@ def _cpu_seconds(node: NodeUse, counted_s: float) -> Samples:
             yield {"cpu": str(core), "mode": mode}, 0.0
 
 
-def cadvisor(pods: Sequence[PodUse], counted_s: float) -> Iterator[Family]:
-    """One kubelet's containers: each once, beside the pod's own cgroup and its sandbox, which repeat their sums."""
-    yield Family("container_cpu_usage_seconds_total", "counter", _cpu_usage(pods, counted_s))
-    yield Family("container_memory_working_set_bytes", "gauge", _memory_usage(pods))
-    yield Family("container_fs_usage_bytes", "gauge", _filesystem_usage(pods))
-    received = _traffic(pods, counted_s, lambda pod: pod.receive_rate)
+def cadvisor(node: NodeUse, pods: Sequence[PodUse], counted_s: float) -> Iterator[Family]:
+    """One kubelet's containers, beside the sums that repeat them: of the pod's cgroup and of the whole machine."""
+    yield Family("container_cpu_usage_seconds_total", "counter", _cpu_usage(node, pods, counted_s))
+    yield Family("container_memory_working_set_bytes", "gauge", _memory_usage(node, pods))
+    yield Family("container_fs_usage_bytes", "gauge", _filesystem_usage(node, pods))
+    received = _traffic(node.receive_rate, [(pod, pod.receive_rate) for pod in pods], counted_s)
     yield Family("container_network_receive_bytes_total", "counter", received)
-    transmitted = _traffic(pods, counted_s, lambda pod: pod.transmit_rate)
+    transmitted = _traffic(node.transmit_rate, [(pod, pod.transmit_rate) for pod in pods], counted_s)
     yield Family("container_network_transmit_bytes_total", "counter", transmitted)
 
 
-def _cpu_usage(pods: Sequence[PodUse], counted_s: float) -> Samples:
-    yield {"cpu": "total", "id": "/", "image": "", "name": "", "namespace": "", "pod": "", "container": ""}, counted_s
+MACHINE: Labels = {"container": "", "id": "/", "image": "", "name": "", "namespace": "", "pod": ""}
+
+
+def _cpu_usage(node: NodeUse, pods: Sequence[PodUse], counted_s: float) -> Samples:
+    yield {**MACHINE, "cpu": "total"}, counted_s * node.cpu_used
     for pod in pods:
         for container in pod.containers:
             yield _container(pod, container) | {"cpu": "total"}, counted_s * pod.cpu_used
         yield _cgroup(pod) | {"cpu": "total"}, counted_s * pod.cpu_used * len(pod.containers)
 
 
-def _memory_usage(pods: Sequence[PodUse]) -> Samples:
+def _memory_usage(node: NodeUse, pods: Sequence[PodUse]) -> Samples:
+    yield MACHINE, node.memory_total - node.memory_available
     for pod in pods:
         for container in pod.containers:
             yield _container(pod, container), pod.memory_used
-        yield _sandbox(pod), 300 * 1024
-        yield _cgroup(pod), pod.memory_used * len(pod.containers) + 300 * 1024
+        yield _sandbox(pod), SANDBOX_MEMORY
+        yield _cgroup(pod), pod.memory_used * len(pod.containers) + SANDBOX_MEMORY
 
 
-def _filesystem_usage(pods: Sequence[PodUse]) -> Samples:
+def _filesystem_usage(node: NodeUse, pods: Sequence[PodUse]) -> Samples:
+    yield {**MACHINE, "device": "/dev/vda1"}, node.filesystem_size - node.filesystem_available
     for pod in pods:
         for container in pod.containers:
             yield _container(pod, container) | {"device": "/dev/vda1"}, pod.filesystem_used
 
 
-def _traffic(pods: Sequence[PodUse], counted_s: float, rate: Callable[[PodUse], float]) -> Samples:
+def _traffic(node_rate: float, pods: Sequence[tuple[PodUse, float]], counted_s: float) -> Samples:
     """A pod's containers share one network, which belongs to the sandbox: these series name no container."""
-    for pod in pods:
-        yield _sandbox(pod) | {"container": "", "interface": "eth0"}, counted_s * rate(pod)
+    yield {**MACHINE, "interface": "eth0"}, counted_s * node_rate
+    for pod, rate in pods:
+        yield _sandbox(pod) | {"container": "", "interface": "eth0"}, counted_s * rate
 
 
 def _container(pod: PodUse, container: str) -> dict[str, str]:
@@ -269,8 +277,8 @@ class Exporters:
         match path.strip("/").split("/"):
             case ["nodes", name, "metrics"] if node := world.node(name):
                 return exposition(node_exporter(node, counted_s))
-            case ["cadvisor", name, "metrics"]:
-                return exposition(cadvisor(world.pods_of(name), counted_s))
+            case ["cadvisor", name, "metrics"] if node := world.node(name):
+                return exposition(cadvisor(node, world.pods_of(name), counted_s))
             case ["state", "metrics"]:
                 return exposition(kube_state_metrics(world))
         return None
