@@ -37,7 +37,7 @@ from gateway.graphiql.assets import DIST, page
 from gateway.http.authentication import Authenticated
 from gateway.http.explorer import ExplorerPage
 from gateway.http.graphql import GraphQLEndpoint
-from gateway.http.health import Readyz, healthz
+from gateway.http.health import healthz, readyz
 from gateway.http.rim import LastResort, RequestLine
 from gateway.version import USER_AGENT
 from schema.execution.extension import Pipeline
@@ -125,7 +125,7 @@ def build_app(gateway: Gateway, server: ServerSettings) -> Starlette:
     return Starlette(
         routes=[
             Route("/healthz", healthz),
-            Route("/readyz", Readyz(gateway.missing)),
+            Route("/readyz", readyz(gateway.missing)),
             Route("/graphql", ExplorerPage(Authenticated(endpoint, gateway.authenticator), page())),
             Mount("/graphiql", StaticFiles(directory=DIST)),
         ],

@@ -33,6 +33,11 @@ def build_schema(authenticator: Authenticator, pipeline: Pipeline) -> GatewaySch
     )
 
 
+def describe() -> strawberry.Schema:
+    """The graph alone, without what answers it: for its description, for code generators and tests."""
+    return strawberry.Schema(query=Query, config=_CONFIG)
+
+
 def print_sdl() -> str:
     """The schema in GraphQL's schema definition language, as committed in schema.graphql."""
-    return strawberry.Schema(query=Query, config=_CONFIG).as_str() + "\n"
+    return describe().as_str().rstrip() + "\n"

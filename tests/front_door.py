@@ -6,7 +6,7 @@
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -71,6 +71,15 @@ class FrontDoor:
             headers["Authorization"] = f"Bearer {token}"
         async with self.session.request(method, self.url + path, headers=headers, **options) as response:
             return Answer(response.status, response.headers, await response.text())
+
+    async def eventually(self, ask: Callable[[], Awaitable[Any]], expected: Any, *, within: float = 10.0) -> None:
+        """Ask until the answer is the expected one: a change travels through a watch before it shows."""
+        answer = None
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(within):
+                while (answer := await ask()) != expected:
+                    await asyncio.sleep(0.02)
+        assert answer == expected
 
 
 @contextlib.asynccontextmanager

@@ -125,7 +125,8 @@ def _answer(result: ExecutionResult, body: dict[str, object], media_type: MediaT
     errors = [error for error in map(client_error, result.errors or ()) if error is not None]
     if errors:
         status = max(error.status for error in errors)
-        return answer(encode(body), media_type, 400 if status == 200 else status, refusal_headers(errors[0]))
+        if status != 200:
+            return answer(encode(body), media_type, status, refusal_headers(errors[0]))
     # A document that cannot be executed: the old media type says so in the body alone, as its clients expect.
     return answer(encode(body), media_type, 200 if media_type is MediaType.JSON else 400)
 

@@ -5,7 +5,7 @@ done (or refused for good) and the process is not shutting down. A broken watch 
 replicas out of service at once, when each could still answer and say how stale it is.
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
@@ -15,14 +15,13 @@ async def healthz(_request: Request) -> Response:
     return PlainTextResponse("ok\n")
 
 
-class Readyz:
-    """Answers 200 `ok`, or 503 with one line that says what is missing."""
+def readyz(missing: Callable[[], str | None]) -> Callable[[Request], Awaitable[Response]]:
+    """An endpoint that answers 200 `ok`, or 503 with one line: what is `missing`."""
 
-    def __init__(self, missing: Callable[[], str | None]) -> None:
-        self._missing = missing
-
-    async def __call__(self, _request: Request) -> Response:
-        missing = self._missing()
-        if missing is None:
+    async def respond(_request: Request) -> Response:
+        reason = missing()
+        if reason is None:
             return PlainTextResponse("ok\n")
-        return PlainTextResponse(f"not ready: {missing}\n", status_code=503, headers={"Retry-After": "1"})
+        return PlainTextResponse(f"not ready: {reason}\n", status_code=503, headers={"Retry-After": "1"})
+
+    return respond

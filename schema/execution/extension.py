@@ -17,7 +17,7 @@ from graphql.execution.values import VariableValues, get_variable_values
 from strawberry.extensions import SchemaExtension
 
 from auth.access import NODES, PODS, Everywhere
-from auth.errors import BadRequest, Unauthenticated
+from auth.errors import BadRequest, InvalidArgument, Unauthenticated
 from schema.execution.context import GraphContext
 from schema.execution.gather import Gatherer
 from schema.execution.needs import Needs, collect_needs
@@ -26,6 +26,12 @@ from schema.execution.view import View
 
 # An answer of more objects takes longer than a small answer should wait for: about 3 ms in stock execution.
 LARGE_ANSWER_OBJECTS: Final = 300
+
+
+class OperationNotAllowed(BadRequest):
+    """The transport does not carry operations of this type."""
+
+    status = 405
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +49,12 @@ class ExecutionExtension(SchemaExtension):
     def __init__(self, pipeline: Pipeline) -> None:
         self._pipeline = pipeline
 
-    async def on_operation(self) -> AsyncIterator[None]:  # type: ignore[override]
+    async def on_operation(self) -> AsyncIterator[None]:
         execution = self.execution_context
         prepared = self._pipeline.documents.prepare(self._schema, execution.query or "")
         operation = prepared.operation(execution._provided_operation_name)  # noqa: SLF001 - as sent, not derived
         if operation.operation not in {OperationType(kind.value) for kind in execution.allowed_operations}:
-            raise BadRequest(f"A {operation.operation.value} is not allowed here; send it as POST", allowed="query")
+            raise OperationNotAllowed(f"A {operation.operation.value} cannot be sent by GET; use POST")
         execution.graphql_document = prepared.document
         execution.pre_execution_errors = list(prepared.errors)
         if not prepared.errors:
@@ -58,7 +64,7 @@ class ExecutionExtension(SchemaExtension):
                 execution.variables or {},
             )
             if isinstance(variables, list):
-                execution.pre_execution_errors = variables
+                execution.pre_execution_errors = [_bad_variable(error) for error in variables]
             else:
                 execution.result = await self._answer(prepared, operation, variables)
         yield
@@ -75,11 +81,18 @@ class ExecutionExtension(SchemaExtension):
             raise Unauthenticated("Nobody has verified who asks")
         needs = collect_needs(self._schema, operation, prepared.fragments, variables)
         context.view = await self._pipeline.gatherer.view(context.identity, needs)
+        self._tell_staleness(context.view)
         if reachable_objects(needs, context.view) <= LARGE_ANSWER_OBJECTS:
             return self._execute(prepared, context)
         context.large = True
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._pipeline.worker, self._execute, prepared, context)
+
+    def _tell_staleness(self, view: View) -> None:
+        """A broken watch does not stop answers; they say since when they show an old picture."""
+        if view.stale:
+            stale = [{"kind": kind, "seconds": seconds} for kind, seconds in view.stale.items()]
+            self.execution_context.extensions_results["stale"] = stale
 
     def _execute(self, prepared: PreparedDocument, context: GraphContext) -> ExecutionResult:
         """The answer over the view, without waiting for anything; safe in a thread, since the view never changes."""
@@ -94,6 +107,11 @@ class ExecutionExtension(SchemaExtension):
         )
         shared: list[GraphQLError] = context.problems.errors()
         return ExecutionResult(result.data, [*(result.errors or ()), *shared] or None)
+
+
+def _bad_variable(error: GraphQLError) -> GraphQLError:
+    """graphql-core's own sentence, with a code of its own: the document is right, what was sent with it is not."""
+    return GraphQLError(error.message, nodes=error.nodes, original_error=InvalidArgument(error.message))
 
 
 def reachable_objects(needs: Needs, view: View) -> int:

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Mapping
 from typing import Final, Protocol, final
 
-from auth.access import NODES, PODS, Access, AccessNeed, Everywhere, Visibility
+from auth.access import NODES, PODS, Access, Everywhere, Visibility
 from auth.errors import NotSynced
 from auth.identity import Identity
 from schema.execution.needs import MetricNeed, Needs, Reach
@@ -40,7 +40,8 @@ class Gatherer:
 
     async def view(self, identity: Identity, needs: Needs) -> View:
         """Await what the operation needs. Raises NotSynced and ReviewsUnavailable: then nothing can be answered."""
-        refused = self._refused_kinds(needs.access)
+        kinds = sorted({need.resource.name for need in needs.access})
+        refused = self._refused(kinds)
         visibility = await self._access.visibility(identity, needs.access)
         questions = _questions(needs.metrics, self._kubernetes.snapshot(), visibility)
         frames = await self._frames(questions.values())
@@ -49,6 +50,7 @@ class Gatherer:
             visibility,
             {asked: frames[question] for asked, question in questions.items()},
             refused,
+            self._stale(kinds),
         )
 
     async def _frames(self, questions: Collection[Question]) -> Mapping[Question, MetricFrame]:
@@ -57,16 +59,21 @@ class Gatherer:
         frames = dict(await self._metrics.frames(asked)) if asked else {}
         return {question: frames.get(question) or MetricFrame(question, {}) for question in questions}
 
-    def _refused_kinds(self, access: Iterable[AccessNeed]) -> dict[str, str]:
-        """Why kinds cannot be shown at all: the gateway's own account may not watch them."""
+    def _refused(self, kinds: Iterable[str]) -> dict[str, str]:
+        """Why kinds cannot be shown at all: the gateway's own account may not watch them. Raises NotSynced."""
         status = self._kubernetes.status()
         refused: dict[str, str] = {}
-        for kind in sorted({need.resource.name for need in access}):
+        for kind in kinds:
             if status[kind].refused:
                 refused[kind] = f"The gateway's own account may not list and watch {kind}: {status[kind].reason}"
             elif not status[kind].synced:
                 raise NotSynced(f"The first list of {kind} is still on its way", kind=kind)
         return refused
+
+    def _stale(self, kinds: Iterable[str]) -> dict[str, int]:
+        status = self._kubernetes.status()
+        ages = {kind: status[kind].age for kind in kinds if status[kind].synced and not status[kind].live}
+        return {kind: round(age) for kind, age in ages.items() if age is not None}
 
 
 def _questions(

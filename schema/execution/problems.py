@@ -7,7 +7,7 @@ first place that met them and say how many places are affected. Raising at each 
 
 from collections.abc import Hashable
 from dataclasses import dataclass
-from typing import final
+from typing import Any, final
 
 from graphql import FieldNode, GraphQLError, GraphQLResolveInfo
 from graphql.pyutils import Path
@@ -38,7 +38,7 @@ class Problems:
         problem.affected += 1
         return True
 
-    def report(self, key: Hashable, error: ClientError, info: GraphQLResolveInfo) -> None:
+    def report(self, key: Hashable, error: ClientError, info: GraphQLResolveInfo[Any]) -> None:
         """Tell `error` once for `key`, at the place of `info`."""
         self._problems[key] = _Problem(error, info.path, info.field_nodes[0])
 

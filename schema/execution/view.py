@@ -14,10 +14,12 @@ class View:
     """What every resolver of one answer reads; it never changes and nothing of it waits.
 
     `refused` names the kinds (their plural, such as `pods`) that the gateway's own account may not watch, each with
-    the reason: their fields are null with an error of their own, the rest of the answer stands.
+    the reason: their fields are null with an error of their own, the rest of the answer stands. `stale` has the kinds
+    of which the API server does not tell us news at the moment, each with the seconds since it last did.
     """
 
     snapshot: ClusterSnapshot
     visibility: Visibility
     frames: Mapping[tuple[MetricName, Level], MetricFrame]
     refused: Mapping[str, str]
+    stale: Mapping[str, int]

@@ -1,0 +1,173 @@
+"""The process: it starts, stops in order, and does not outlive its background tasks."""
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from gateway import app
+from gateway.config import Config
+from gateway.demo import simulated_cluster
+from schema.sources.kubernetes.cluster import Cluster
+from schema.sources.kubernetes.settings import KubernetesSettings
+from tests.front_door import ADMIN, FrontDoor, free_port, simulated_door
+
+BINNACLE = Path(sys.executable).parent / "binnacle"
+
+
+class Doomed(Cluster):
+    """A cluster whose background task dies when told so."""
+
+    die = asyncio.Event()
+
+    async def run(self) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(super().run())
+            await self.die.wait()
+            raise RuntimeError("the reflector broke")
+
+
+async def test_a_dying_background_task_ends_the_process_in_order(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    """Not ready, stop accepting, drain what is under way, close the sources, exit non-zero with the reason."""
+    monkeypatch.setattr(Doomed, "die", asyncio.Event())
+    monkeypatch.setattr(app, "Cluster", Doomed)
+    order: list[str] = []
+    opened = app.open_api
+
+    @contextlib.asynccontextmanager
+    async def watched(*arguments):
+        async with opened(*arguments) as api:
+            yield api
+            order.append("sources closed")
+
+    monkeypatch.setattr(app, "open_api", watched)
+    address: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    async with simulated_cluster(nodes=2, pods_per_node=2) as simulated:
+        config = Config(
+            server=free_port().model_copy(update={"shutdown_grace_seconds": 10}),
+            kubernetes=KubernetesSettings(server=simulated.kubernetes_url, token_file=simulated.gateway_token_file),
+            auth={"review_timeout_seconds": 5},
+        )
+        serving = asyncio.create_task(app.serve(config, address.set_result))
+        url = await address
+        async with aiohttp.ClientSession() as session:
+            await ready(session, url)
+            await simulated.kubernetes.pause()  # its token's review holds this request under way
+            under_way = asyncio.create_task(ask(session, url))
+            await asyncio.sleep(0)
+            await until(lambda: "auth/token-review" in {task.get_name() for task in asyncio.all_tasks()})
+
+            Doomed.die.set()
+
+            async with aiohttp.ClientSession() as newcomer:
+                await until_async(lambda: refused(newcomer, url))
+            assert not serving.done(), "what is under way is waited for"
+            assert order == []
+            await simulated.kubernetes.resume()
+            assert await under_way == 200
+            order.append("drained")
+        assert await serving == 1
+    assert order == ["drained", "sources closed"]
+    assert "the reflector broke" in caplog.text
+
+
+async def ask(session: aiohttp.ClientSession, url: str) -> int:
+    headers = {"Authorization": f"Bearer {ADMIN}"}
+    async with session.post(f"{url}/graphql", json={"query": "{ cluster { version } }"}, headers=headers) as response:
+        await response.read()
+        return response.status
+
+
+async def ready(session: aiohttp.ClientSession, url: str) -> None:
+    async def is_ready() -> bool:
+        async with session.get(f"{url}/readyz") as response:
+            return response.status == 200
+
+    await until_async(is_ready)
+
+
+async def refused(session: aiohttp.ClientSession, url: str) -> bool:
+    try:
+        async with session.get(f"{url}/readyz") as response:
+            assert response.status == 503, "not ready before it stops accepting"
+            return False
+    except aiohttp.ClientConnectorError:
+        return True
+
+
+async def until(holds) -> None:
+    async with asyncio.timeout(10):
+        while not holds():
+            await asyncio.sleep(0.01)
+
+
+async def until_async(holds) -> None:
+    async with asyncio.timeout(10):
+        while not await holds():
+            await asyncio.sleep(0.01)
+
+
+async def test_every_background_task_has_a_name_and_is_gone_at_the_end():
+    """A dump of a stuck process says who is waiting; nothing is left behind."""
+    before = set(asyncio.all_tasks())
+    async with simulated_door() as door:
+        assert isinstance(door, FrontDoor)
+        names = {task.get_name() for task in asyncio.all_tasks() - before}
+        assert {"cluster", "reflector/nodes", "reflector/pods", "reflector/namespaces", "reflector/services"} <= names
+    left = {task.get_name() for task in asyncio.all_tasks() - before if not task.done()}
+    assert left == set()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_the_demo_says_how_to_use_it_and_stops_cleanly(number):
+    """The printed curl command works as it stands; SIGTERM and Ctrl-C end with exit code 0 and no traceback."""
+    process = subprocess.Popen(
+        [BINNACLE, "demo", "--port", "0", "--nodes", "3"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    )
+    try:
+        assert process.stdout is not None
+        banner = ""
+        while "Ctrl-C" not in banner:
+            line = process.stdout.readline()
+            assert line, process.communicate()
+            banner += line
+        command = banner[banner.index("curl -s") : banner.index("The tokens")]
+
+        printed = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=30, check=True).stdout
+    finally:
+        process.send_signal(number)
+        _, errors = process.communicate(timeout=20)
+
+    answer = json.loads(printed)
+    assert "errors" not in answer
+    assert len(answer["data"]["nodes"]) == answer["data"]["cluster"]["nodeCount"] == 3
+    assert any(pod["metrics"][0]["value"] for node in answer["data"]["nodes"] for pod in node["pods"])
+    assert process.returncode == 0
+    assert "Traceback" not in errors
+
+
+def test_a_port_in_use_is_one_line(tmp_path: Path):
+    """Exit code 1, and what to do."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        done = subprocess.run(
+            [BINNACLE, "demo", "--port", port], capture_output=True, text=True, timeout=60, check=False, cwd=tmp_path
+        )
+
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert port in done.stderr
