@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 from urllib.parse import urlsplit
 
-from playwright.async_api import Browser, ConsoleMessage, Locator, Page, Request, async_playwright, expect
+from playwright.async_api import Browser, ConsoleMessage, Locator, Page, Request, Response, async_playwright, expect
 
 from tests.browser.chromium import find, flags
 
@@ -33,10 +33,12 @@ class Explorer:
     requests: list[Request] = field(default_factory=list)
     complaints: list[str] = field(default_factory=list)
 
-    async def open(self, link: str = "") -> None:
-        """Load the page (`link`: what follows the path) and wait for its editors."""
-        await self.page.goto(f"{self.url}/graphql{link}")
+    async def open(self, link: str = "") -> Response:
+        """Load the page (`link`: what follows the path) and wait for its editors; returns the page as it was sent."""
+        response = await self.page.goto(f"{self.url}/graphql{link}")
+        assert response is not None
         await expect(self.page.locator(".graphiql-query-editor .view-line").first).to_be_visible()
+        return response
 
     @property
     def token(self) -> Locator:

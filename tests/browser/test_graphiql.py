@@ -40,12 +40,13 @@ async def test_a_token_and_one_press_show_nodes_with_their_pods_and_metrics(expl
 
 async def test_everything_comes_from_the_gateway_and_the_browser_has_nothing_to_complain_about(explorer: Explorer):
     """It works without internet, and within the page's Content-Security-Policy, workers and fonts included."""
-    await explorer.open()
+    page = await explorer.open()
     await explorer.sign_in("demo-admin")
     await explorer.run()
     await explorer.page.get_by_role("button", name="Show Documentation Explorer").click()
     await expect(explorer.page.locator(".graphiql-doc-explorer")).to_contain_text("Query")
 
+    assert page.headers["content-security-policy"].startswith("default-src 'none'; script-src 'self';")
     assert explorer.origins() == {explorer.url}
     assert {Path(request.url).suffix for request in explorer.requests} >= {".js", ".css", ".ttf"}
     assert explorer.complaints == []
