@@ -204,9 +204,9 @@ async def test_a_test_can_state_its_own_world(own_prometheus: StartPrometheus):
     with Exporters(lambda: world) as exporters:
         server = await own_prometheus(exporter_targets(exporters.address, ["lone"]))
         await server.wait_for_window('node_cpu_seconds_total{mode="user"}', 5, 2)
-        await server.wait_for_window("container_network_receive_bytes_total", 5)
+        await server.wait_for_window('container_network_receive_bytes_total{pod="till"}', 5)
         (node,) = await server.query('sum by (instance) (rate(node_cpu_seconds_total{mode!~"idle|iowait"}[5s]))')
-        (pod,) = await server.query("rate(container_network_receive_bytes_total[5s])")
+        (pod,) = await server.query('rate(container_network_receive_bytes_total{pod="till"}[5s])')
 
         assert float(node["value"][1]) == pytest.approx(0.5, rel=0.05)
         assert float(pod["value"][1]) == pytest.approx(700.0, rel=0.05)
