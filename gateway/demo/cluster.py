@@ -43,6 +43,7 @@ class SimulatedCluster:
         self.gateway_token = GATEWAY_TOKEN
         self.gateway_token_file = token_file
         self._world = world
+        self._churn = Churn(world)
         self._api = KubernetesApi(world.storage, self.accounts, self.kubernetes.gate)
         self._metrics = PrometheusApi(world.storage, world.now)
 
@@ -93,9 +94,13 @@ class SimulatedCluster:
         self.accounts.add(token, Account(name, uid or f"uid-of-{name}", groups, rights=rights))
         return token
 
-    def forget_history(self) -> None:
-        """From here on every version seen so far is too old: 410, also in the streams that are open."""
+    def forget_history(self) -> int:
+        """From here on every version seen so far is too old: 410, also in the streams that are open.
+
+        Returns the oldest version that can still be asked for.
+        """
         self._world.storage.forget()
+        return self.revision
 
     def refuse(self, refusal: Refusal) -> None:
         """Answer every new request to the API server with this, until `self.kubernetes.recover()`."""
@@ -177,9 +182,12 @@ class SimulatedCluster:
 
     def churn(self, changes: int) -> None:
         """That many writes at once, such as a living cluster makes."""
-        churn = Churn(self._world)
         for _ in range(changes):
-            churn.step()
+            self._churn.step()
+
+    async def live(self, changes_per_second: float) -> None:
+        """Make such writes at that rate, until cancelled."""
+        await self._churn.run(changes_per_second)
 
 
 @asynccontextmanager
@@ -203,10 +211,12 @@ async def simulated_cluster(  # noqa: PLR0913
         cluster = SimulatedCluster(world, token_file)
         await cluster.start()
         try:
-            async with asyncio.TaskGroup() as tasks:
-                task = tasks.create_task(Churn(world).run(churn), name="demo/churn") if churn else None
+            if not churn:
                 yield cluster
-                if task is not None:
-                    task.cancel()
+                return
+            async with asyncio.TaskGroup() as tasks:
+                task = tasks.create_task(cluster.live(churn), name="demo/churn")
+                yield cluster
+                task.cancel()
         finally:
             await cluster.stop()

@@ -7,6 +7,7 @@ Everything needs a token that `Accounts` knows; what is not simulated is 404.
 import asyncio
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -194,14 +195,15 @@ class KubernetesApi:
             body = head + b",".join(_items(resource, page)) + b"]}\n"
             return web.Response(body=body, content_type="application/json")
         response = web.StreamResponse(headers={"Content-Type": "application/json"})
-        await response.prepare(request)
-        await response.write(head)
-        for first in range(0, len(page), OBJECTS_PER_WRITE):
-            await self._gate()
-            items = b",".join(_items(resource, page[first : first + OBJECTS_PER_WRITE]))
-            await response.write(b"," + items if first else items)
-            await asyncio.sleep(0)  # a write that fits the socket's buffer does not yield by itself
-        await response.write(b"]}\n")
+        with suppress(ConnectionResetError):  # the client has gone
+            await response.prepare(request)
+            await response.write(head)
+            for first in range(0, len(page), OBJECTS_PER_WRITE):
+                await self._gate()
+                items = b",".join(_items(resource, page[first : first + OBJECTS_PER_WRITE]))
+                await response.write(b"," + items if first else items)
+                await asyncio.sleep(0)  # a write that fits the socket's buffer does not yield by itself
+            await response.write(b"]}\n")
         return response
 
     async def _watch(
@@ -211,10 +213,11 @@ class KubernetesApi:
         if self.features.old_watches_refused_over_http:
             watch.refuse_if_forgotten()
         response = web.StreamResponse(headers={"Content-Type": "application/json"})
-        await response.prepare(request)
-        async for lines in watch.events(self.features.bookmark_interval):
-            await self._gate()
-            await response.write(lines)
+        with suppress(ConnectionResetError):  # the client has gone
+            await response.prepare(request)
+            async for lines in watch.events(self.features.bookmark_interval):
+                await self._gate()
+                await response.write(lines)
         return response
 
 
