@@ -239,7 +239,13 @@ class Prometheus:
         now = self._clock()
         if now >= self._quiet_until.get(what, float("-inf")):
             self._quiet_until[what] = now + self._settings.retry_after_seconds
-            log.warning("no %s of %sS from Prometheus (%s): %s", *what, self._settings.url, reason)
+            log.warning(
+                "no %s of %ss from Prometheus (%s): %s",
+                question.metric,
+                question.level.lower(),
+                self._settings.url,
+                reason,
+            )
 
     def _warn(self, question: Question, answer: Answer, index: Index) -> None:
         """Each warning once: Prometheus repeats them with every answer."""
@@ -247,7 +253,7 @@ class Prometheus:
         if index.unnamed:
             warnings.append(f"answers with series that lack the labels {', '.join(question.level.key_labels)}")
         for warning in warnings:
-            text = f"{question.metric} of {question.level}S: Prometheus {warning}"
+            text = f"{question.metric} of {question.level.lower()}s: Prometheus {warning}"
             if text not in self._warned and len(self._warned) < SEVERAL:
                 self._warned.add(text)
                 log.warning("%s", text)
