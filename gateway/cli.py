@@ -63,15 +63,21 @@ def _serve(arguments: argparse.Namespace) -> int:
     def run() -> int:
         from gateway.config import FLAGS, ConfigError, load_config
 
-        flags = {flag: getattr(arguments, flag[2:].replace("-", "_")) for flag in FLAGS}
+        given = {flag: getattr(arguments, flag[2:].replace("-", "_")) for flag in FLAGS}
+        flags = {flag: value for flag, value in given.items() if value is not None}
         try:
-            config = load_config({flag: value for flag, value in flags.items() if value}, os.environ, arguments.config)
+            config = load_config(flags, os.environ, arguments.config)
         except ConfigError as error:
-            return _told(f"binnacle: {error}", USAGE)
-        from gateway import app
+            raise Mistake(f"binnacle: {error}") from None
 
-        with _listening_on(config.server.host, config.server.port):
-            return app.run(config)
+        from gateway import app
+        from schema.sources.kubernetes.connection import KubernetesConfigError
+
+        try:
+            with _listening_on(config.server.host, config.server.port):
+                return app.run(config)
+        except KubernetesConfigError as error:
+            raise Mistake(f"binnacle: {_one_line(str(error))}") from None
 
     return _until_stopped(run)
 
@@ -106,19 +112,26 @@ def _listening_on(host: str, port: int) -> Iterator[None]:
     """Say what the operating system's refusals of an address mean, and what to do."""
     try:
         yield
-    except socket.gaierror:
-        raise CannotListen(f"no address is known for the host {host}: choose another with --host") from None
-    except OSError as error:
-        match error.errno:
-            case errno.EADDRINUSE:
-                line = f"port {port} on {host} is in use: stop the program that has it, or choose another with --port"
-            case errno.EACCES:
-                line = f"port {port} on {host} is not permitted: choose one from 1024 up with --port"
-            case errno.EADDRNOTAVAIL:
-                line = f"this machine has no address {host}: choose another with --host"
-            case _:
-                raise
+    except (OSError, BaseExceptionGroup) as error:
+        if (line := _refused(_first(error), host, port)) is None:
+            raise
         raise CannotListen(line) from None
+
+
+def _refused(error: BaseException, host: str, port: int) -> str | None:
+    if not isinstance(error, OSError) or error.filename is not None:  # of a file, not of the address
+        return None
+    match error.errno:
+        case socket.EAI_NONAME | socket.EAI_AGAIN:  # what asyncio and socket.create_server make of a gaierror
+            return f"no address is known for the host {host}: choose another with --host"
+        case errno.EADDRINUSE:
+            return f"port {port} on {host} is in use: stop the program that has it, or choose another with --port"
+        case errno.EACCES:
+            return f"port {port} on {host} is not permitted to this user: choose one from 1024 up with --port"
+        case errno.EADDRNOTAVAIL:
+            return f"this machine has no address {host}: choose another with --host"
+        case _:
+            return None
 
 
 def _until_stopped(run: Callable[[], int]) -> int:
@@ -128,8 +141,10 @@ def _until_stopped(run: Callable[[], int]) -> int:
             return run()
     except KeyboardInterrupt:  # before the server listens to signals itself, or after
         return OK
+    except Mistake:
+        raise
     except Exception as error:  # noqa: BLE001 - the last place that can give the reason
-        return _told(f"binnacle: {_reason(error)}", FAILED)
+        return _told(f"binnacle: {_reason(_first(error))}", FAILED)
 
 
 @contextmanager
@@ -146,14 +161,22 @@ def _sigterm_as_interrupt() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def _reason(error: BaseException) -> str:
-    """One line; of a group its first member, which says more than that there are unhandled errors in a TaskGroup."""
-    from gateway.logs import printable, redact
-
+def _first(error: BaseException) -> BaseException:
+    """Of a group its first member, which says more than that there are unhandled errors in a TaskGroup."""
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
+    return error
+
+
+def _reason(error: BaseException) -> str:
     kind = "" if isinstance(error, CannotListen) else type(error).__name__
-    return redact(printable(": ".join(part for part in (kind, str(error)) if part)))
+    return _one_line(": ".join(part for part in (kind, str(error)) if part))
+
+
+def _one_line(text: str) -> str:
+    from gateway.logs import printable, redact
+
+    return redact(printable(text))
 
 
 class _Parser(argparse.ArgumentParser):

@@ -94,9 +94,7 @@ class ServerSettings(BaseModel):
         if self.protocol == "https" and not both:
             raise ValueError("https needs both files: `protocol` https, `tls_certificate` and `tls_key`")
         if self.protocol == "http" and (self.tls_certificate or self.tls_key):
-            raise ValueError(
-                "`protocol` http leaves `tls_certificate` and `tls_key` unused: must be https, or without them"
-            )
+            raise ValueError("`protocol` http has no use for `tls_certificate` and `tls_key`: must be https with them")
         return self
 
 

@@ -30,11 +30,10 @@ from gateway import logs
 
 Known = Mapping[tuple[str, str], FieldInfo]  # (section, name): every key that can be set
 
-_SPEAKS_OF_A_SECRET = re.compile(
-    r"token|passw|pwd|secret|credential|authorization|bearer|api_?key|private", re.IGNORECASE
-)
+_SPEAKS_OF_A_SECRET = re.compile(r"token|pass|pwd|secret|cred|auth|bearer|api_?key|private", re.IGNORECASE)
 _LOOKS_LIKE_A_PATH = re.compile(r"(?:/|\./|\.\./|~/)\S*")
 _SHOWN_CHARACTERS = 80
+_ALIKE = 0.7  # `prot` for `port` is 0.75
 
 
 class ConfigError(Exception):
@@ -53,7 +52,7 @@ class Given:
 
 def mistake(given: Given, field: FieldInfo, problem: str) -> ConfigError:
     """`words is value: problem`, the value left out where it may be a secret."""
-    return ConfigError(one_line(f"{given.words}{shown(given.value, _key(given), field)}: {problem}"))
+    return ConfigError(one_line(f"{given.words}{shown(given.value, given.name, field)}: {problem}"))
 
 
 def unreadable(path: Path) -> str | None:
@@ -97,12 +96,8 @@ def wrong_value(error: ErrorDetails, layers: Sequence[Sequence[Given]], known: K
 def _do_not_go_together(section: str, written: Mapping[str, Given], known: Known, problem: str) -> ConfigError:
     """Several keys of a section, the complaint naming them in backticks: who wrote those of them that were written."""
     named = [given for name, given in written.items() if f"`{name}`" in problem] or list(written.values())
-    places = [given.words + shown(given.value, _key(given), known[section, given.name]) for given in named]
+    places = [given.words + shown(given.value, given.name, known[section, given.name]) for given in named]
     return ConfigError(one_line(f"{', '.join(places)}: {problem}"))
-
-
-def _key(given: Given) -> str:
-    return f"{given.section}.{given.name}"
 
 
 def winners(layers: Sequence[Sequence[Given]], section: str) -> dict[str, Given]:
@@ -215,12 +210,12 @@ def _either(words: Sequence[str]) -> str:
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} or {words[-1]}"
 
 
-def shown(value: object, key: str, field: FieldInfo | None) -> str:
+def shown(value: object, name: str, field: FieldInfo | None) -> str:
     """` is VALUE`, or nothing where the value may be a secret or has no short form."""
     match value:
         case bool() | int() | float():
             text = json.dumps(value) if field is not None or isinstance(value, bool) else None
-        case str() if field is not None and not _may_hold_a_secret(value, key, field):
+        case str() if field is not None and not _may_hold_a_secret(value, name, field):
             text = _without_user(value)
         case Mapping():
             text = "keys and values"
@@ -231,8 +226,8 @@ def shown(value: object, key: str, field: FieldInfo | None) -> str:
     return f" is {text}" if text is not None else " (value not shown)"
 
 
-def _may_hold_a_secret(value: str, key: str, field: FieldInfo) -> bool:
-    if not _SPEAKS_OF_A_SECRET.search(key):
+def _may_hold_a_secret(value: str, name: str, field: FieldInfo) -> bool:
+    if not _SPEAKS_OF_A_SECRET.search(name):
         return False
     if holds(field, Path):
         return not _LOOKS_LIKE_A_PATH.fullmatch(value)
@@ -249,15 +244,12 @@ def _without_user(value: str) -> str:
 
 
 def closest(written: str, candidates: Iterable[str]) -> str | None:
-    """The candidate that was probably meant: spelt alike, or the same last part (`port` for `server.port`)."""
-    by_spelling = {_spelling(candidate): candidate for candidate in candidates}
-    spelling = _spelling(written)
-    if alike := difflib.get_close_matches(spelling, by_spelling, n=1, cutoff=0.75):
-        return by_spelling[alike[0]]
-    ends = [candidate for candidate in by_spelling.values() if _spelling(re.split(r"\.|__", candidate)[-1]) == spelling]
-    return ends[0] if len(ends) == 1 else None
+    """The candidate that was probably meant, if any is spelt alike."""
+    alike = max(candidates, key=lambda candidate: similarity(written, candidate), default=None)
+    return alike if alike is not None and similarity(written, alike) >= _ALIKE else None
 
 
-def _spelling(name: str) -> str:
-    """Without what writers differ in: case, underscores, hyphens and dots."""
-    return re.sub(r"[^a-z0-9]", "", name.lower())
+def similarity(written: str, meant: str) -> float:
+    """1 for the same letters and digits, whatever the case and the marks between them; 0 for nothing in common."""
+    first, second = (re.sub(r"[^a-z0-9]", "", name.lower()) for name in (written, meant))
+    return difflib.SequenceMatcher(None, first, second).ratio()

@@ -7,7 +7,7 @@ BINNACLE_<SECTION>__<KEY>; the flags are those of `binnacle serve`. A name that 
 import ipaddress
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -16,7 +16,18 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from gateway import config_file
-from gateway.config_mistakes import ConfigError, Given, Known, allowed, closest, holds, mistake, one_line, shown
+from gateway.config_mistakes import (
+    ConfigError,
+    Given,
+    Known,
+    allowed,
+    closest,
+    holds,
+    mistake,
+    one_line,
+    shown,
+    similarity,
+)
 
 FLAGS: Final[Mapping[str, tuple[str, str]]] = {
     "--kubeconfig": ("kubernetes", "kubeconfig"),
@@ -42,6 +53,8 @@ OLD_KEYS: Final[Mapping[str, tuple[str, str]]] = {
 
 _PREFIX: Final = "BINNACLE_"
 
+_PLAINLY_ALIKE: Final = 0.85  # below, `prometheusPass` would be a misspelt `prometheusPort`, and its value be shown
+
 # What Kubernetes puts into every pod beside a Service whose name begins with "binnacle": BINNACLE_SERVICE_HOST,
 # BINNACLE_PORT=tcp://10.0.0.1:8080, BINNACLE_PORT_8080_TCP_ADDR, … Nobody wrote them, so nobody misspelt them.
 _SERVICE_VARIABLE: Final = re.compile(
@@ -63,7 +76,7 @@ def from_environment(environ: Mapping[str, str], known: Known) -> tuple[Given, .
         if not name.startswith(_PREFIX) or name == "BINNACLE_CONFIG" or _set_by_kubernetes(name, value) or not value:
             continue
         if name not in variables:
-            raise _unknown_variable(name, value, variables, known)
+            raise _unknown_variable(name, value, known)
         key = variables[name]
         given.append(_checked(_decoded(Given(*key, value, name), known[key]), known))
     return tuple(given)
@@ -180,33 +193,53 @@ def _checked(given: Given, known: Known) -> Given:
 
 def _unknown_key(key: str, value: object, path: Path, known: Known) -> ConfigError:
     """`key` as the file has it: at the top `prot`, in a section `server.prot`."""
-    section = key.partition(".")[0]
-    names = [name for parent, name in known if parent == section] if "." in key else []
-    top = [*dict.fromkeys(parent for parent, _ in known), *OLD_KEYS]
-    meant = closest(key, [*([] if names else top), *(".".join(place) for place in known)])
-    there_is = f"{section} has {', '.join(names)}" if names else f"the keys are {', '.join(top)}"
-    target = OLD_KEYS.get(meant or "") or tuple((meant or "").split("."))
-    what = _plainly_meant(value, f"{key} {meant}", _field(known, target))
+    section, dot, _ = key.partition(".")
+    top = [*_sections(known), *OLD_KEYS]
+    meant = _meant(key, top, known)
+    names = ", ".join(name for parent, name in known if parent == section) if dot else ", ".join(top)
+    there_is = f"{section} has {names}" if dot else f"the keys are {names}"
+    what = _plainly_meant(value, key, meant, known)
     return ConfigError(one_line(f"{key} in {path}{what}: no such key{_suggested(meant)} {there_is}"))
 
 
-def _unknown_variable(name: str, value: str, variables: Mapping[str, tuple[str, str]], known: Known) -> ConfigError:
-    tails = {candidate.removeprefix(_PREFIX): candidate for candidate in (*variables, "BINNACLE_CONFIG")}
-    meant = tails.get(closest(name.removeprefix(_PREFIX), tails) or "")
-    sections = ", ".join(dict.fromkeys(section.upper() for section, _ in known))
+def _unknown_variable(name: str, value: str, known: Known) -> ConfigError:
+    key = name.removeprefix(_PREFIX).lower()
+    section = next((section for section in _sections(known) if key.startswith(f"{section}_")), None)
+    if section is not None:
+        key = f"{section}.{key.removeprefix(section).lstrip('_')}"
+    meant = _meant(key, ["config"], known)
+    suggestion = meant and (f"{_PREFIX}CONFIG" if meant == "config" else variable(*meant.split(".")))
+    sections = ", ".join(section.upper() for section in _sections(known))
     there_is = f"the variables are BINNACLE_CONFIG and BINNACLE_<SECTION>__<KEY> with the sections {sections}"
-    what = _plainly_meant(value, f"{name} {meant}", _field(known, variables.get(meant or "", ())))
-    return ConfigError(one_line(f"{name}{what}: no such variable{_suggested(meant)} {there_is}"))
+    what = _plainly_meant(value, key, meant, known)
+    return ConfigError(one_line(f"{name}{what}: no such variable{_suggested(suggestion)} {there_is}"))
 
 
-def _plainly_meant(value: object, key: str, field: FieldInfo | None) -> str:
+def _sections(known: Known) -> list[str]:
+    return list(dict.fromkeys(section for section, _ in known))
+
+
+def _meant(key: str, top: Sequence[str], known: Known) -> str | None:
+    """What was probably meant: spelt alike in the same section (or at the `top`), else of that name in another one."""
+    section, dot, name = key.rpartition(".")
+    here = [other for parent, other in known if parent == section] if dot else top
+    if near := closest(name, here):
+        return f"{section}{dot}{near}"
+    elsewhere = [f"{parent}.{other}" for parent, other in known if similarity(name, other) == 1]
+    return elsewhere[0] if len(elsewhere) == 1 else None
+
+
+def _plainly_meant(value: object, key: str, meant: str | None, known: Known) -> str:
     """The value under an unknown name: shown only if it is plainly meant for a key that we know."""
-    return "" if isinstance(value, Mapping) or _empty(value) else shown(value, key, field)
+    if isinstance(value, Mapping) or _empty(value):
+        return ""
+    target = OLD_KEYS.get(meant or "") or tuple((meant or "").split("."))
+    field = known.get((target[0], target[1])) if len(target) == 2 else None
+    name, other = key.rpartition(".")[2], (meant or "").rpartition(".")[2]
+    a_number = field is not None and holds(field, int, float) and isinstance(value, int | float)
+    plain = a_number or similarity(name, other) >= _PLAINLY_ALIKE
+    return shown(value, name, field if plain else None)
 
 
 def _suggested(meant: str | None) -> str:
     return f"; did you mean {meant}?" if meant else ";"
-
-
-def _field(known: Known, key: tuple[str, ...]) -> FieldInfo | None:
-    return known.get((key[0], key[1])) if len(key) == 2 else None
