@@ -270,13 +270,15 @@ async def test_while_the_api_server_is_away_nobody_waits_for_it() -> None:
     assert world.api.token_reviews == calls == 1
 
 
-async def test_the_end_of_the_process_ends_every_review(world: World) -> None:
+async def test_the_end_of_the_process_ends_every_review() -> None:
     """`aclose` cancels and awaits them; who waits hears 503, and nothing is asked after it."""
+    world = World(AuthSettings(review_timeout_seconds=10))
     world.api.held = asyncio.Event()
     waiting = asyncio.create_task(world.verify("ann-token"))
     await until(lambda: world.api.token_reviews == 1)
 
-    await world.authenticator.aclose()
+    async with asyncio.timeout(1):
+        await world.authenticator.aclose()
 
     with pytest.raises(ReviewsUnavailable):
         await waiting

@@ -86,6 +86,15 @@ def test_a_pause_that_was_asked_for_is_kept(breaker: Breaker, clock: Clock, aske
     assert error.retry_after == max(1, kept)
 
 
+def test_the_longer_of_two_pauses_is_kept(breaker: Breaker, clock: Clock) -> None:
+    """Two reviews were under way; a plain failure does not shorten what the other was told."""
+    with pytest.raises(ReviewsUnavailable), breaker.attempt():
+        fail(breaker, pause=7.0)
+        raise NoAnswer("connection reset")
+
+    assert breaker.state == Open(until=clock.now + 7.0)
+
+
 def test_an_older_success_does_not_end_a_pause(breaker: Breaker, clock: Clock) -> None:
     """Reviews that were under way when the API server asked for a pause may still be answered; the pause stands."""
     with breaker.attempt():

@@ -9,7 +9,7 @@ from auth.api import Reply, Unreachable
 from auth.errors import ReviewsUnavailable
 from auth.reviews import ReviewCalls
 from auth.settings import AuthSettings
-from tests.auth.fake_api import Clock, FakeApi
+from tests.auth.fake_api import Clock, FakeApi, until
 
 BODY = b'{"spec":{"token":"secret"}}'
 PATH = "/apis/authentication.k8s.io/v1/tokenreviews"
@@ -84,3 +84,23 @@ async def test_a_server_that_is_back_is_used_again_after_the_pause() -> None:
     clock.advance(1.0)
     await calls.post(PATH, BODY)
     await asyncio.gather(*(calls.post(PATH, BODY) for _ in range(5)))
+
+
+async def test_nobody_queues_behind_the_one_who_tries() -> None:
+    """While one review finds out whether the server is back, the others are refused, also with all turns taken."""
+    clock = Clock()
+    api = FakeApi(down="connection refused")
+    calls = ReviewCalls(api, AuthSettings(reviews_in_flight=1), clock)
+    with pytest.raises(ReviewsUnavailable):
+        await calls.post(PATH, BODY)
+    clock.advance(1.0)
+    api.down, api.held, asked = None, asyncio.Event(), len(api.calls)
+    trying = asyncio.create_task(calls.post(PATH, BODY))
+    await until(lambda: len(api.calls) == asked + 1)
+
+    with pytest.raises(ReviewsUnavailable):
+        async with asyncio.timeout(0.2):
+            await calls.post(PATH, BODY)
+
+    api.held.set()
+    await trying
