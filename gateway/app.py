@@ -199,6 +199,7 @@ def make_server(app: Starlette, settings: ServerSettings) -> uvicorn.Server:
             log_config=None,
             access_log=False,
             server_header=False,
+            proxy_headers=False,  # nothing that a client says of itself is believed
             ws="none",
             timeout_graceful_shutdown=math.ceil(settings.shutdown_grace_seconds),
             ssl_certfile=settings.tls_certificate,

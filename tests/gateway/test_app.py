@@ -62,18 +62,19 @@ async def test_a_dying_background_task_ends_the_process_in_order(
         url = await address
         async with aiohttp.ClientSession() as session:
             await ready(session, url)
-            await simulated.kubernetes.pause()  # its token's review holds this request under way
+            simulated.kubernetes.pause()  # its token's review holds this request under way
             under_way = asyncio.create_task(ask(session, url))
             await asyncio.sleep(0)
             await until(lambda: "auth/token-review" in {task.get_name() for task in asyncio.all_tasks()})
 
             Doomed.die.set()
 
-            async with aiohttp.ClientSession() as newcomer:
-                await until_async(lambda: refused(newcomer, url))
+            statuses: list[int | None] = []
+            await until_async(lambda: seen(statuses, url))
+            assert statuses[-2:] == [503, None], "not ready, and only then gone"
             assert not serving.done(), "what is under way is waited for"
             assert order == []
-            await simulated.kubernetes.resume()
+            simulated.kubernetes.resume()
             assert await under_way == 200
             order.append("drained")
         assert await serving == 1
@@ -96,13 +97,15 @@ async def ready(session: aiohttp.ClientSession, url: str) -> None:
     await until_async(is_ready)
 
 
-async def refused(session: aiohttp.ClientSession, url: str) -> bool:
-    try:
-        async with session.get(f"{url}/readyz") as response:
-            assert response.status == 503, "not ready before it stops accepting"
-            return False
-    except aiohttp.ClientConnectorError:
-        return True
+async def seen(statuses: list[int | None], url: str) -> bool:
+    """Add what a newcomer sees of /readyz: a status, or None when nobody accepts; True then."""
+    async with aiohttp.ClientSession() as newcomer:
+        try:
+            async with newcomer.get(f"{url}/readyz") as response:
+                statuses.append(response.status)
+        except aiohttp.ClientConnectorError:
+            statuses.append(None)
+    return statuses[-1] is None
 
 
 async def until(holds) -> None:

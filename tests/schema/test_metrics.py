@@ -4,6 +4,7 @@ import logging
 import time
 
 import pytest
+from aiohttp import web
 
 from tests.front_door import FrontDoor, simulated_door
 
@@ -74,11 +75,18 @@ async def test_without_a_prometheus_every_metric_says_so():
     assert {metric["missing"] for metric in all_metrics(data)} == {"NOT_CONFIGURED"}
 
 
-@pytest.mark.parametrize("trouble", ["stop", "pause"])
+@pytest.mark.parametrize("trouble", ["down", "silent", "talking nonsense"])
 async def test_a_failing_prometheus_costs_the_metrics_and_nothing_else(trouble):
     """One error per metric and level, values null with the reason, within the limit; then nobody waits for seconds."""
     async with simulated_door() as door:
-        await getattr(door.simulated.prometheus, trouble)()
+        prometheus = door.simulated.prometheus
+        match trouble:
+            case "down":
+                await prometheus.stop()
+            case "silent":
+                prometheus.pause()
+            case "talking nonsense":
+                prometheus.fail_with(lambda: web.Response(text="<html>a proxy's page</html>"))
         started = time.monotonic()
 
         first = await door.ask(NESTED)
@@ -101,8 +109,7 @@ async def test_a_failing_prometheus_costs_the_metrics_and_nothing_else(trouble):
             assert answer.errors[0]["extensions"]["affected"] == 3
         assert waited < 4
         assert waited_again < 1
-        if trouble == "pause":
-            await door.simulated.prometheus.resume()
+        prometheus.resume()
 
 
 async def test_a_failing_prometheus_costs_no_more_than_a_working_one_at_15000_pods(caplog: pytest.LogCaptureFixture):

@@ -84,7 +84,7 @@ async def test_the_old_token_limit_can_be_set():
 async def test_when_the_api_server_cannot_be_asked_the_answer_is_503_within_a_second():
     """Never yes, never a long wait, and a hint when to come back."""
     async with simulated_door() as door:
-        await door.simulated.kubernetes.pause()
+        door.simulated.kubernetes.pause()
         started = time.monotonic()
 
         answers = [await door.ask("{ cluster { version } }") for _ in range(3)]
@@ -93,7 +93,7 @@ async def test_when_the_api_server_cannot_be_asked_the_answer_is_503_within_a_se
         assert [(answer.status, answer.codes) for answer in answers] == [(503, ["UNAVAILABLE"])] * 3
         assert all(int(answer.headers["Retry-After"]) >= 1 for answer in answers)
         assert took < 1.3, "the first waits for less than a second, the others not at all"
-        await door.simulated.kubernetes.resume()
+        door.simulated.kubernetes.resume()
 
 
 async def test_the_body_of_a_refused_request_is_not_read(front_door: FrontDoor):
