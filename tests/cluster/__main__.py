@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 
 from tests.cluster import build, programs
@@ -59,6 +60,7 @@ def say(line: str) -> None:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # by way of `finally`: no compiler is left behind
     try:
         sys.exit(main())
     except KeyboardInterrupt:
