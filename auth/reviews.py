@@ -16,6 +16,12 @@ _log = logging.getLogger(__name__)
 # server itself, quickly, and about one review only.
 _NOT_ANSWERING = frozenset({429, 502, 503, 504})
 
+# What to do about it, for whoever reads the log.
+_HELP = {
+    401: "the API server does not accept the gateway's own credentials",
+    403: "bind the gateway's account to the ClusterRole system:auth-delegator",
+}
+
 
 @final
 class ReviewCalls:
@@ -38,7 +44,9 @@ class ReviewCalls:
             with self._breaker.attempt():
                 reply = await self._answer(path, body)
         if not 200 <= reply.status < 300:
-            _log.error("review.refused", extra={"path": path, "status": reply.status})
+            _log.error(
+                "review.refused", extra={"path": path, "status": reply.status, "help": _HELP.get(reply.status, "")}
+            )
             raise unavailable()
         return reply.body
 

@@ -1,6 +1,7 @@
 """When the API server may be asked."""
 
 import logging
+from contextlib import ExitStack
 
 import pytest
 
@@ -88,8 +89,11 @@ def test_a_pause_that_was_asked_for_is_kept(breaker: Breaker, clock: Clock, aske
 
 def test_the_longer_of_two_pauses_is_kept(breaker: Breaker, clock: Clock) -> None:
     """Two reviews were under way; a plain failure does not shorten what the other was told."""
-    with pytest.raises(ReviewsUnavailable), breaker.attempt():
-        fail(breaker, pause=7.0)
+    other = ExitStack()
+    other.enter_context(breaker.attempt())
+    fail(breaker, pause=7.0)
+
+    with pytest.raises(ReviewsUnavailable), other:
         raise NoAnswer("connection reset")
 
     assert breaker.state == Open(until=clock.now + 7.0)

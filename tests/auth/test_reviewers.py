@@ -186,6 +186,16 @@ async def test_what_the_api_server_dislikes_about_one_review_stops_no_other() ->
     assert await reviewer.allowed(ANN, may("list", "pods")) is False
 
 
+async def test_a_gateway_without_its_own_rights_says_so_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    """The client hears that nothing can be answered now; who runs the gateway hears what to do."""
+    with pytest.raises(ReviewsUnavailable):
+        await TokenReviewer(answering(b"", 403)).authenticate("secret")
+
+    [record] = caplog.records
+    assert (record.message, vars(record)["status"]) == ("review.refused", 403)
+    assert "system:auth-delegator" in vars(record)["help"]
+
+
 async def test_no_token_stands_in_errors_or_logs(caplog: pytest.LogCaptureFixture) -> None:
     """Neither a refusal that repeats the token nor one that cannot be read brings it out."""
     caplog.set_level(logging.DEBUG)
