@@ -11,7 +11,9 @@ Promised (each by a checker in tests/schema/sources/kubernetes/promises.py):
 - resumable: `changes_since(version)` is all that happened after it, or TooOld, never a part;
 - counted: counters and indexes equal a recount.
 
-Not promised: order between the objects of one batch; that every state of an object is seen (a relist shows the last).
+Not promised: order between the objects of one batch; that every state of an object is seen (a relist shows the last);
+anything about a version that comes a second time with another meaning, because etcd was restored from a backup without
+raising its revision (etcdutl's `--bump-revision`, which Kubernetes asks for).
 
 The work for one event does not grow with the number of objects (save by the number of blocks), nor does a snapshot's;
 `commit` compares the old picture with the new one, about 0.3 µs an object. Versions are those of one kind; they grow

@@ -42,11 +42,14 @@ class ModelServer:
         self.version = 1
         self.objects: dict[tuple[str, str], Manifest] = {}
         self.history: list[tuple[int, bytes]] = []
+        self.past: dict[int, dict[tuple[str, str], Manifest]] = {1: {}}  # what there was at each version
         self.forgotten = 0  # versions below can no longer be watched
         self.streaming_lists = True
         self.chunk_bytes = 1_000_000
         self.refusals: list[Refusal | Exception] = []  # the next requests are answered so
         self.cut_lists = 0  # so many lists break off in the middle
+        self.streams: list[bytes] = []  # the next streaming lists bring this instead, and stay open
+        self.lists: list[bytes] = []  # the next LISTs are answered with this instead
         self.requests: list[Mapping[str, str]] = []
         self.watchers: list[Watcher] = []
         self.closed = 0  # streams that were left
@@ -56,8 +59,7 @@ class ModelServer:
     def put(self, name: str, *, namespace: str = "shop", version: int | None = None, **what: Any) -> None:
         self.version = self.version + 1 if version is None else version
         known = self.objects.get((namespace, name))
-        if known is not None:
-            what.setdefault("uid", known["metadata"]["uid"])
+        what.setdefault("uid", known["metadata"]["uid"] if known else f"uid-{self.version}")
         made = pods.manifest(name, self.version, namespace=namespace, **what)
         self.objects[namespace, name] = made
         self._happened("MODIFIED" if known else "ADDED", made)
@@ -67,8 +69,9 @@ class ModelServer:
         self.version += 1
         manifest["metadata"]["resourceVersion"] = str(self.version)
         place = (manifest["metadata"]["namespace"], manifest["metadata"]["name"])
-        self._happened("MODIFIED" if place in self.objects else "ADDED", manifest)
+        kind = "MODIFIED" if place in self.objects else "ADDED"
         self.objects[place] = manifest
+        self._happened(kind, manifest)
 
     def delete(self, name: str, *, namespace: str = "shop") -> None:
         gone = self.objects.pop((namespace, name), None)
@@ -79,6 +82,7 @@ class ModelServer:
 
     def _happened(self, kind: str, what: Manifest) -> None:
         line = pods.event(kind, what)
+        self.past[self.version] = dict(self.objects)
         self.history.append((self.version, line))
         self.send(line)
 
@@ -105,8 +109,10 @@ class ModelServer:
         self.forgotten = self.version
 
     def restore_backup(self, version: int) -> None:
-        """etcd comes back older than it was: the versions go back."""
-        self.version = self.forgotten = version
+        """etcd comes back as it was about at that version, and so do the versions."""
+        self.version = self.forgotten = min(self.past, key=lambda past: abs(past - version))
+        self.objects = dict(self.past[self.version])
+        self.past = {self.version: dict(self.objects)}
         self.history.clear()
         self.cut_watches()
 
@@ -139,7 +145,7 @@ class ModelServer:
                 raise refusal
             return self._incoming(refusal.status, _once(json.dumps(refusal.body).encode()), refusal.headers)
         if params.get("watch") != "true":
-            return self._incoming(200, self._list_chunks())
+            return self._incoming(200, _once(self.lists.pop(0)) if self.lists else self._list_chunks())
         assert params["allowWatchBookmarks"] == "true"
         assert 300 <= int(params["timeoutSeconds"]) <= 600
         if "sendInitialEvents" in params:
@@ -150,6 +156,10 @@ class ModelServer:
         if not self.streaming_lists:
             refusal = pods.failure(422, "Invalid", "sendInitialEvents: Forbidden: is forbidden for watch")
             return self._incoming(422, _once(json.dumps(refusal).encode()))
+        if self.streams:
+            watcher.queue.put_nowait(self.streams.pop(0))
+            self.watchers.append(watcher)
+            return self._incoming(200, self._watched(watcher))
         for made in self.objects.values():
             watcher.queue.put_nowait(pods.event("ADDED", made))
         if self.cut_lists:

@@ -98,6 +98,10 @@ class Witness(Generic[T]):
         snapshot = self._store.snapshot()
         self._kept.append((snapshot, {place_of(record): record for record in snapshot}, len(snapshot)))
 
+    def forget(self) -> None:
+        """Versions begin anew: what was kept resumes no more."""
+        self._kept.clear()
+
     def check(self) -> int:
         """Check everything that was kept so far; return how many of the readers could resume."""
         now = self._store.snapshot()
@@ -119,8 +123,9 @@ def resumable(store: Store[T], since: Snapshot[T]) -> bool:
     picture: dict[Place, T] = {place_of(record): record for record in since}
     for change in changes:
         picture = replayed("resumable", picture, change)
-    now = {place_of(record): record for record in store.snapshot()}
-    require("resumable", picture == now, f"the changes since {since.version} do not lead to {store.version}")
+    found = {(*place, record.uid, record.resource_version) for place, record in picture.items()}
+    now = {(*place_of(record), record.uid, record.resource_version) for record in store.snapshot()}
+    require("resumable", found == now, f"the changes since {since.version} do not lead to {store.version}")
     return True
 
 

@@ -28,6 +28,7 @@ from schema.sources.kubernetes.policy import (
     refusal,
     status_of,
 )
+from tests.schema.sources.kubernetes.clock import Clock
 from tests.schema.sources.kubernetes.pods import failure
 
 TABLE: list[tuple[State, Outcome, State, Pause]] = [
@@ -123,21 +124,6 @@ def test_retry_after_may_stand_in_the_header():
 def test_a_proxys_page_is_no_status():
     """Its words are not repeated, the code is enough."""
     assert refusal(Watching("7"), 502, status_of(b"<html>bad gateway</html>")) == Failed("502")
-
-
-class Clock:
-    """Time that passes only while somebody sleeps, or is told to."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-        self.slept: list[float] = []
-
-    def __call__(self) -> float:
-        return self.now
-
-    async def sleep(self, seconds: float) -> None:
-        self.slept.append(seconds)
-        self.now += seconds
 
 
 async def test_the_backoff_doubles_up_to_its_limit():
