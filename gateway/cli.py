@@ -217,7 +217,7 @@ def _parse(words: Sequence[str]) -> argparse.Namespace:
 
 
 def _meant(word: str, candidates: Iterable[str]) -> str:
-    alike = difflib.get_close_matches(word, list(candidates), n=1)
+    alike = difflib.get_close_matches(word, list(candidates), n=1, cutoff=0.7)
     return f"; did you mean {alike[0]}?" if alike else ""
 
 
