@@ -1,0 +1,538 @@
+"""The catalogue by Prometheus' own word: its rule tester runs every query on the series of the usual installations."""
+
+import json
+import subprocess
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from schema.sources.prometheus.catalogue import CATALOGUE, Level, MetricName, render
+from schema.sources.prometheus.client import Prometheus, open_prometheus
+from schema.sources.prometheus.frames import Key, Missing, Question, Selector
+from schema.sources.prometheus.settings import PrometheusSettings
+from tests.cluster import programs
+from tests.cluster.exporters import Exporters, NodeUse, PodUse, World
+from tests.cluster.fixtures import provide
+from tests.cluster.prometheus import PrometheusServer, exporter_targets
+
+pytestmark = pytest.mark.cluster
+
+CPU, MEMORY = MetricName.CPU_USAGE, MetricName.MEMORY_USAGE
+RECEIVE, TRANSMIT, FILESYSTEM = MetricName.NETWORK_RECEIVE, MetricName.NETWORK_TRANSMIT, MetricName.FILESYSTEM_USAGE
+NODE, POD = Level.NODE, Level.POD
+
+Series = tuple[str, str]
+"""Name and labels of a series, and its samples every 15 s in promtool's notation: `0+15x40` grows by one a second."""
+
+
+def counting(series: str, per_second: float) -> Series:
+    return series, f"0+{per_second * 15}x40"
+
+
+def steady(series: str, value: float) -> Series:
+    return series, f"{value}x40"
+
+
+def gone(series: str, per_second: float) -> Series:
+    """A counter that ended a minute before the question, marked stale as a scrape does."""
+    return series, f"0+{per_second * 15}x28 stale"
+
+
+ASKED_AT = "8m"
+ALL = Selector()
+
+
+@dataclass(frozen=True)
+class Case:
+    """Series that an installation has, and the only right answer."""
+
+    title: str
+    metric: MetricName
+    level: Level
+    series: Sequence[Series]
+    answer: dict[str, float]
+    selector: Selector = ALL
+
+
+def cpu_of(labels: str, busy: float = 1.0) -> list[Series]:
+    """A node exporter on two cores: one of them busy, half in the kernel; waiting and idling are not use."""
+    parts = {"user": busy / 2, "system": busy / 2, "idle": 0.5, "iowait": 0.3, "steal": 0.2}
+    return [
+        counting(f'node_cpu_seconds_total{{cpu="{cpu}",mode="{mode}",{labels}}}', rate / 2)
+        for cpu in (0, 1)
+        for mode, rate in parts.items()
+    ]
+
+
+EXPORTER_POD = 'namespace="monitoring",pod="node-exporter-x7"'
+IS_ON_A = f'kube_pod_info{{{EXPORTER_POD},node="a",created_by_kind="DaemonSet",job="kube-state-metrics",instance="%s"}}'
+A, B = '{node="a"}', '{node="b"}'
+WEB = '{namespace="shop", pod="web-0"}'
+OF_WEB = 'namespace="shop",pod="web-0"'
+CADVISOR = f'{OF_WEB},job="kubelet",metrics_path="/metrics/cadvisor"'
+
+LABELS_OF_NODES = [
+    Case("the community chart names the node", CPU, NODE, cpu_of('node="a",instance="10.0.0.1:9100"'), {A: 1}),
+    Case("kube-prometheus names it in instance", CPU, NODE, cpu_of(f'instance="a",{EXPORTER_POD}'), {A: 1}),
+    Case(
+        "kube-prometheus-stack names the exporter's pod",
+        CPU,
+        NODE,
+        [*cpu_of(f'instance="10.0.0.1:9100",{EXPORTER_POD}'), steady(IS_ON_A % "x", 1)],
+        {A: 1},
+    ),
+    Case(
+        "two kube-state-metrics say so",
+        CPU,
+        NODE,
+        [
+            *cpu_of(f'instance="10.0.0.1:9100",{EXPORTER_POD}'),
+            steady(IS_ON_A % "x", 1),
+            steady(IS_ON_A % "y", 1),
+        ],
+        {A: 1},
+    ),
+    Case(
+        "only the address is known",
+        CPU,
+        NODE,
+        [*cpu_of('instance="10.0.0.1:9100"'), steady('kube_node_info{node="a",internal_ip="10.0.0.1"}', 1)],
+        {A: 1},
+    ),
+    Case(
+        "only an IPv6 address is known",
+        CPU,
+        NODE,
+        [*cpu_of('instance="[fd00::1]:9100"'), steady('kube_node_info{node="a",internal_ip="fd00::1"}', 1)],
+        {A: 1},
+    ),
+    Case("an address that is nobody's is no node", CPU, NODE, cpu_of('instance="10.0.0.1:9100"'), {}),
+    Case(
+        "two jobs scrape one exporter",
+        CPU,
+        NODE,
+        [*cpu_of('node="a",job="x"'), *cpu_of('instance="a",job="y"')],
+        {A: 1},
+    ),
+    Case(
+        "each node by the labels it has",
+        CPU,
+        NODE,
+        [*cpu_of('node="a"'), *cpu_of('instance="b"', busy=2)],
+        {A: 1, B: 2},
+    ),
+    Case(
+        "a page of nodes, by node",
+        CPU,
+        NODE,
+        [*cpu_of('node="a"'), *cpu_of('node="b"')],
+        {A: 1},
+        Selector(names=frozenset({"a", "c"})),
+    ),
+    Case(
+        "a page of nodes, by instance",
+        CPU,
+        NODE,
+        [*cpu_of('instance="a"'), *cpu_of('instance="b"')],
+        {A: 1},
+        Selector(names=frozenset({"a", "c"})),
+    ),
+    Case(
+        "a page of nodes, by the exporter's pod",
+        CPU,
+        NODE,
+        [*cpu_of(f'instance="10.0.0.1:9100",{EXPORTER_POD}'), steady(IS_ON_A % "x", 1), *cpu_of('instance="b"')],
+        {A: 1},
+        Selector(names=frozenset({"a"})),
+    ),
+]
+
+OTHER_SOURCES_OF_NODES = [
+    Case(
+        "the kubelet's resource endpoint, by node",
+        CPU,
+        NODE,
+        [counting('node_cpu_usage_seconds_total{node="a",instance="10.0.0.1:10250"}', 1.5)],
+        {A: 1.5},
+    ),
+    Case(
+        "the kubelet's resource endpoint, by instance",
+        CPU,
+        NODE,
+        [counting('node_cpu_usage_seconds_total{instance="a"}', 1.5)],
+        {A: 1.5},
+    ),
+    Case(
+        "cAdvisor's root cgroup",
+        CPU,
+        NODE,
+        [
+            counting('container_cpu_usage_seconds_total{id="/",instance="a"}', 1.5),
+            counting('container_cpu_usage_seconds_total{id="/kubepods",instance="a"}', 1),
+        ],
+        {A: 1.5},
+    ),
+    Case(
+        "the exporter where it is, the kubelet where it is not",
+        CPU,
+        NODE,
+        [
+            *cpu_of('node="a"'),
+            counting('node_cpu_usage_seconds_total{node="a"}', 9),
+            counting('node_cpu_usage_seconds_total{node="b"}', 3),
+        ],
+        {A: 1, B: 3},
+    ),
+    Case(
+        "memory that is not available",
+        MEMORY,
+        NODE,
+        [
+            steady('node_memory_MemTotal_bytes{instance="a"}', 1000),
+            steady('node_memory_MemAvailable_bytes{instance="a"}', 600),
+            steady('node_memory_working_set_bytes{instance="a"}', 999),
+            steady('node_memory_working_set_bytes{node="b"}', 300),
+        ],
+        {A: 400, B: 300},
+    ),
+    Case(
+        "memory by cAdvisor",
+        MEMORY,
+        NODE,
+        [
+            steady('container_memory_working_set_bytes{id="/",instance="a"}', 500),
+            steady(f'container_memory_working_set_bytes{{id="/kubepods/x",container="web",{OF_WEB},node="a"}}', 100),
+        ],
+        {A: 500},
+    ),
+    Case(
+        "a node's own interfaces",
+        RECEIVE,
+        NODE,
+        [
+            *(
+                counting(f'node_network_receive_bytes_total{{node="a",device="{device}"}}', 100)
+                for device in ("eth0", "ens5")
+            ),
+            *(
+                counting(f'node_network_receive_bytes_total{{node="a",device="{device}"}}', 7)
+                for device in (
+                    "lo",
+                    "veth12ab",
+                    "cni0",
+                    "cali1f2",
+                    "docker0",
+                    "br-0a1b",
+                    "flannel.1",
+                    "bond0",
+                    "eth0.100",
+                )
+            ),
+        ],
+        {A: 200},
+    ),
+    Case(
+        "what a node sends, by cAdvisor",
+        TRANSMIT,
+        NODE,
+        [
+            counting('container_network_transmit_bytes_total{id="/",instance="a",interface="eth0"}', 100),
+            counting('container_network_transmit_bytes_total{id="/",instance="a",interface="cni0"}', 7),
+        ],
+        {A: 100},
+    ),
+    Case(
+        "each disk once, and no memory, volume or share",
+        FILESYSTEM,
+        NODE,
+        [
+            steady(
+                f'node_filesystem_{part}_bytes{{node="a",device="{device}",fstype="{kind}",mountpoint="{mount}"}}', size
+            )
+            for device, kind, mount, whole, left in (
+                ("/dev/sda1", "ext4", "/", 100, 60),
+                ("/dev/sda1", "ext4", "/var/lib/kubelet", 100, 60),
+                ("/dev/sdb", "xfs", "/data", 10, 5),
+                ("/dev/sdc", "ext4", "/var/lib/kubelet/pods/1/volumes/x/mount", 1000, 1),
+                ("tmpfs", "tmpfs", "/run", 1000, 1),
+                ("server:/share", "nfs4", "/mnt", 1000, 1),
+            )
+            for part, size in (("size", whole), ("avail", left))
+        ],
+        {A: 45},
+    ),
+    Case(
+        "disks by cAdvisor",
+        FILESYSTEM,
+        NODE,
+        [
+            steady('container_fs_usage_bytes{id="/",instance="a",device="/dev/sda1"}', 40),
+            steady('container_fs_usage_bytes{id="/",instance="a",device="/dev/shm"}', 7),
+            steady('container_fs_usage_bytes{id="/",instance="a",device="tmpfs"}', 7),
+        ],
+        {A: 40},
+    ),
+]
+
+
+def cadvisor(name: str, container: str, more: str = "") -> str:
+    image = "" if not container else "registry.k8s.io/pause:3.10" if container == "POD" else "shop/web:1"
+    return f'{name}{{container="{container}",image="{image}",id="/kubepods/x/{container}",{CADVISOR}{more}}}'
+
+
+PODS = [
+    Case(
+        "containers, without sandbox and pod cgroup",
+        CPU,
+        POD,
+        [
+            counting(cadvisor("container_cpu_usage_seconds_total", container), cores)
+            for container, cores in (("web", 0.5), ("sidecar", 0.25), ("POD", 0.01), ("", 0.76))
+        ],
+        {WEB: 0.75},
+    ),
+    Case(
+        "cAdvisor and the resource endpoint side by side",
+        CPU,
+        POD,
+        [
+            counting(cadvisor("container_cpu_usage_seconds_total", "web"), 0.5),
+            counting(
+                f'container_cpu_usage_seconds_total{{container="web",{OF_WEB},metrics_path="/metrics/resource"}}', 0.5
+            ),
+            counting(f"pod_cpu_usage_seconds_total{{{OF_WEB}}}", 0.6),
+        ],
+        {WEB: 0.5},
+    ),
+    Case(
+        "the resource endpoint alone",
+        CPU,
+        POD,
+        [counting(f'container_cpu_usage_seconds_total{{container="web",{OF_WEB}}}', 0.5)],
+        {WEB: 0.5},
+    ),
+    Case(
+        "only the pod's own number", CPU, POD, [counting(f"pod_cpu_usage_seconds_total{{{OF_WEB}}}", 0.6)], {WEB: 0.6}
+    ),
+    Case(
+        "cAdvisor that cannot name containers",
+        CPU,
+        POD,
+        [counting(cadvisor("container_cpu_usage_seconds_total", ""), 0.75)],
+        {WEB: 0.75},
+    ),
+    Case(
+        "a container that was replaced is not counted with its successor",
+        CPU,
+        POD,
+        [
+            counting(cadvisor("container_cpu_usage_seconds_total", "web", ',name="new"'), 0.1),
+            gone(cadvisor("container_cpu_usage_seconds_total", "web", ',name="old"'), 2),
+        ],
+        {WEB: 0.1},
+    ),
+    Case(
+        "a pod that is gone uses nothing", CPU, POD, [gone(cadvisor("container_cpu_usage_seconds_total", "web"), 2)], {}
+    ),
+    Case(
+        "working sets of containers",
+        MEMORY,
+        POD,
+        [
+            steady(cadvisor("container_memory_working_set_bytes", container), size)
+            for container, size in (("web", 100), ("sidecar", 50), ("POD", 1), ("", 151))
+        ],
+        {WEB: 150},
+    ),
+    Case(
+        "only the pod's working set",
+        MEMORY,
+        POD,
+        [steady(f"pod_memory_working_set_bytes{{{OF_WEB}}}", 151)],
+        {WEB: 151},
+    ),
+    Case(
+        "the sandbox has the pod's network, over all its interfaces",
+        RECEIVE,
+        POD,
+        [
+            counting(cadvisor("container_network_receive_bytes_total", "POD", f',interface="{interface}"'), 100)
+            for interface in ("eth0", "net1", "lo")
+        ],
+        {WEB: 200},
+    ),
+    Case(
+        "traffic of nobody's pod",
+        TRANSMIT,
+        POD,
+        [
+            counting(cadvisor("container_network_transmit_bytes_total", "", ',interface="eth0"'), 50),
+            counting('container_network_transmit_bytes_total{id="/",instance="a",interface="eth0"}', 900),
+        ],
+        {WEB: 50},
+    ),
+    Case(
+        "writable layers of containers",
+        FILESYSTEM,
+        POD,
+        [
+            steady(cadvisor("container_fs_usage_bytes", container, ',device="/dev/sda1"'), size)
+            for container, size in (("web", 30), ("sidecar", 12), ("POD", 5), ("", 47))
+        ],
+        {WEB: 42},
+    ),
+    Case(
+        "pods of some namespaces",
+        MEMORY,
+        POD,
+        [
+            steady(f'container_memory_working_set_bytes{{container="c",namespace="{namespace}",pod="p"}}', 1)
+            for namespace in ("shop", "shop-2", "pay", "other")
+        ],
+        {'{namespace="shop", pod="p"}': 1, '{namespace="pay", pod="p"}': 1},
+        Selector(namespaces=frozenset({"shop", "pay"})),
+    ),
+    Case(
+        "names are no patterns",
+        MEMORY,
+        POD,
+        [
+            steady(f'container_memory_working_set_bytes{{container="c",namespace="n",pod="{pod}"}}', 1)
+            for pod in ("a.b", "axb", "c", "cc")
+        ],
+        {'{namespace="n", pod="a.b"}': 1, '{namespace="n", pod="c"}': 1},
+        Selector(names=frozenset({"a.b", "c"})),
+    ),
+]
+
+
+@pytest.fixture(scope="module")
+def promtool(pytestconfig: pytest.Config) -> Path:
+    provide(pytestconfig, [programs.PROMTOOL])
+    return programs.provide(programs.PROMTOOL, print)
+
+
+@pytest.mark.parametrize("case", [*LABELS_OF_NODES, *OTHER_SOURCES_OF_NODES, *PODS], ids=lambda case: case.title)
+def test_a_query_gives_the_right_numbers(case: Case, promtool: Path, tmp_path: Path):
+    """Whatever the labels and sources, an object has one number, with no label but its name."""
+    query = render(Question(case.metric, case.level, case.selector), PrometheusSettings())
+    expected = [{"labels": labels, "value": value} for labels, value in case.answer.items()]
+    test = {
+        "interval": "15s",
+        "input_series": [{"series": series, "values": values} for series, values in case.series],
+        "promql_expr_test": [{"expr": query, "eval_time": ASKED_AT, "exp_samples": expected}],
+    }
+    file = tmp_path / "test.json"  # JSON is YAML
+    file.write_text(json.dumps({"fuzzy_compare": True, "tests": [test]}))
+
+    ran = subprocess.run([promtool, "test", "rules", file], capture_output=True, text=True, check=False)
+
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+
+
+def test_the_cases_cover_the_catalogue():
+    """A metric that is added comes with the installations it was tried on."""
+    assert {(case.metric, case.level) for case in (*LABELS_OF_NODES, *OTHER_SOURCES_OF_NODES, *PODS)} == set(CATALOGUE)
+
+
+def test_prometheus_reads_names_as_they_are_written(promtool: Path, tmp_path: Path):
+    """Any name, in any query: what is escaped here is a string there."""
+    odd = frozenset({'quote"', "back\\slash", "line\nfeed", "é{}$^", "a.b|c", "nul\x00"})
+    rules = [
+        {"record": f"rule:{number}", "expr": render(Question(metric, level, selector), PrometheusSettings())}
+        for number, (metric, level, selector) in enumerate(
+            (metric, level, Selector(names=names))
+            for metric, level in CATALOGUE
+            for names in (odd, *(frozenset({one}) for one in odd))
+        )
+    ]
+    file = tmp_path / "rules.json"
+    file.write_text(json.dumps({"groups": [{"name": "catalogue", "rules": rules}]}))
+
+    ran = subprocess.run([promtool, "check", "rules", file], capture_output=True, text=True, check=False)
+
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+
+
+WORLD = World(
+    nodes=(NodeUse("control-plane", "10.0.0.1", cpu_used=0.5), NodeUse("worker-1", "10.0.0.2", cpu_used=1.5)),
+    pods=(
+        PodUse("shop", "web-0", "worker-1", uid="1", containers=("web", "log"), cpu_used=0.2, memory_used=2**26),
+        PodUse("pay", "api-0", "worker-1", uid="2", cpu_used=0.4, receive_rate=5000),
+    ),
+)
+WEB_0, API_0 = ("shop", "web-0"), ("pay", "api-0")
+NUMBERS: dict[tuple[MetricName, Level], dict[Key, float]] = {
+    (CPU, NODE): {"control-plane": 0.5, "worker-1": 1.5},
+    (MEMORY, NODE): {"worker-1": 6 * 2**30},
+    (RECEIVE, NODE): {"worker-1": 2_000_000},
+    (TRANSMIT, NODE): {"worker-1": 1_000_000},
+    (FILESYSTEM, NODE): {"worker-1": 40 * 2**30},
+    (CPU, POD): {WEB_0: 0.4, API_0: 0.4},
+    (MEMORY, POD): {WEB_0: 2**27},
+    (RECEIVE, POD): {WEB_0: 1000, API_0: 5000},
+    (TRANSMIT, POD): {WEB_0: 500},
+    (FILESYSTEM, POD): {WEB_0: 4 * 2**20},
+}
+
+
+@pytest_asyncio.fixture
+async def server(pytestconfig: pytest.Config) -> AsyncIterator[PrometheusServer]:
+    """A Prometheus of this test's own, which scrapes the world above and may be killed."""
+    provide(pytestconfig, [programs.PROMETHEUS])
+    with Exporters(lambda: WORLD) as exporters:
+        targets = exporter_targets(exporters.address, [node.name for node in WORLD.nodes])
+        async with PrometheusServer(targets) as server:
+            await wait_for_a_full_window(server)
+            yield server
+
+
+async def wait_for_a_full_window(server: PrometheusServer) -> None:
+    """Of every target; a rate over a window that began before the first scrape is too small."""
+    await server.wait_for_series('count_over_time(node_cpu_seconds_total{cpu="0",mode="user"}[5s]) >= 5', 2)
+    await server.wait_for_series("count_over_time(container_network_receive_bytes_total[5s]) >= 5", 2)
+
+
+async def ask(prometheus: Prometheus, *questions: Question) -> list[Missing | None]:
+    return [frame.failure for frame in (await prometheus.frames(questions)).values()]
+
+
+async def test_the_client_reads_a_real_prometheus_and_survives_its_end(server: PrometheusServer):
+    """The numbers are those that the exporters state; killed, it costs the metrics; back again, they are back."""
+    settings = PrometheusSettings(
+        url=server.url, scrape_interval_seconds=1, rate_window="5s", timeout_seconds=5, retry_after_seconds=0.1
+    )
+    questions = {(metric, level): Question(metric, level) for metric, level in CATALOGUE}
+    async with open_prometheus(settings, "binnacle/test") as prometheus:
+        assert await prometheus.check() is None
+        frames = await prometheus.frames(questions.values())
+        for what, numbers in NUMBERS.items():
+            for key, number in numbers.items():
+                (sample,) = frames[questions[what]].of(key)
+                assert sample.value == pytest.approx(number, rel=0.05), (what, key, sample)
+        assert set(NUMBERS) == set(CATALOGUE)
+
+        server.kill()
+        other = Question(CPU, POD, Selector(names=frozenset({"web-0"})))
+        assert await ask(prometheus, other) == [Missing.UNREACHABLE]
+
+        await server.start_again()
+        await wait_for_a_full_window(server)
+        assert await ask(prometheus, other) == [None]
+
+
+async def test_a_mistake_in_a_configured_query_is_told_in_prometheus_words(server: PrometheusServer):
+    """And leaves the other questions alone."""
+    settings = PrometheusSettings.model_validate(
+        {"url": server.url, "catalogue": {"CPU_USAGE": {"POD": "sum by (pod) rate(x"}}, "timeout_seconds": 5}
+    )
+    mistaken, sound = Question(CPU, POD), Question(MEMORY, POD)
+    async with open_prometheus(settings, "binnacle/test") as prometheus:
+        frames = await prometheus.frames([mistaken, sound])
+
+    assert frames[mistaken].reason.startswith("bad_data: ")
+    assert "parse error" in frames[mistaken].reason
+    assert frames[sound].failure is None
