@@ -167,7 +167,7 @@ async def connect(settings: KubernetesSettings, environ: Mapping[str, str] = os.
     if settings.server is not None:
         return _explicit(settings, settings.server)
     if settings.kubeconfig is None and settings.context is None and _in_a_pod(environ):
-        return _in_cluster()
+        return _in_cluster(environ)
     return await _from_kubeconfig(settings, environ)
 
 
@@ -175,11 +175,15 @@ def _in_a_pod(environ: Mapping[str, str]) -> bool:
     return bool(environ.get("KUBERNETES_SERVICE_HOST")) and Path(SERVICE_TOKEN_FILENAME).is_file()
 
 
-def _in_cluster() -> Connection:
+def _in_cluster(environ: Mapping[str, str]) -> Connection:
     configuration = Configuration()
     try:
         kube.load_incluster_config(  # type: ignore[no-untyped-call]
-            client_configuration=configuration, try_refresh_token=False
+            client_configuration=configuration,
+            try_refresh_token=False,  # ours reads it again (TokenFile), and after a 401 too
+            token_filename=SERVICE_TOKEN_FILENAME,
+            cert_filename=SERVICE_CERT_FILENAME,
+            environ=environ,
         )
     except (kube.ConfigException, OSError) as error:
         raise KubernetesConfigError("server", "", f"this pod's service account: {one_line(error)}") from error
@@ -303,7 +307,7 @@ def _proxy_of_environment(host: str) -> str | None:
 
 def one_line(error: BaseException) -> str:
     """What went wrong, for a person: the system's word for a failed file, else the exception's own first line."""
-    if isinstance(error, OSError) and error.strerror:
+    if isinstance(error, OSError) and error.filename is not None and error.strerror:
         return error.strerror
     lines = str(error).strip().splitlines()
     return lines[0] if lines else type(error).__name__

@@ -1,0 +1,348 @@
+"""From bytes to records, and back to whole objects."""
+
+import gc
+import json
+from typing import Any
+
+import msgspec
+import pytest
+
+from schema.sources.kubernetes import cold, objects
+from schema.sources.kubernetes.kinds import NAMESPACES, NODES, PODS, SERVICES, Decoder, Kind, OddObject, identity
+from schema.sources.kubernetes.objects import Label, Sharing
+from schema.sources.kubernetes.sharing import Shared
+from tests.schema.sources.kubernetes import pods
+
+META = {
+    "name": "one",
+    "namespace": "shop",
+    "uid": "0d1e2f3a-0000-4000-8000-000000000001",
+    "resourceVersion": "123",
+    "creationTimestamp": "2026-11-24T09:00:00Z",
+    "labels": {"node-role.kubernetes.io/worker": "", "app": "web"},
+    "annotations": {"note": "kept", "kubectl.kubernetes.io/last-applied-configuration": "{}"},
+    "managedFields": [{"manager": "kubelet"}],
+}
+NODE = {
+    "metadata": META,
+    "spec": {"unschedulable": True},
+    "status": {
+        "addresses": [{"type": "InternalIP", "address": "10.0.0.1"}],
+        "conditions": [{"type": "Ready", "status": "True"}],
+        "capacity": {"cpu": "4", "memory": "16Gi", "ephemeral-storage": "100Gi", "pods": "110"},
+        "allocatable": {"cpu": "3900m", "memory": "15Gi", "ephemeral-storage": "90Gi", "pods": "100"},
+        "nodeInfo": {"kubeletVersion": "v1.37.2", "osImage": "Debian"},
+    },
+}
+POD = {
+    "metadata": META,
+    "spec": {
+        "nodeName": "worker-1",
+        "containers": [{"name": "main"}],
+        "initContainers": [{"name": "side", "restartPolicy": "Always"}],
+    },
+    "status": {
+        "phase": "Running",
+        "podIP": "10.0.0.2",
+        "podIPs": [{"ip": "10.0.0.2"}, {"ip": "fd00::2"}],
+        "conditions": [{"type": "Ready", "status": "True"}],
+        "containerStatuses": [{"name": "main", "ready": True, "restartCount": 2, "state": {"running": {}}}],
+        "initContainerStatuses": [
+            {"name": "side", "ready": True, "started": True, "restartCount": 1, "state": {"running": {}}}
+        ],
+    },
+}
+NAMESPACE = {"metadata": META, "status": {"phase": "Active"}}
+SERVICE = {"metadata": META, "spec": {"selector": {"app": "web"}}}
+
+EVERYTHING = [(NODES, NODE), (PODS, POD), (NAMESPACES, NAMESPACE), (SERVICES, SERVICE)]
+
+
+def decode(kind: Kind[Any], what: object) -> Any:
+    return Decoder(kind, Sharing()).decode(json.dumps(what).encode())
+
+
+@pytest.mark.parametrize(("kind", "full"), EVERYTHING)
+def test_every_field_of_a_full_object_is_read(kind: Kind[Any], full: dict[str, Any]):
+    """A field with a wrong wire name would keep what an empty object gives."""
+    empty = decode(kind, {"metadata": {"name": "", "uid": "", "resourceVersion": ""}})
+    record = decode(kind, full)
+
+    for name in record.__struct_fields__:
+        assert getattr(record, name) != getattr(empty, name), name
+
+
+@pytest.mark.parametrize(("kind", "full"), EVERYTHING)
+def test_every_wire_field_is_named_as_kubernetes_names_it(kind: Kind[Any], full: dict[str, Any]):
+    """No field of any wire struct is left at its default by an object with every field set.
+
+    A renaming rule would make `podIp` of `pod_ip`, and read nothing, in silence.
+    """
+
+    def check(value: Any) -> None:
+        if isinstance(value, list | tuple):
+            for item in value:
+                check(item)
+        if isinstance(value, msgspec.Struct):
+            for field in msgspec.structs.fields(value):
+                present = getattr(value, field.name)
+                assert present != field.default, f"{type(value).__name__}.{field.name} was not read"
+                check(present)
+
+    full = json.loads(json.dumps(full))
+    if kind is PODS:
+        for status in full["status"]["containerStatuses"] + full["status"]["initContainerStatuses"]:
+            status |= {"started": True, "state": {"running": {}, "terminated": {"exitCode": 137}}}
+    check(msgspec.json.decode(json.dumps(full).encode(), type=kind.wire))
+
+
+def test_a_node_is_what_kubectl_shows():
+    """ROLES, status, addresses and amounts in plain units."""
+    node = decode(NODES, NODE)
+
+    assert (node.name, node.namespace, node.created_at) == ("one", "", "2026-11-24T09:00:00Z")
+    assert [(label.key, label.value) for label in node.labels] == [
+        ("app", "web"),
+        ("node-role.kubernetes.io/worker", ""),
+    ]
+    assert node.roles == ("worker",)
+    assert [(address.type, address.address) for address in node.addresses] == [("InternalIP", "10.0.0.1")]
+    assert (node.ready, node.schedulable) == (True, False)
+    capacity, allocatable = node.capacity, node.allocatable
+    assert (capacity.cpu, capacity.memory, capacity.pods) == (4.0, 16 * 2**30, 110)
+    assert (allocatable.cpu, allocatable.ephemeral_storage) == (3.9, 90 * 2**30)
+    assert (node.kubelet_version, node.os_image) == ("v1.37.2", "Debian")
+
+
+@pytest.mark.parametrize(
+    ("labels", "roles"),
+    [
+        ({}, ()),
+        (
+            {"node-role.kubernetes.io/control-plane": "", "node-role.kubernetes.io/etcd": "true"},
+            ("control-plane", "etcd"),
+        ),
+        ({"node-role.kubernetes.io/": "x"}, ()),
+        ({"kubernetes.io/role": "master"}, ("master",)),
+        ({"kubernetes.io/role": ""}, ()),
+        ({"kubernetes.io/role": "b", "node-role.kubernetes.io/b": "", "node-role.kubernetes.io/a": ""}, ("a", "b")),
+    ],
+)
+def test_roles_are_found_as_kubectl_finds_them(labels: dict[str, str], roles: tuple[str, ...]):
+    """By prefix and by the older label; sorted, each once."""
+    assert decode(NODES, {"metadata": {**META, "labels": labels}}).roles == roles
+
+
+def test_a_node_that_has_not_reported_has_nothing_yet():
+    """Its kubelet may still be on its way."""
+    node = decode(NODES, {"metadata": META, "status": {"conditions": None, "capacity": None, "addresses": None}})
+
+    assert (node.ready, node.schedulable, node.addresses) == (False, True, ())
+    assert (node.capacity.cpu, node.capacity.memory, node.capacity.ephemeral_storage, node.capacity.pods) == (
+        0,
+        0,
+        None,
+        0,
+    )
+
+
+def pod_with(
+    containers: list[dict[str, Any]],
+    inits: list[dict[str, Any]] | None = None,
+    *,
+    sidecars: tuple[str, ...] = (),
+    conditions: list[dict[str, str]] | None = None,
+) -> Any:
+    spec = {
+        "containers": [{"name": status["name"]} for status in containers],
+        "initContainers": [
+            {"name": status["name"], **({"restartPolicy": "Always"} if status["name"] in sidecars else {})}
+            for status in inits or ()
+        ],
+    }
+    status = {"containerStatuses": containers, "initContainerStatuses": inits, "conditions": conditions}
+    return decode(PODS, {"metadata": META, "spec": spec, "status": status})
+
+
+RUNNING: dict[str, Any] = {"ready": True, "started": True, "state": {"running": {}}}
+DONE: dict[str, Any] = {"state": {"terminated": {"exitCode": 0}}}
+FAILED: dict[str, Any] = {"state": {"terminated": {"exitCode": 1}}}
+WAITING: dict[str, Any] = {"ready": False, "state": {"waiting": {"reason": "CrashLoopBackOff"}}}
+
+
+@pytest.mark.parametrize(
+    ("pod", "ready", "restarts"),
+    [
+        (pod_with([{"name": "a", **RUNNING, "restartCount": 3}]), "1/1", 3),
+        (pod_with([{"name": "a", **RUNNING}, {"name": "b", **WAITING, "restartCount": 7}]), "1/2", 7),
+        # ready, and not running: a state between two reports
+        (pod_with([{"name": "a", "ready": True, "state": {"terminated": {"exitCode": 0}}}]), "0/1", 0),
+        # an init container that is done counts nowhere, nor do its restarts
+        (pod_with([{"name": "a", **RUNNING, "restartCount": 1}], [{"name": "i", **DONE, "restartCount": 5}]), "1/1", 1),
+        # while the pod initialises, only the restarts of init containers up to the one at work
+        (
+            pod_with(
+                [{"name": "a", "restartCount": 9, "state": {"waiting": {}}}],
+                [
+                    {"name": "i", **FAILED, "restartCount": 5},
+                    {"name": "j", "restartCount": 2, "state": {"waiting": {}}},
+                ],
+            ),
+            "0/1",
+            5,
+        ),
+        # a sidecar counts as a container
+        (
+            pod_with(
+                [{"name": "a", **RUNNING, "restartCount": 1}],
+                [{"name": "s", **RUNNING, "restartCount": 4}],
+                sidecars=("s",),
+            ),
+            "2/2",
+            5,
+        ),
+        # a sidecar that has not started yet is initialising
+        (
+            pod_with([{"name": "a", "state": {"waiting": {}}}], [{"name": "s", "started": False}], sidecars=("s",)),
+            "0/2",
+            0,
+        ),
+        # a sidecar that is started and not ready does not hold up the rest
+        (
+            pod_with([{"name": "a", **RUNNING}], [{"name": "s", **RUNNING, "ready": False}], sidecars=("s",)),
+            "1/2",
+            0,
+        ),
+        # a sidecar that crashes after initialisation: the Initialized condition says that it is over
+        (
+            pod_with(
+                [{"name": "a", **RUNNING, "restartCount": 1}],
+                [{"name": "s", "started": False, **WAITING, "restartCount": 6}],
+                sidecars=("s",),
+                conditions=[{"type": "Initialized", "status": "True"}],
+            ),
+            "1/2",
+            7,
+        ),
+    ],
+)
+def test_ready_and_restarts_are_counted_as_kubectl_counts_them(pod: Any, ready: str, restarts: int):
+    """printPod, case by case."""
+    assert f"{pod.containers_ready}/{pod.containers_total}" == ready
+    assert pod.restarts == restarts
+
+
+def test_ready_is_the_ready_condition():
+    """Not the number of ready containers: readiness gates count too."""
+    pod = pod_with([{"name": "a", **RUNNING}], conditions=[{"type": "Ready", "status": "False"}])
+
+    assert (pod.ready, pod.containers_ready) == (False, 1)
+
+
+def test_a_pod_without_a_node_has_none():
+    """Absent and empty are the same to Kubernetes."""
+    for spec in ({}, {"nodeName": ""}, {"nodeName": None}, None):
+        assert decode(PODS, {"metadata": META, "spec": spec}).node_name is None
+
+
+def test_an_address_may_come_the_old_way():
+    """`podIP` alone."""
+    assert decode(PODS, {"metadata": META, "status": {"podIP": "10.0.0.9"}}).addresses == ("10.0.0.9",)
+    assert decode(PODS, {"metadata": META, "status": {"podIP": "", "podIPs": []}}).addresses == ()
+
+
+def test_equal_values_are_one_object():
+    """Labels, label sets, namespaces, nodes and phases, over kinds and objects."""
+    sharing = Sharing()
+    first, second = (Decoder(PODS, sharing).decode(json.dumps(POD).encode()) for _ in range(2))
+    node = Decoder(NODES, sharing).decode(json.dumps({**NODE, "metadata": {**META, "name": "worker-1"}}).encode())
+
+    assert first is not second
+    for name in ("labels", "namespace", "node_name", "phase"):
+        assert getattr(first, name) is getattr(second, name), name
+    assert first.node_name is node.name
+    assert first.labels is node.labels
+
+
+def test_sharing_does_not_grow_without_bound():
+    """Old entries leave; those still asked for stay the same object."""
+    shared: Shared[int, Label] = Shared(lambda number: Label(str(number), ""), limit=10)
+    kept = shared[0]
+    for number in range(1, 10_000):
+        _ = shared[number], shared[0]
+
+    assert len(shared) + len(shared._before) <= 20
+    assert shared[0] is kept
+
+
+@pytest.mark.parametrize(("kind", "full"), EVERYTHING)
+def test_records_are_invisible_to_the_garbage_collector(kind: Kind[Any], full: dict[str, Any]):
+    """150,000 of them would otherwise cost 700 ms at each full collection."""
+    assert not gc.is_tracked(decode(kind, full))
+
+
+@pytest.mark.parametrize(("kind", "full"), EVERYTHING)
+def test_the_whole_object_comes_back_without_what_nobody_reads(kind: Kind[Any], full: dict[str, Any]):
+    """Without managedFields and kubectl's copy; with its kind, which items of a list do not say."""
+    decoder = Decoder(kind, Sharing())
+    expected = json.loads(json.dumps(full))
+    del expected["metadata"]["managedFields"]
+    del expected["metadata"]["annotations"]["kubectl.kubernetes.io/last-applied-configuration"]
+
+    rest = decoder.rest(decoder.decode(json.dumps(full).encode()))
+
+    assert rest == {"apiVersion": "v1", "kind": kind.kind, **expected}
+
+
+def test_the_first_objects_train_the_dictionary_and_stay_readable():
+    """From then on an object takes a fraction; nothing is compressed again."""
+    decoder = Decoder(PODS, Sharing())
+    made = [pods.manifest(f"web-{number}", number, uid=f"{number:032x}") for number in range(cold.SAMPLES + 50)]
+    records = [decoder.decode(json.dumps(one).encode()) for one in made]
+
+    for one, record in zip(made, records, strict=True):
+        assert decoder.rest(record)["metadata"]["uid"] == one["metadata"]["uid"]
+    assert len(records[-1].rest) < len(records[0].rest) / 2
+
+
+def test_objects_with_nothing_in_common_are_kept_without_a_dictionary():
+    """zstd refuses to train on them; that must not cost the object."""
+    tier = cold.ColdTier()
+    packed = [tier.pack(b'{"metadata":{}}') for _ in range(cold.SAMPLES + 1)]
+
+    assert [tier.unpack(one) for one in packed] == [{"metadata": {}}] * (cold.SAMPLES + 1)
+
+
+@pytest.mark.parametrize(
+    ("kind", "odd", "named"),
+    [
+        (PODS, {**POD, "status": {"phase": 7}}, "one"),
+        (PODS, {**POD, "spec": {"containers": {}}}, "one"),
+        (NODES, {**NODE, "status": {"capacity": {"cpu": "many"}}}, "one"),
+        (PODS, {"metadata": {"name": "one", "namespace": "shop"}}, "one"),
+        (PODS, {"metadata": []}, ""),
+        (PODS, 7, ""),
+    ],
+)
+def test_an_odd_object_says_which_one_it_is(kind: Kind[Any], odd: object, named: str):
+    """So that it can be left out by name."""
+    with pytest.raises(OddObject) as caught:
+        decode(kind, odd)
+
+    assert caught.value.identity.name == named
+    assert caught.value.reason
+
+
+def test_an_identity_is_found_in_any_object():
+    """Also where the rest of it cannot be read."""
+    found = identity(json.dumps({**POD, "spec": 7}).encode())
+
+    assert (found.namespace, found.name, found.resource_version) == ("shop", "one", "123")
+
+
+def test_paths():
+    """Core kinds, others, and those in one namespace."""
+    assert PODS.path() == "/api/v1/pods"
+    assert PODS.path("shop") == "/api/v1/namespaces/shop/pods"
+    deployments = Kind("deployments", "Deployment", objects.WirePod, objects.pod_record, api_version="apps/v1")
+    assert deployments.path("shop") == "/apis/apps/v1/namespaces/shop/deployments"
