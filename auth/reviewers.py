@@ -90,10 +90,10 @@ class TokenReviewer:
     def __init__(
         self,
         api: ReviewApi,
-        settings: AuthSettings | None = None,
+        settings: AuthSettings,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._calls = ReviewCalls(api, settings or AuthSettings(), clock)
+        self._calls = ReviewCalls(api, settings, clock)
 
     async def authenticate(self, token: str) -> Identity:
         """See Reviewer. No audience is asked for, so the token must be meant for the API server."""

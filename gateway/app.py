@@ -14,6 +14,7 @@ import contextlib
 import math
 import signal
 import socket
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -82,7 +83,7 @@ async def open_gateway(config: Config, stop_serving: Callable[[], None]) -> Asyn
         prometheus = await stack.enter_async_context(open_prometheus(config.prometheus, USER_AGENT))
         worker = stack.enter_context(ThreadPoolExecutor(max_workers=1, thread_name_prefix="large-answers"))
         cluster = Cluster(api)
-        reviewer = TokenReviewer(api)
+        reviewer = TokenReviewer(api, config.auth)
         authenticator = Authenticator(reviewer, config.auth)
         stack.push_async_callback(authenticator.aclose)
         access = Access(reviewer, lambda resource: namespaces_with(cluster, resource), config.auth)
@@ -141,34 +142,45 @@ class _Server(uvicorn.Server):
         yield
 
 
-async def serve(config: Config, announce: Callable[[str], None] | None = None) -> int:
+async def serve(config: Config, announce: Callable[[str], None] = lambda _address: None) -> int:
     """Serve until a signal comes (exit code 0) or a background task dies (1; the log has the reason).
 
-    `announce` is called with the gateway's address once connections are accepted. Raises OSError when the address
-    cannot be listened on.
+    `announce` is called with the gateway's address once it can answer. Raises OSError when the address cannot be
+    listened on.
     """
     settings = config.server
     with listen(settings) as listener:
         server: uvicorn.Server | None = None
 
         def stop() -> None:
-            gateway.stopping = True
+            """End in order; called a second time (Ctrl-C twice), without waiting for requests under way."""
             if server is not None:
+                server.force_exit = gateway.stopping
                 server.should_exit = True
+            gateway.stopping = True
 
         async with open_gateway(config, stop) as gateway:
             server = make_server(build_app(gateway, settings), settings)
             _stop_on_signals(stop)
             address = address_of(settings, listener)
             logs.event("serving", address=address)
-            if announce is not None:
-                announce(address)
-            await server.serve(sockets=[listener])
+            async with asyncio.TaskGroup() as tasks:
+                announcing = tasks.create_task(_announce(gateway, address, announce), name="announce")
+                await server.serve(sockets=[listener])
+                announcing.cancel()
             logs.event("stopping", reason="signal" if gateway.failure is None else "a background task died")
     if gateway.failure is None:
         return 0
     logs.event("died", level=40, error=gateway.failure)
     return 1
+
+
+async def _announce(gateway: Gateway, address: str, announce: Callable[[str], None]) -> None:
+    started = time.monotonic()
+    while gateway.missing() is not None:  # noqa: ASYNC110 - several causes, and nobody else waits for them
+        await asyncio.sleep(0.05)
+    logs.event("ready", seconds=round(time.monotonic() - started, 2))
+    announce(address)
 
 
 def listen(settings: ServerSettings) -> socket.socket:

@@ -327,7 +327,7 @@ def _demo_parser() -> argparse.ArgumentParser:
     number, share = _number(int, "a whole number"), _number(float, "a number")
     # The cluster's own defaults stand in gateway.demo, which is slow to import; a test holds them equal.
     for flag, value, default, kind, text in (
-        ("--nodes", "COUNT", 3, number(1, 5_000), "nodes, one of them the control plane"),
+        ("--nodes", "COUNT", 6, number(1, 5_000), "nodes, one of them the control plane"),
         ("--pods-per-node", "COUNT", 15, number(0, 500), "pods on each node, about"),
         ("--churn", "COUNT", 1.0, share(0, 10_000), "changes a second; 0: nothing ever happens"),
         ("--seed", "NUMBER", 20, number(0, 2**63), "the same seed makes the same cluster"),

@@ -42,7 +42,8 @@ class Answer:
 
     @property
     def errors(self) -> list[dict[str, Any]]:
-        return self.body.get("errors", [])
+        errors: list[dict[str, Any]] = self.body.get("errors", [])
+        return errors
 
     @property
     def codes(self) -> list[str]:
@@ -59,11 +60,16 @@ class FrontDoor:
     simulated: Any = None
 
     async def ask(
-        self, query: str, token: str | None = ADMIN, *, variables: dict[str, Any] | None = None, **headers: str
+        self,
+        query: str,
+        token: str | None = ADMIN,
+        *,
+        variables: dict[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> Answer:
         """POST one operation with a token (None: without)."""
         body = {"query": query} | ({"variables": variables} if variables else {})
-        return await self.request("POST", "/graphql", token, json=body, headers=headers)
+        return await self.request("POST", "/graphql", token, json=body, headers=headers or {})
 
     async def request(self, method: str, path: str, token: str | None = None, **options: Any) -> Answer:
         headers = dict(options.pop("headers", {}))

@@ -41,7 +41,9 @@ def main(arguments: Sequence[str]) -> int:
     if build.poll() is None:
         print("\nWaiting for the control plane to be built", flush=True)
     if build.wait() != 0:
-        print("The control plane cannot be built here (see above): its tests will say that they are skipped", flush=True)
+        print(
+            "The control plane cannot be built here (see above): its tests will say that they are skipped", flush=True
+        )
     subprocess.run([sys.executable, "-m", "tests.browser.chromium"], cwd=ROOT, check=False)
     if not _pytest("tests on the real cluster and in the browser", "cluster or browser", arguments):
         failed.append("tests on the real cluster and in the browser")

@@ -8,8 +8,9 @@ from gateway.config import Config
 from schema.sources.kubernetes.settings import KubernetesSettings
 from schema.sources.prometheus.settings import PrometheusSettings
 from tests.cluster.control_plane import GATEWAY, ControlPlane
-from tests.cluster.fixtures import Namespace
-from tests.cluster.prometheus import PrometheusServer
+from tests.cluster.exporters import Exporters
+from tests.cluster.fixtures import NODES, Namespace, StartPrometheus
+from tests.cluster.prometheus import PrometheusServer, exporter_targets
 from tests.front_door import free_port, open_front_door
 
 QUERY = """
@@ -36,7 +37,7 @@ async def test_nodes_with_nested_pods_and_metrics_are_what_kubectl_and_prometheu
     """Three nodes, pods that really run, a service account's own token: one answer that agrees with both sources."""
     names = [f"web-{index}" for index in range(6)]
     await namespace.run_pods(*names, cpu_use="250m", memory_use="64Mi")
-    await real_prometheus.wait_for_series(cpu_of(namespace.name), at_least=6)
+    await real_prometheus.wait_for_window(containers_of(namespace.name), 10, 6)
     user = await namespace.account("reader")
     await real_cluster.allow(user.user, ["get", "list", "watch"], ["nodes", "pods", "namespaces", "services"])
 
@@ -69,9 +70,15 @@ async def test_nodes_with_nested_pods_and_metrics_are_what_kubectl_and_prometheu
         assert memory == {"name": "MEMORY_USAGE", "value": 64 * 2**20, "unit": "BYTES"}
 
 
+def containers_of(namespace: str) -> str:
+    """Series that only cAdvisor's endpoint has; the kubelet's other one knows the same containers."""
+    matchers = f'namespace="{namespace}",container!="",container!="POD",metrics_path="/metrics/cadvisor"'
+    return f"container_cpu_usage_seconds_total{{{matchers}}}"
+
+
 def cpu_of(namespace: str) -> str:
     """Asked independently of the gateway's catalogue."""
-    return f'sum by (pod) (rate(container_cpu_usage_seconds_total{{namespace="{namespace}",container!=""}}[10s]))'
+    return f"sum by (pod) (rate({containers_of(namespace)}[10s]))"
 
 
 def as_shown(pod) -> tuple[object, ...]:
@@ -80,3 +87,28 @@ def as_shown(pod) -> tuple[object, ...]:
     restarts = sum(container["restartCount"] for container in status.get("containerStatuses", ()))
     metadata = pod["metadata"]
     return (pod["spec"].get("nodeName"), metadata["namespace"], metadata["name"], status["phase"], ready, restarts)
+
+
+async def test_prometheus_stopped_and_started_again_costs_metrics_in_between(
+    real_cluster: ControlPlane, own_prometheus: StartPrometheus, exporters: Exporters, namespace: Namespace
+):
+    """Only clear errors meanwhile, and values again soon after, without a restart of the gateway."""
+    await namespace.run_pods("web")
+    prometheus = await own_prometheus(exporter_targets(exporters.address, NODES))
+    await prometheus.wait_for_series(containers_of(namespace.name), at_least=1)
+    query = "{ nodes { name metrics(names: [MEMORY_USAGE]) { value missing } } }"
+    token = real_cluster.token("admin")
+
+    async with open_front_door(config_for(real_cluster, prometheus)) as door:
+
+        async def missing():
+            answer = await door.ask(query, token)
+            assert answer.status == 200
+            assert set(answer.codes) <= {"METRICS_UNAVAILABLE"}
+            return {node["metrics"][0]["missing"] for node in answer.body["data"]["nodes"]}
+
+        await door.eventually(missing, {None})
+        prometheus.kill()
+        await door.eventually(missing, {"UNREACHABLE"})
+        await prometheus.start_again()
+        await door.eventually(missing, {None}, within=20)

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import time
+from functools import partial
 
 from tests.cluster.control_plane import ControlPlane, Refused
 from tests.cluster.fixtures import Account, Namespace
@@ -61,7 +62,7 @@ async def test_for_every_role_the_gateway_shows_what_the_api_server_lists(
     async with open_front_door(config_for(real_cluster)) as door:
         for user in (cluster_wide, here, both, pods_only, nobody):
             expected = await visible_pods(real_cluster, user.token)
-            await door.eventually(lambda user=user: shown_pods(door, user.token), expected)
+            await door.eventually(partial(shown_pods, door, user.token), expected)
             nodes = await listed(real_cluster, "/api/v1/nodes", user.token)
             answer = await door.ask("{ nodes { name } }", user.token)
             shown = answer.body["data"]["nodes"]

@@ -23,7 +23,7 @@ from gateway.demo.statuses import Refusal
 from gateway.demo.workloads import Blueprint, Container, Controller
 from gateway.demo.world import Progress, World, build, make_workload
 
-DEFAULT_NODES = 3
+DEFAULT_NODES = 6  # enough for one that is NotReady and one that is cordoned
 DEFAULT_PODS_PER_NODE = 15
 DEFAULT_SEED = 20
 

@@ -138,7 +138,7 @@ def _named(pods: set[tuple[str, str]]) -> Selector:
 def _namespaces(reach: Reach, snapshot: ClusterSnapshot, visibility: Visibility) -> frozenset[str] | None:
     scope = visibility.scope(PODS)
     if reach.namespaces is not None:
-        return frozenset(name for name in reach.namespaces if snapshot.pods.count_in(name))
+        return frozenset(name for name in reach.namespaces if name in scope and snapshot.pods.count_in(name))
     return None if isinstance(scope, Everywhere) else scope
 
 

@@ -27,7 +27,7 @@ class World:
     def __init__(self) -> None:
         self.ran: list[str] = []
         self.api = FakeApi(users={"ann-token": {"username": "ann"}})
-        self.authenticator = Authenticator(TokenReviewer(self.api), AuthSettings())
+        self.authenticator = Authenticator(TokenReviewer(self.api, AuthSettings()), AuthSettings())
         ran = self.ran
 
         class Watching(SchemaExtension):

@@ -34,7 +34,7 @@ async def test_a_token_is_reviewed_without_an_audience_and_gives_the_whole_user(
     user = {"username": "ann", "uid": "7", "groups": ["dev"], "extra": {"scopes": ["a", "b"]}}
     api = FakeApi(users={"secret": user})
 
-    assert await TokenReviewer(api).authenticate("secret") == ANN
+    assert await TokenReviewer(api, AuthSettings()).authenticate("secret") == ANN
     assert api.calls == [(TOKEN_REVIEWS, {"token": "secret"})]
 
 
@@ -42,7 +42,7 @@ async def test_the_group_of_everybody_is_not_added_twice() -> None:
     """An API server that already named it changes nothing."""
     api = reviewing({"authenticated": True, "user": {"username": "ann", "groups": ["system:authenticated", "dev"]}})
 
-    assert (await TokenReviewer(api).authenticate("secret")).groups == ("dev", "system:authenticated")
+    assert (await TokenReviewer(api, AuthSettings()).authenticate("secret")).groups == ("dev", "system:authenticated")
 
 
 @pytest.mark.parametrize(
@@ -64,14 +64,14 @@ async def test_the_group_of_everybody_is_not_added_twice() -> None:
 async def test_a_token_without_a_clear_yes_is_rejected(status: dict[str, Any]) -> None:
     """Nobody without a name, no yes beside an error, and nobody who is the API server's word for nobody."""
     with pytest.raises(TokenRejected):
-        await TokenReviewer(reviewing(status)).authenticate("secret")
+        await TokenReviewer(reviewing(status), AuthSettings()).authenticate("secret")
 
 
 async def test_an_access_review_carries_all_that_rules_may_look_at() -> None:
     """User, uid, groups and extra, and the attributes as asked."""
     api = FakeApi(rules={may("get", "pods", "shop", "web-0")})
 
-    assert await TokenReviewer(api).allowed(ANN, may("get", "pods", "shop", "web-0"))
+    assert await TokenReviewer(api, AuthSettings()).allowed(ANN, may("get", "pods", "shop", "web-0"))
     assert api.calls == [
         (
             SUBJECT_ACCESS_REVIEWS,
@@ -105,7 +105,7 @@ async def test_an_access_review_carries_all_that_rules_may_look_at() -> None:
 )
 async def test_only_allowed_and_not_denied_is_a_yes(status: dict[str, Any], allowed: bool) -> None:  # noqa: FBT001
     """Both at once are a no, as for the API server's own delegated authorisers."""
-    assert await TokenReviewer(deciding(status)).allowed(ANN, may("list", "pods")) is allowed
+    assert await TokenReviewer(deciding(status), AuthSettings()).allowed(ANN, may("list", "pods")) is allowed
 
 
 YES = {
@@ -119,9 +119,9 @@ async def test_a_yes_under_a_status_that_is_not_success_is_no_answer(status: int
     """Whatever the body says: the status comes first. (204 has no body, and is as unclear.)"""
     body: object = b"" if status == 204 else YES
     with pytest.raises(ReviewsUnavailable) as caught:
-        await TokenReviewer(answering(body, status)).authenticate("secret")
+        await TokenReviewer(answering(body, status), AuthSettings()).authenticate("secret")
     with pytest.raises(ReviewsUnavailable):
-        await TokenReviewer(answering(body, status)).allowed(ANN, may("list", "pods"))
+        await TokenReviewer(answering(body, status), AuthSettings()).allowed(ANN, may("list", "pods"))
 
     assert caught.value.status == 503
 
@@ -150,9 +150,9 @@ async def test_a_yes_under_a_status_that_is_not_success_is_no_answer(status: int
 async def test_an_answer_that_makes_no_sense_is_no_answer(body: object) -> None:
     """A proxy's page, a cut body and wrong types are neither a yes nor a no."""
     with pytest.raises(ReviewsUnavailable):
-        await TokenReviewer(answering(body)).authenticate("secret")
+        await TokenReviewer(answering(body), AuthSettings()).authenticate("secret")
     with pytest.raises(ReviewsUnavailable):
-        await TokenReviewer(answering(body)).allowed(ANN, may("list", "pods"))
+        await TokenReviewer(answering(body), AuthSettings()).allowed(ANN, may("list", "pods"))
 
 
 async def test_a_429_is_obeyed_by_everybody_for_as_long_as_it_says() -> None:
@@ -177,7 +177,7 @@ async def test_a_429_is_obeyed_by_everybody_for_as_long_as_it_says() -> None:
 async def test_what_the_api_server_dislikes_about_one_review_stops_no_other() -> None:
     """A 500 or 400 came quickly and is about one question: nobody closes the gateway with a question of their own."""
     api = answering(b"", 500)
-    reviewer = TokenReviewer(api)
+    reviewer = TokenReviewer(api, AuthSettings())
     with pytest.raises(ReviewsUnavailable):
         await reviewer.authenticate("secret")
 
@@ -189,7 +189,7 @@ async def test_what_the_api_server_dislikes_about_one_review_stops_no_other() ->
 async def test_a_gateway_without_its_own_rights_says_so_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
     """The client hears that nothing can be answered now; who runs the gateway hears what to do."""
     with pytest.raises(ReviewsUnavailable):
-        await TokenReviewer(answering(b"", 403)).authenticate("secret")
+        await TokenReviewer(answering(b"", 403), AuthSettings()).authenticate("secret")
 
     [record] = caplog.records
     assert (record.message, vars(record)["status"]) == ("review.refused", 403)
@@ -202,7 +202,7 @@ async def test_no_token_stands_in_errors_or_logs(caplog: pytest.LogCaptureFixtur
     for body in (b'{"status": "secret-token"}', b"secret-token", b'{"status":{"user":{"username":["secret-token"]}}}'):
         for status in (201, 400, 503):
             with pytest.raises(ReviewsUnavailable) as caught:
-                await TokenReviewer(answering(body, status)).authenticate("secret-token")
+                await TokenReviewer(answering(body, status), AuthSettings()).authenticate("secret-token")
             assert "secret-token" not in repr(caught.value)
 
     assert "secret-token" not in caplog.text

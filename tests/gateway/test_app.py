@@ -16,6 +16,7 @@ import pytest
 from gateway import app
 from gateway.config import Config
 from gateway.demo import simulated_cluster
+from schema.sources.kubernetes.client import open_api
 from schema.sources.kubernetes.cluster import Cluster
 from schema.sources.kubernetes.settings import KubernetesSettings
 from tests.front_door import ADMIN, FrontDoor, free_port, simulated_door
@@ -42,11 +43,10 @@ async def test_a_dying_background_task_ends_the_process_in_order(
     monkeypatch.setattr(Doomed, "die", asyncio.Event())
     monkeypatch.setattr(app, "Cluster", Doomed)
     order: list[str] = []
-    opened = app.open_api
 
     @contextlib.asynccontextmanager
     async def watched(*arguments):
-        async with opened(*arguments) as api:
+        async with open_api(*arguments) as api:
             yield api
             order.append("sources closed")
 

@@ -87,7 +87,8 @@ class Cluster:
         self._snapshot = self._taken()
 
     @property
-    def _kinds(self) -> tuple[Watched[Any], ...]:
+    def kinds(self) -> tuple[Watched[Any], ...]:
+        """All that is watched, whatever its kind."""
         return (self.nodes, self.pods, self.namespaces, self.services)
 
     def snapshot(self) -> ClusterSnapshot:
@@ -99,7 +100,7 @@ class Cluster:
 
     def status(self) -> Mapping[str, KindStatus]:
         """How well each kind is known, by its plural name."""
-        return {watched.kind.name: watched.reflector.status() for watched in self._kinds}
+        return {watched.kind.name: watched.reflector.status() for watched in self.kinds}
 
     @property
     def synced(self) -> bool:
@@ -110,7 +111,7 @@ class Cluster:
         """Watch all kinds until cancelled. A task that dies takes the others along, and its exception with it."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._keep_version(), name="kubernetes/version")
-            for watched in self._kinds:
+            for watched in self.kinds:
                 tasks.create_task(watched.reflector.run(), name=f"reflector/{watched.kind.name}")
                 if self._self_check:
                     tasks.create_task(self._check(watched), name=f"self-check/{watched.kind.name}")

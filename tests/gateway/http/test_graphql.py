@@ -45,8 +45,8 @@ async def test_an_answer_is_private_to_who_asked(front_door: FrontDoor):
 
 async def test_a_harmless_request_id_is_kept_and_any_other_replaced(front_door: FrontDoor):
     """What a proxy calls the request, the gateway calls it too; nothing else gets into its log."""
-    kept = await front_door.ask(VERSION, **{"X-Request-Id": "proxy-0123456789"})
-    replaced = await front_door.ask(VERSION, **{"X-Request-Id": "a b=c"})
+    kept = await front_door.ask(VERSION, headers={"X-Request-Id": "proxy-0123456789"})
+    replaced = await front_door.ask(VERSION, headers={"X-Request-Id": "a b=c"})
 
     assert kept.headers["X-Request-Id"] == "proxy-0123456789"
     assert replaced.headers["X-Request-Id"] != "a b=c"
@@ -62,8 +62,8 @@ async def test_a_harmless_request_id_is_kept_and_any_other_replaced(front_door: 
 )
 async def test_a_document_that_cannot_be_executed_is_told_by_status_or_by_body(front_door: FrontDoor, document, code):
     """400 without `data` in the new media type; 200 for clients from before it."""
-    new = await front_door.ask(document, Accept=RESPONSE)
-    old = await front_door.ask(document, Accept="application/json")
+    new = await front_door.ask(document, headers={"Accept": RESPONSE})
+    old = await front_door.ask(document, headers={"Accept": "application/json"})
 
     assert (new.status, old.status) == (400, 200)
     assert new.headers["Content-Type"].startswith(RESPONSE)
