@@ -24,7 +24,7 @@ test: .venv/installed assets ## Run everything: lint, types, all tests, real clu
 	@$(RUN) -m tests.run $(ARGS)
 
 test-quick: .venv/installed assets ## Run the tests that need no build and no browser: under a minute.
-	@.venv/bin/pytest -q -m "not cluster and not browser" $(ARGS)
+	@.venv/bin/pytest -q -n auto -m "not cluster and not browser" $(ARGS)
 
 lint: .venv/installed ## Check format, lint, import layers and types.
 	@.venv/bin/ruff format --check .

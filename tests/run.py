@@ -36,7 +36,7 @@ def main(arguments: Sequence[str]) -> int:
     started = time.monotonic()
     build = subprocess.Popen([sys.executable, "-m", "tests.cluster", "build"], cwd=ROOT)
     failed = [name for name, command in CHECKS if not _passes(name, command)]
-    if not _pytest("tests that need no build", "not cluster and not browser", arguments):
+    if not _pytest("tests that need no build", "not cluster and not browser", ("-n", "auto", *arguments)):
         failed.append("quick tests")
     if build.poll() is None:
         print("\nWaiting for the control plane to be built", flush=True)

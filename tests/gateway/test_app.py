@@ -4,8 +4,6 @@ import asyncio
 import contextlib
 import json
 import os
-import signal
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -131,9 +129,8 @@ async def test_every_background_task_has_a_name_and_is_gone_at_the_end():
     assert left == set()
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_the_demo_says_how_to_use_it_and_stops_cleanly(number):
-    """The printed curl command works as it stands; SIGTERM and Ctrl-C end with exit code 0 and no traceback."""
+def test_what_the_demo_prints_works_as_it_stands():
+    """The curl command, copied from the terminal, answers with nodes, pods and metrics."""
     process = subprocess.Popen(
         [BINNACLE, "demo", "--port", "0", "--nodes", "3"],
         stdout=subprocess.PIPE,
@@ -152,25 +149,11 @@ def test_the_demo_says_how_to_use_it_and_stops_cleanly(number):
 
         printed = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=30, check=True).stdout
     finally:
-        process.send_signal(number)
+        process.terminate()
         _, errors = process.communicate(timeout=20)
 
     answer = json.loads(printed)
     assert "errors" not in answer
     assert len(answer["data"]["nodes"]) == answer["data"]["cluster"]["nodeCount"] == 3
     assert any(pod["metrics"][0]["value"] for node in answer["data"]["nodes"] for pod in node["pods"])
-    assert process.returncode == 0
-    assert "Traceback" not in errors
-
-
-def test_a_port_in_use_is_one_line(tmp_path: Path):
-    """Exit code 1, and what to do."""
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = str(taken.getsockname()[1])
-        done = subprocess.run(
-            [BINNACLE, "demo", "--port", port], capture_output=True, text=True, timeout=60, check=False, cwd=tmp_path
-        )
-
-    assert done.returncode == 1
-    assert done.stderr.count("\n") == 1
-    assert port in done.stderr
+    assert (process.returncode, errors) == (0, "")

@@ -206,10 +206,11 @@ def test_redacting_an_odd_value_takes_no_time_to_speak_of(text):
 @pytest.mark.parametrize(
     "name", ["kubernetes_asyncio.client.rest", "client", "uvicorn.access", "uvicorn.error", "asyncio"]
 )
-def test_libraries_stay_silent_below_warning_even_at_our_debug_level(written, name):
+def test_libraries_stay_silent_below_warning_even_at_our_debug_level(written, name, monkeypatch):
     """kubernetes-asyncio logs response bodies at DEBUG, and sets its loggers' levels by itself."""
     logs.configure("debug", "text", written)
     library = logging.getLogger(name)
+    monkeypatch.setattr(library, "propagate", True)  # a server of another test took uvicorn's access log away
     before = library.level
     library.setLevel(logging.DEBUG)
     try:
