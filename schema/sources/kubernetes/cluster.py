@@ -50,16 +50,14 @@ class _Version(msgspec.Struct, frozen=True):
     git_version: str = msgspec.field(name="gitVersion")
 
 
+@dataclass(frozen=True, slots=True)
 class Watched(Generic[T]):
-    """One kind of a cluster: its store, what fills it, and what its objects are read by."""
+    """One kind of a cluster: what its objects are read by, where they are kept, and what keeps them."""
 
-    def __init__(
-        self, api: ObjectsApi, kind: Kind[T], sharing: Sharing, *, name: str, returned: Callable[[], None]
-    ) -> None:
-        self.kind = kind
-        self.decoder: Decoder[T] = Decoder(kind, sharing)
-        self.store: Store[T] = Store(kind.counted_by, kind.grouped_by)
-        self.reflector = Reflector(api, kind, self.decoder, self.store, cluster=name, on_return=returned)
+    kind: Kind[T]
+    decoder: Decoder[T]
+    store: Store[T]
+    reflector: Reflector[T]
 
 
 class Cluster:
@@ -69,16 +67,29 @@ class Cluster:
     tests, at the price of one LIST from etcd each.
     """
 
-    def __init__(self, api: ObjectsApi, *, name: str = "default", self_check: bool = False) -> None:
+    def __init__(
+        self,
+        api: ObjectsApi,
+        *,
+        name: str = "default",
+        self_check: bool = False,
+        backoff: Callable[[], Backoff] = Backoff,
+    ) -> None:
         self.name = name
         self._api = api
         self._self_check = self_check
+        self._backoff = backoff  # one of its own for each that retries
         self._server_version = ""
         self._ask_version = asyncio.Event()
         sharing = Sharing()
 
         def watched(kind: Kind[T]) -> Watched[T]:
-            return Watched(api, kind, sharing, name=name, returned=self._ask_version.set)
+            decoder = Decoder(kind, sharing)
+            store: Store[T] = Store(kind.counted_by, kind.grouped_by)
+            reflector = Reflector(
+                api, kind, decoder, store, cluster=name, on_return=self._ask_version.set, backoff=backoff()
+            )
+            return Watched(kind, decoder, store, reflector)
 
         self.nodes = watched(NODES)
         self.pods = watched(PODS)
@@ -127,7 +138,7 @@ class Cluster:
 
     async def _keep_version(self) -> None:
         """Ask for the server's version at the start, and whenever it answers again: it may have been upgraded."""
-        backoff = Backoff()
+        backoff = self._backoff()
         self._ask_version.set()
         while True:
             await self._ask_version.wait()
@@ -141,9 +152,17 @@ class Cluster:
                 await backoff.observe(BACKOFF)
 
     async def _check(self, watched: Watched[T]) -> None:
+        """Compare each list with a second one; the snapshot of now says its version, so a later one does as well."""
+        backoff = self._backoff()
         while True:
             await watched.reflector.listed.wait()
             watched.reflector.listed.clear()
-            snapshot = watched.store.snapshot()
-            if found := await differences(self._api, watched.kind, snapshot):
+            try:
+                found = await differences(self._api, watched.kind, watched.store.snapshot())
+            except Unreachable as error:
+                log.warning("self-check.failed", extra={"kind": watched.kind.name, "reason": str(error)})
+                watched.reflector.listed.set()
+                await backoff.observe(BACKOFF)
+                continue
+            if found:
                 raise CacheDiverged("; ".join(found[:10]))

@@ -14,6 +14,7 @@ import time
 from asyncio import sleep as asyncio_sleep
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from enum import Enum
 from typing import Final
 
 import msgspec
@@ -103,19 +104,27 @@ class Failed:
 Outcome = Delivered | Listed | Unsupported | TooShort | Expired | Refused | Throttled | Failed
 
 
+class Series(Enum):
+    """What a backoff counts by itself: a 410 right after an outage is the first of its kind, not the outage's tenth."""
+
+    RETRY = "retry"
+    RELIST = "relist"
+
+
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """How long to wait: not at all, or as the backoff says and `at_least` so many seconds."""
+    """How long to wait: not at all (no series), or as that series' backoff says and `at_least` so many seconds."""
 
-    backs_off: bool
+    series: Series | None
     at_least: float = 0.0
 
 
-NO_PAUSE: Final = Pause(backs_off=False)
-BACKOFF: Final = Pause(backs_off=True)
+NO_PAUSE: Final = Pause(None)
+BACKOFF: Final = Pause(Series.RETRY)
+RELIST: Final = Pause(Series.RELIST)
 
 # One request a minute for each kind that the gateway may not read; a right just granted shows within two.
-SLOWLY: Final = Pause(backs_off=True, at_least=60.0)
+SLOWLY: Final = Pause(Series.RETRY, at_least=60.0)
 
 
 def after(state: State, outcome: Outcome) -> tuple[State, Pause]:  # noqa: PLR0911 - a table
@@ -132,14 +141,16 @@ def after(state: State, outcome: Outcome) -> tuple[State, Pause]:  # noqa: PLR09
         case Streaming(fallback), Unsupported():
             return Listing(fallback), NO_PAUSE
         case Watching(), Expired():
-            return Streaming(""), BACKOFF
+            return Streaming(""), RELIST
         case Listing(), Expired():
-            return Listing(""), BACKOFF
+            return Listing(""), RELIST
+        case Streaming(), Expired():
+            return state, RELIST
         case _, Throttled(seconds):
-            return state, Pause(backs_off=True, at_least=seconds)
+            return state, Pause(Series.RETRY, at_least=seconds)
         case _, Refused():
             return state, SLOWLY
-        case _, (TooShort() | Failed() | Expired()):
+        case _, (TooShort() | Failed()):
             return state, BACKOFF
     raise AssertionError((state, outcome))
 
@@ -217,8 +228,8 @@ def _seconds(header: str | None, status: Status) -> float | None:
 class Backoff:
     """client-go's: 0.8 s, doubled up to 30 s, with as much again at random; from the beginning after 2 min of health.
 
-    A broken server gets at most 7 requests a kind in the first minute, and one or two a minute later on. The jitter
-    keeps gateways that lost the same server from coming back in step.
+    A broken server gets at most 7 requests a kind in the first minute, and one or two a minute later on (twice that, if
+    it is broken in two ways). The jitter keeps gateways that lost the same server from coming back in step.
     """
 
     FIRST_S: Final = 0.8
@@ -231,20 +242,23 @@ class Backoff:
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio_sleep,
         jitter: Callable[[], float] = random.random,
+        longest: float = LONGEST_S,
     ) -> None:
         self._clock = clock
         self._sleep = sleep
         self._jitter = jitter
-        self._next = self.FIRST_S
-        self._woke_at = clock()
+        self._longest = longest
+        self._next = dict.fromkeys(Series, self.FIRST_S)
+        self._woke_at = dict.fromkeys(Series, clock())
 
     async def observe(self, pause: Pause) -> None:
         """Wait as long as `pause` says."""
-        if not pause.backs_off:
+        series = pause.series
+        if series is None:
             return
-        if self._clock() - self._woke_at >= self.HEALTHY_S:
-            self._next = self.FIRST_S
-        wait = self._next * (1.0 + self._jitter())
-        self._next = min(self._next * self.FACTOR, self.LONGEST_S)
-        await self._sleep(max(wait, pause.at_least * (1.0 + self._jitter())))
-        self._woke_at = self._clock()
+        if self._clock() - self._woke_at[series] >= self.HEALTHY_S:
+            self._next[series] = self.FIRST_S
+        wait = max(self._next[series], pause.at_least) * (1.0 + self._jitter())
+        self._next[series] = min(self._next[series] * self.FACTOR, self._longest)
+        await self._sleep(wait)
+        self._woke_at[series] = self._clock()

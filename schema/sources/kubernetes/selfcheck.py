@@ -5,6 +5,7 @@ A snapshot says exactly which version it shows and never changes, so the two mus
 
 from typing import TypeVar
 
+from auth.api import Unreachable
 from schema.sources.kubernetes.client import ObjectsApi
 from schema.sources.kubernetes.framing import Items
 from schema.sources.kubernetes.kinds import Kind, Record, identity
@@ -20,11 +21,11 @@ class CacheDiverged(Exception):  # noqa: N818 - what happened
 
 
 async def differences(api: ObjectsApi, kind: Kind[T], snapshot: Snapshot[T], namespace: str = "") -> list[str]:
-    """What a snapshot shows otherwise than the API server did at that version; raises Unreachable."""
+    """What a snapshot shows otherwise than the API server did at that version; raises Unreachable if it cannot say."""
     exactly = {"resourceVersion": snapshot.version, "resourceVersionMatch": "Exact"}
     reply = await api.get(kind.path(namespace), exactly, timeout=LIST_TIMEOUT_S)
     if reply.status != 200:
-        return [f"a list of {kind.name} at {snapshot.version} is answered with {reply.status}: {reply.body[:200]!r}"]
+        raise Unreachable(f"a list of {kind.name} at {snapshot.version} is answered with {reply.status}")
     items = Items()
     bodies = items.feed(reply.body)
     bodies += items.end()[0]

@@ -7,6 +7,7 @@ import pytest
 from schema.sources.kubernetes.policy import (
     BACKOFF,
     NO_PAUSE,
+    RELIST,
     SLOWLY,
     Backoff,
     Delivered,
@@ -17,6 +18,7 @@ from schema.sources.kubernetes.policy import (
     Outcome,
     Pause,
     Refused,
+    Series,
     State,
     Status,
     Streaming,
@@ -40,10 +42,10 @@ TABLE: list[tuple[State, Outcome, State, Pause]] = [
     (Streaming("0"), Unsupported(), Listing("0"), NO_PAUSE),
     (Streaming(""), Unsupported(), Listing(""), NO_PAUSE),
     # a version that was lost: list again, the newest
-    (Watching("7"), Expired("410"), Streaming(""), BACKOFF),
-    (Listing("0"), Expired("410"), Listing(""), BACKOFF),
-    (Listing(""), Expired("410"), Listing(""), BACKOFF),
-    (Streaming("0"), Expired("410"), Streaming("0"), BACKOFF),
+    (Watching("7"), Expired("410"), Streaming(""), RELIST),
+    (Listing("0"), Expired("410"), Listing(""), RELIST),
+    (Listing(""), Expired("410"), Listing(""), RELIST),
+    (Streaming("0"), Expired("410"), Streaming("0"), RELIST),
     # no answer: the same again, from where it was
     (Streaming("0"), Failed("refused"), Streaming("0"), BACKOFF),
     (Listing("0"), Failed("refused"), Listing("0"), BACKOFF),
@@ -51,8 +53,8 @@ TABLE: list[tuple[State, Outcome, State, Pause]] = [
     (Watching("7"), TooShort(), Watching("7"), BACKOFF),
     (Streaming("0"), TooShort(), Streaming("0"), BACKOFF),
     # told to wait
-    (Watching("7"), Throttled(5, "429"), Watching("7"), Pause(backs_off=True, at_least=5)),
-    (Streaming("0"), Throttled(1, "429"), Streaming("0"), Pause(backs_off=True, at_least=1)),
+    (Watching("7"), Throttled(5, "429"), Watching("7"), Pause(Series.RETRY, at_least=5)),
+    (Streaming("0"), Throttled(1, "429"), Streaming("0"), Pause(Series.RETRY, at_least=1)),
     # not allowed
     (Streaming("0"), Refused("403"), Streaming("0"), SLOWLY),
     (Listing(""), Refused("403"), Listing(""), SLOWLY),
@@ -180,7 +182,18 @@ async def test_a_pause_may_ask_for_more_than_the_backoff():
     clock = Clock()
     backoff = Backoff(clock, clock.sleep, lambda: 0.0)
 
-    await backoff.observe(Pause(backs_off=True, at_least=5))
+    await backoff.observe(Pause(Series.RETRY, at_least=5))
     await backoff.observe(SLOWLY)
 
     assert clock.slept == [5, 60]
+
+
+async def test_a_relist_after_an_outage_does_not_wait_for_the_outage():
+    """The server answers again: its 410 is the first of its kind."""
+    clock = Clock()
+    backoff = Backoff(clock, clock.sleep, lambda: 0.0)
+
+    for pause in (BACKOFF, BACKOFF, BACKOFF, BACKOFF, RELIST, RELIST, BACKOFF):
+        await backoff.observe(pause)
+
+    assert clock.slept == [0.8, 1.6, 3.2, 6.4, 0.8, 1.6, 12.8]

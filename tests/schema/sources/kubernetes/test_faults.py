@@ -1,0 +1,242 @@
+"""The cache against a real API server, whole and broken: after each fault it equals a fresh LIST.
+
+The self-check is on throughout: each list that the cache takes in is compared with one of the very same version.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from schema.sources.kubernetes import client
+from schema.sources.kubernetes.client import open_api
+from schema.sources.kubernetes.cluster import Cluster
+from schema.sources.kubernetes.policy import Backoff
+from schema.sources.kubernetes.settings import KubernetesSettings
+from schema.sources.kubernetes.store import Snapshot
+from tests.cluster.control_plane import GATEWAY, ControlPlane, eventually
+from tests.cluster.fixtures import Namespace, StartControlPlane
+from tests.faults.proxy import Proxy
+from tests.schema.sources.kubernetes import promises
+
+RETRIES_LIMIT_S = 60.0
+
+
+@asynccontextmanager
+async def watching(settings: KubernetesSettings) -> AsyncIterator[Cluster]:
+    """A cluster that is watched, and known for the first time."""
+    async with open_api(settings, "binnacle/test") as api:
+        cluster = Cluster(api, self_check=True, backoff=lambda: Backoff(longest=2.0))
+        running = asyncio.create_task(cluster.run(), name="cluster")
+        witnesses = [promises.Witness(watched.store) for watched in cluster.kinds]
+        try:
+            await eventually(lambda: _is_synced(cluster, running))
+            yield cluster
+            for witness in witnesses:
+                witness.check()
+        finally:
+            running.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await running
+
+
+async def _is_synced(cluster: Cluster, running: asyncio.Task[None]) -> bool:
+    if running.done():
+        running.result()
+    return cluster.synced and bool(cluster.snapshot().version)
+
+
+def as_gateway(plane: ControlPlane) -> KubernetesSettings:
+    return KubernetesSettings(kubeconfig=plane.kubeconfig_of(GATEWAY))
+
+
+def through(proxy: Proxy, plane: ControlPlane, folder: Path) -> KubernetesSettings:
+    token = folder / "token"
+    token.write_text(plane.token(GATEWAY))
+    return KubernetesSettings(server=f"https://127.0.0.1:{proxy.port}", ca_file=plane.ca_file, token_file=token)
+
+
+async def equals_a_fresh_list(cluster: Cluster, plane: ControlPlane) -> None:
+    """Wait until the cache has come to what the API server lists now, and check every promise of it."""
+
+    async def come_to_it() -> bool:
+        for watched in cluster.kinds:
+            items = (await plane.request("GET", watched.kind.path()))["items"]
+            listed = {(item["metadata"]["uid"], item["metadata"]["resourceVersion"]) for item in items}
+            if {(record.uid, record.resource_version) for record in watched.store.snapshot()} != listed:
+                return False
+        return True
+
+    await eventually(come_to_it, limit_s=RETRIES_LIMIT_S)
+    for watched in cluster.kinds:
+        snapshot: Snapshot[Any] = watched.store.snapshot()
+        promises.all_of(snapshot, watched.kind)
+
+
+async def populate(plane: ControlPlane) -> None:
+    nodes = await plane.create_nodes(3)
+    await plane.create_pods(60, nodes)
+
+
+async def change_everything(plane: ControlPlane, prefix: str) -> None:
+    """Some pods go, some come, one is replaced by another of the same name."""
+    await plane.create_pods(10, ["node-0000"], prefix=prefix)
+    for number in range(0, 20, 2):
+        await plane.request("DELETE", f"/api/v1/namespaces/default/pods/pod-{number:05}", {"gracePeriodSeconds": 0})
+    await plane.create_pods(1, ["node-0002"])  # pod-00000 again
+
+
+async def test_a_streaming_list_and_its_watch(control_plane: StartControlPlane):
+    """The ordinary case: one request a kind, and what kubectl shows."""
+    plane = await control_plane()
+    await populate(plane)
+    async with watching(as_gateway(plane)) as cluster:
+        await change_everything(plane, "late")
+        await equals_a_fresh_list(cluster, plane)
+        snapshot = cluster.snapshot()
+
+        assert snapshot.version == (await plane.request("GET", "/version"))["gitVersion"]
+        assert all(status.live for status in cluster.status().values())
+        shown = await plane.kubectl("get", "pods", "-A", "--no-headers")
+        rows = [row.split()[:6] for row in shown.splitlines()]
+        assert [
+            [pod.namespace, pod.name, f"{pod.containers_ready}/{pod.containers_total}", pod.phase, str(pod.restarts)]
+            for pod in snapshot.pods
+        ] == [row[:5] for row in rows]
+        whole = cluster.pods.decoder.rest(next(iter(snapshot.pods)))
+        listed = (await plane.request("GET", "/api/v1/pods"))["items"][0]
+        del listed["metadata"]["managedFields"]
+        assert whole == {"apiVersion": "v1", "kind": "Pod", **listed}
+
+
+async def test_an_api_server_killed_and_restarted_after_other_writes(control_plane: StartControlPlane, caplog: Any):
+    """Its history begins anew: the old version is answered with 410, and the list tells what vanished meanwhile."""
+    plane = await control_plane()
+    await populate(plane)
+    async with watching(as_gateway(plane)) as cluster:
+        told: list[Any] = []
+        cluster.pods.store.consume(told.extend)
+        with caplog.at_level(logging.WARNING, logger="schema"):
+            plane.stop_api_server()
+            await eventually(lambda: _all(cluster, live=False), limit_s=RETRIES_LIMIT_S)
+            stale = cluster.snapshot().pods
+            assert len(stale) == 60
+            assert cluster.synced, "an outage of the API server takes nobody out of service"
+
+            async with another_api_server(plane):
+                await change_everything(plane, "meanwhile")
+            await plane.start_api_server()
+            await equals_a_fresh_list(cluster, plane)
+            await eventually(lambda: _all(cluster, live=True), limit_s=RETRIES_LIMIT_S)
+
+        assert len(cluster.snapshot().pods) == 61
+        assert {change.before.name for change in told if change.after is None} >= {"pod-00002", "pod-00018"}
+        reasons = {record.reason for record in caplog.records if record.message == "reflector.failed"}
+        assert any("Cannot connect" in reason for reason in reasons)
+        assert not any("Traceback" in reason or "\n" in reason for reason in reasons)
+
+
+@asynccontextmanager
+async def another_api_server(plane: ControlPlane) -> AsyncIterator[None]:
+    """Writes happen while the cache cannot reach the API server: at another port, as at another replica."""
+    port, plane._port = plane._port, plane._port + 1
+    try:
+        await plane.start_api_server()
+        yield
+        plane.stop_api_server()
+    finally:
+        plane._port = port
+
+
+async def _all(cluster: Cluster, *, live: bool) -> bool:
+    return all(status.live is live for status in cluster.status().values())
+
+
+async def test_a_connection_cut_in_mid_stream_is_resumed(control_plane: StartControlPlane, tmp_path: Path):
+    """From the last version seen: nobody lists again, and nothing is missed or told twice."""
+    plane = await control_plane()
+    await populate(plane)
+    port = int(plane.server.rpartition(":")[2])
+    async with Proxy("127.0.0.1", port) as proxy, watching(through(proxy, plane, tmp_path)) as cluster:
+        for watched in cluster.kinds:
+            watched.reflector.listed.clear()
+        for round_number in range(3):
+            await eventually(lambda: _all(cluster, live=True))
+            writing = asyncio.create_task(plane.create_pods(30, ["node-0001"], prefix=f"round-{round_number}"))
+            await asyncio.sleep(0.02)
+            assert proxy.cut() >= 4  # one a kind
+            await writing
+            await equals_a_fresh_list(cluster, plane)
+
+        assert len(cluster.snapshot().pods) == 150
+        assert not any(watched.reflector.listed.is_set() for watched in cluster.kinds)
+
+
+async def test_a_path_that_falls_silent_is_left(
+    control_plane: StartControlPlane, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """No reset, no end: only silence tells. (The limit is 70 s; here 1 s.)"""
+    plane = await control_plane()
+    await populate(plane)
+    port = int(plane.server.rpartition(":")[2])
+    async with Proxy("127.0.0.1", port) as proxy, watching(through(proxy, plane, tmp_path)) as cluster:
+        monkeypatch.setattr(client, "SILENCE_LIMIT_S", 1.0)
+        proxy.cut()  # so that the watches begin anew, with that limit
+        await equals_a_fresh_list(cluster, plane)
+        proxy.stall()
+        await plane.create_pods(5, ["node-0001"], prefix="unseen")
+        await eventually(lambda: _all(cluster, live=False), limit_s=RETRIES_LIMIT_S)
+        proxy.flow()
+        await equals_a_fresh_list(cluster, plane)
+
+
+@pytest.mark.parametrize("options", [{"feature_gates": {"WatchList": False}}, {"server": "oldest"}])
+async def test_an_api_server_without_streaming_lists(control_plane: StartControlPlane, options: Any):
+    """Refused with 422, it is listed and watched; after a restart the list is asked for again."""
+    plane = await control_plane(**options)
+    await populate(plane)
+    async with watching(as_gateway(plane)) as cluster:
+        await change_everything(plane, "late")
+        await equals_a_fresh_list(cluster, plane)
+        plane.stop_api_server()
+        async with another_api_server(plane):
+            await plane.create_pods(3, ["node-0001"], prefix="meanwhile")
+        await plane.start_api_server()
+        await equals_a_fresh_list(cluster, plane)
+
+
+async def test_a_gateway_without_rights_says_so(control_plane: StartControlPlane):
+    """Refused for good is ready: each kind has its reason, and costs only itself."""
+    plane = await control_plane()
+    await plane.allow("alice", ["list", "watch"], ["pods", "namespaces"])
+    async with watching(KubernetesSettings(kubeconfig=plane.kubeconfig_of("alice"))) as cluster:
+        status = cluster.status()
+
+        assert {kind for kind in status if status[kind].refused} == {"nodes", "services"}
+        assert 'User "alice" cannot' in status["nodes"].reason
+        assert {kind for kind in status if status[kind].live} == {"pods", "namespaces"}
+
+
+async def test_pods_as_kubelets_and_controllers_treat_them(namespace: Namespace):
+    """With a scheduler, controllers and KWOK: pods bind, run and end, and the cache follows."""
+    plane = namespace.cluster
+    async with watching(as_gateway(plane)) as cluster:
+        await namespace.run_pods("one", "two", "three")
+        await plane.kubectl("delete", "pod", "two", "-n", namespace.name, "--wait=false")
+
+        async def come_to_it() -> bool:
+            return {
+                (pod.name, pod.phase, pod.ready) for pod in cluster.snapshot().pods.in_namespace(namespace.name)
+            } == {
+                ("one", "Running", True),
+                ("three", "Running", True),
+            }
+
+        await eventually(come_to_it)
+        pods = list(cluster.snapshot().pods.in_namespace(namespace.name))
+        assert all(pod in cluster.snapshot().pods.on_node(str(pod.node_name)) for pod in pods)
