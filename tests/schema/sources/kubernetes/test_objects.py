@@ -2,6 +2,8 @@
 
 import gc
 import json
+import sys
+import tracemalloc
 from typing import Any
 
 import msgspec
@@ -303,6 +305,21 @@ def test_the_first_objects_train_the_dictionary_and_stay_readable():
     for one, record in zip(made, records, strict=True):
         assert decoder.rest(record)["metadata"]["uid"] == one["metadata"]["uid"]
     assert len(records[-1].rest) < len(records[0].rest) / 2
+
+
+def test_what_is_packed_holds_no_more_than_its_own_bytes():
+    """zstandard's own result holds on to a buffer as large as the whole object."""
+    tier = cold.ColdTier()
+    bodies = [
+        json.dumps(pods.manifest(f"web-{number}", number) | {"note": "x" * 5_000}).encode() for number in range(9)
+    ]
+    tracemalloc.start()
+    packed = [tier.pack(body) for body in bodies]
+    tier._samples = None
+    kept, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert kept < 2 * sum(sys.getsizeof(one) for one in packed)
 
 
 def test_objects_with_nothing_in_common_are_kept_without_a_dictionary():
