@@ -155,6 +155,8 @@ def _linker_flags(module: str) -> str:
     elif version := required.get("github.com/prometheus/prometheus"):
         _, release, patch = version.split(".")  # the module v0.316.0 is the release 3.16.0
         stamps = {"github.com/prometheus/common/version.Version": f"{release[0]}.{int(release[1:])}.{patch}"}
+    elif version := required.get("helm.sh/helm/v4"):
+        stamps = {"helm.sh/helm/v4/internal/version.version": f"v{version}"}
     return " ".join(["-s -w", *(f"-X {variable}={value}" for variable, value in stamps.items())])
 
 

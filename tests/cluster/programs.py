@@ -50,12 +50,16 @@ PROMETHEUS = Program(
     "prometheus", "prometheus", "github.com/prometheus/prometheus/cmd/prometheus", (3, 0), "about 5 minutes"
 )
 PROMTOOL = Program("promtool", "prometheus", "github.com/prometheus/prometheus/cmd/promtool", (3, 0), "seconds")
+HELM = Program(
+    "helm", "helm", "helm.sh/helm/v4/cmd/helm", (4, 0), "about 2 minutes", ("version", "--template={{.Version}}")
+)
 OLDEST_API_SERVER = Program(
     "kube-apiserver", "kubernetes-oldest", f"{KUBERNETES}/kube-apiserver", None, "about 4 minutes"
 )
 
 ALL = (
     ETCD, API_SERVER, KUBECTL, KWOK, CONTROLLER_MANAGER, SCHEDULER, PROMETHEUS, OLDEST_API_SERVER, PROMTOOL,
+    HELM,
 )  # fmt: skip
 """In the order of need, so that tests can begin while the rest is still building."""
 
