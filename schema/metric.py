@@ -4,27 +4,18 @@ from datetime import datetime
 from typing import Annotated, Final
 
 import strawberry
-from strawberry.types.enum import StrawberryEnumDefinition
 
 from auth.errors import MetricsUnavailable
+from schema.enums import graphql_enum
 from schema.execution.context import GraphInfo
 from schema.execution.needs import FieldNeeds, MetricNeed, NeedsHook, Reach
 from schema.label import Label
-from schema.sources.prometheus.catalogue import Described, Level, MetricName, MetricUnit
+from schema.sources.prometheus.catalogue import Level, MetricName, MetricUnit
 from schema.sources.prometheus.frames import MetricFrame, Missing, Sample
 
-
-def _graphql_enum(members: type[Described], name: str, description: str) -> None:
-    """Make an enum of the sources one of the schema; its values bring their own descriptions."""
-    strawberry.enum(members, name=name, description=description)
-    definition: StrawberryEnumDefinition = members.__strawberry_definition__  # type: ignore[attr-defined]
-    for value, member in zip(definition.values, members, strict=True):
-        value.description = member.description
-
-
-_graphql_enum(MetricName, "MetricName", "What is measured; each name has one unit.")
-_graphql_enum(MetricUnit, "MetricUnit", "What one unit of a value is.")
-_graphql_enum(Missing, "MetricMissing", "Why a metric has no value.")
+graphql_enum(MetricName, "MetricName", "What is measured; each name has one unit.")
+graphql_enum(MetricUnit, "MetricUnit", "What one unit of a value is.")
+graphql_enum(Missing, "MetricMissing", "Why a metric has no value.")
 
 _ALL_NAMES: Final = tuple(MetricName)
 

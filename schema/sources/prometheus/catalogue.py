@@ -22,24 +22,13 @@ Prometheus evaluates every side of an `or`; a source that is not installed has n
 
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
-from enum import StrEnum
-from typing import TYPE_CHECKING, Final, Self, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+from schema.sources.described import Described
 
 if TYPE_CHECKING:  # they import this module
     from schema.sources.prometheus.frames import Question, Selector
     from schema.sources.prometheus.settings import PrometheusSettings
-
-
-class Described(StrEnum):
-    """An enum whose every value says what it means; the schema shows the same sentence."""
-
-    description: str
-
-    def __new__(cls, value: str, description: str) -> Self:
-        member = str.__new__(cls, value)
-        member._value_ = value
-        member.description = description
-        return member
 
 
 class MetricUnit(Described):

@@ -6,7 +6,8 @@ from typing import Final, Self, TypeAlias
 
 import msgspec
 
-from schema.sources.prometheus.catalogue import Described, Level, MetricName
+from schema.sources.described import Described
+from schema.sources.prometheus.catalogue import Level, MetricName
 
 # One object's name in a frame: a node's name, or a pod's namespace and name.
 Key: TypeAlias = str | tuple[str, str]

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from schema.sources.described import Described
 from schema.sources.prometheus.catalogue import (
     CATALOGUE,
-    Described,
     Level,
     MetricName,
     MetricUnit,
