@@ -9,7 +9,7 @@ RUN    := .venv/bin/python
 ARGS   ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test test-quick lint format schema assets cluster bench clean
+.PHONY: help demo serve test test-quick lint format schema assets manifests cluster bench clean
 
 help: ## Show this list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,6 +41,9 @@ schema: .venv/installed ## Write schema/schema.graphql anew.
 
 assets: .venv/installed ## Build GraphiQL for the browser (Node 20+ from the PATH, else from PyPI).
 	@$(RUN) -m gateway.graphiql.build
+
+manifests: .venv/installed ## Write deploy/manifests and the chart's schema anew after a change of chart or settings.
+	@$(RUN) -m deploy.render
 
 cluster: .venv/installed ## Start a real control plane with KWOK by hand (ARGS="--nodes 10 --pods 200 --prometheus").
 	@$(RUN) -m tests.cluster up $(ARGS)
