@@ -1,0 +1,140 @@
+"""The chart by itself: the real Helm lints it, renders it, and refuses wrong values by their names."""
+
+import pytest
+import yaml
+
+from deploy.render import CHART
+from gateway.config import load_config
+from tests.deploy.helm import GOLDEN, Helm, HelmRefused, one, parsed, value_sets, values
+
+pytestmark = pytest.mark.cluster  # Helm may have to be built
+
+
+@pytest.mark.parametrize("name", value_sets())
+def test_helm_finds_nothing_to_complain_about(helm: Helm, name: str):
+    assert "0 chart(s) failed" in helm.run("lint", "--strict", str(CHART), *values(name))
+
+
+@pytest.mark.parametrize("name", value_sets())
+def test_what_is_rendered_changes_only_on_purpose(helm: Helm, name: str):
+    """Anew: python -m tests.deploy.golden. The difference is then part of the commit."""
+    assert helm.template(*values(name)) == (GOLDEN / f"{name}.yaml").read_text()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "named"),
+    [
+        ("service.nodePort=29999", "/service/nodePort"),
+        ("service.nodePort=32768", "/service/nodePort"),
+        ("service.nodePort=80", "/service/nodePort"),
+        ("service.nodePrt=30080", "nodePrt"),
+        ("service.externalTrafficPolicy=local", "/service/externalTrafficPolicy"),
+        ("replica=3", "replica"),
+        ("replicas=three", "/replicas"),
+        ("image.tag=latest", "/image/tag"),
+        ("image.digest=e3b0c442", "/image/digest"),
+        ("config.server.log_levl=debug", "log_levl"),
+        ("config.server.port=9090", "port"),
+        ("config.promtheus.url=http://prometheus", "promtheus"),
+        ("config.auth.allowed_seconds=600", "/config/auth/allowed_seconds"),
+        ("config.kubernetes.kubeconfig=/etc/kubeconfig", "kubernetes"),
+        ("ingress.enabled=true", "/ingress/hosts"),
+        ("httpRoute.enabled=true", "/httpRoute/parentRefs"),
+        ("podDisruptionBudget.maxUnavailable=0", "/podDisruptionBudget/maxUnavailable"),
+        ("rbac.watch[0].resources[0]=*", "/rbac/watch/0/resources/0"),
+        ("rbac.watch[0].resources[0]=secrets", "/rbac/watch/0/resources/0"),
+        ("serviceAccount.create=false", "serviceAccount.name must be set"),
+    ],
+)
+def test_a_wrong_value_is_refused_by_its_name(helm: Helm, wrong: str, named: str):
+    with pytest.raises(HelmRefused) as refused:
+        helm.template("--set", wrong)
+    assert named in str(refused.value)
+
+
+@pytest.mark.parametrize("name", value_sets())
+def test_the_gateway_understands_its_configuration(helm: Helm, name: str, tmp_path, monkeypatch):
+    """Helm writes large numbers as 2.097152e+06; files that only a pod has are left out here."""
+    content = yaml.safe_load(one(helm.objects(*values(name)), "ConfigMap")["data"]["config.yaml"])
+    for section, key in (
+        ("server", "tls_certificate"), ("server", "tls_key"), ("prometheus", "bearer_token_file"),
+    ):  # fmt: skip
+        content[section].pop(key, None)
+    file = tmp_path / "config.yaml"
+    file.write_text(yaml.safe_dump(content))
+
+    config = load_config({}, {}, file)
+
+    assert (config.server.port, config.server.log_format) == (8080, "json")
+    if name == "everything":
+        assert (config.server.body_limit_bytes, config.server.shutdown_grace_seconds) == (2_097_152, 45.5)
+        assert config.auth.token_limit_bytes == 32_768
+
+
+def test_a_pod_outlives_what_the_gateway_gives_its_requests(helm: Helm):
+    """The delay before SIGTERM, then the gateway's own grace, then time to close."""
+    for arguments, least in (((), 5 + 20), (values("everything"), 10 + 45.5)):
+        spec = one(helm.objects(*arguments), "Deployment")["spec"]["template"]["spec"]
+        assert least < spec["terminationGracePeriodSeconds"] <= least + 6
+
+
+def test_another_configuration_is_another_pod(helm: Helm):
+    def checksum(*arguments: str) -> str:
+        template = one(helm.objects(*arguments), "Deployment")["spec"]["template"]
+        return str(template["metadata"]["annotations"]["checksum/config"])
+
+    assert checksum() == checksum("--set", "replicas=5") != checksum("--set", "config.server.log_level=debug")
+
+
+@pytest.mark.parametrize("name", value_sets())
+def test_there_is_one_way_in(helm: Helm, name: str):
+    """One Service, of type NodePort, and no host port or host network beside it."""
+    objects = helm.objects(*values(name))
+    assert one(objects, "Service")["spec"]["type"] == "NodePort"
+    pod = one(objects, "Deployment")["spec"]["template"]["spec"]
+    assert not pod.get("hostNetwork")
+    assert not any("hostPort" in port for container in pod["containers"] for port in container["ports"])
+
+
+@pytest.mark.parametrize("name", value_sets())
+def test_the_service_and_the_policies_select_the_gateways_pods_and_not_the_test_pod(helm: Helm, name: str):
+    objects = helm.objects(*values(name))
+    deployment = one(objects, "Deployment")["spec"]
+    selectors = [deployment["selector"]["matchLabels"], one(objects, "Service")["spec"]["selector"]]
+    for item in objects:
+        if item["kind"] == "NetworkPolicy":
+            selectors.append(item["spec"]["podSelector"]["matchLabels"])
+        if item["kind"] == "PodDisruptionBudget":
+            selectors.append(item["spec"]["selector"]["matchLabels"])
+    for selector in selectors:
+        assert selector.items() <= deployment["template"]["metadata"]["labels"].items()
+        assert not selector.items() <= one(objects, "Pod")["metadata"]["labels"].items()
+
+
+def test_the_notes_say_the_address_and_how_to_get_a_token(helm: Helm):
+    def notes(*arguments: str) -> str:
+        shown = helm.run("install", "binnacle", str(CHART), "--dry-run=client", "--namespace", "binnacle", *arguments)
+        return shown.split("NOTES:", 1)[1]
+
+    plain = notes()
+    assert "PORT=30080" in plain
+    assert "http://$NODE:$PORT/graphql" in plain
+    assert "kubectl create token me" in plain
+    assert "scheduling.allowControlPlane=true" in plain
+    assert "plain http" in plain
+    full = notes(*values("everything"))
+    assert "https://$NODE:$PORT/graphql" in full
+    assert "https://binnacle.example.com/graphql" in full
+    assert "plain http" not in full
+    minimal = notes(*values("minimal"))
+    assert "jsonpath='{.spec.ports[0].nodePort}'" in minimal
+    assert "NOT_CONFIGURED" in minimal
+
+
+def test_a_chart_that_is_part_of_another_finds_its_values(helm: Helm, tmp_path):
+    """Helm hands down `global`; the schema must not refuse it."""
+    (tmp_path / "Chart.yaml").write_text("apiVersion: v2\nname: all\nversion: 1.0.0\n")
+    (tmp_path / "charts").mkdir()
+    (tmp_path / "charts" / "binnacle").symlink_to(CHART)
+    (tmp_path / "values.yaml").write_text("binnacle: {replicas: 4}\nglobal: {region: eu}\n")
+    assert one(parsed(helm.run("template", "all", str(tmp_path))), "Deployment")["spec"]["replicas"] == 4

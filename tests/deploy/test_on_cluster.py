@@ -1,0 +1,298 @@
+"""The chart on the real API server: every object taken as it stands, installed, served through its port, and removed.
+
+KWOK plays the kubelets, so a pod's process is started here: with the rendered command, the mounted configuration and a
+token of the pod's own account. Differences from a pod, all told by environment variables, which win over the file: a
+port of its own (all "pods" share this machine), and a kubeconfig in the place of /var/run/secrets.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from deploy.render import CHART
+from tests.cluster.control_plane import ControlPlane, eventually
+from tests.cluster.fixtures import Namespace
+from tests.cluster.process import Process, free_ports
+from tests.cluster.prometheus import PrometheusServer
+from tests.deploy.helm import Helm, Manifest, one, parsed, value_sets, values
+
+BINNACLE = Path(sys.executable).parent / "binnacle"
+READY_LIMIT_S = 60.0
+
+PATHS = {
+    "Namespace": "/api/v1/namespaces",
+    "ConfigMap": "/api/v1/namespaces/{namespace}/configmaps",
+    "Pod": "/api/v1/namespaces/{namespace}/pods",
+    "Service": "/api/v1/namespaces/{namespace}/services",
+    "ServiceAccount": "/api/v1/namespaces/{namespace}/serviceaccounts",
+    "Deployment": "/apis/apps/v1/namespaces/{namespace}/deployments",
+    "HorizontalPodAutoscaler": "/apis/autoscaling/v2/namespaces/{namespace}/horizontalpodautoscalers",
+    "PodDisruptionBudget": "/apis/policy/v1/namespaces/{namespace}/poddisruptionbudgets",
+    "NetworkPolicy": "/apis/networking.k8s.io/v1/namespaces/{namespace}/networkpolicies",
+    "Ingress": "/apis/networking.k8s.io/v1/namespaces/{namespace}/ingresses",
+    "ClusterRole": "/apis/rbac.authorization.k8s.io/v1/clusterroles",
+    "ClusterRoleBinding": "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings",
+    "FlowSchema": "/apis/flowcontrol.apiserver.k8s.io/v1/flowschemas",
+}
+NOT_BUILT_IN = {"HTTPRoute"}  # a CRD: the API server has no schema for it
+
+QUERY = """
+{ cluster { version nodeCount }
+  nodes { name pods { namespace name metrics(names: [MEMORY_USAGE]) { value missing } } } }
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """An installed chart, and the means to be its kubelet and its kube-proxy."""
+
+    plane: ControlPlane
+    helm: Helm
+    name: str
+    namespace: str
+    folder: Path
+
+    def helm_(self, command: str, *arguments: str) -> str:
+        return self.helm.run(
+            *command.split(),
+            self.name,
+            *arguments,
+            "--namespace",
+            self.namespace,
+            "--kubeconfig",
+            str(self.plane.kubeconfig),
+        )
+
+    async def get(self, kind: str, name: str = "") -> Manifest:
+        path = PATHS[kind].format(namespace=self.namespace)
+        return await self.plane.request("GET", f"{path}/{name}" if name else path)
+
+    async def pods(self) -> list[Manifest]:
+        """The Deployment's pods that are not going."""
+        items: list[Manifest] = (await self.get("Pod"))["items"]
+        return [pod for pod in items if not pod["metadata"].get("deletionTimestamp")]
+
+    async def token(self) -> str:
+        return await self.plane.create_token(self.name, self.namespace)
+
+    async def start(self, pod: Manifest) -> tuple[Process, int]:
+        """The pod's process, as its kubelet would start it; the port it answers on."""
+        container = pod["spec"]["containers"][0]
+        (port,) = free_ports(1)
+        folder = self.folder / pod["metadata"]["name"]
+        folder.mkdir()
+        config = (await self.get("ConfigMap", self.name))["data"]["config.yaml"]
+        (folder / "config.yaml").write_text(config)
+        kubeconfig = folder / "kubeconfig"
+        cluster = {"server": self.plane.server, "certificate-authority": str(self.plane.ca_file)}
+        content = {
+            "clusters": [{"name": "own", "cluster": cluster}],
+            "users": [{"name": "own", "user": {"token": await self.token()}}],
+            "contexts": [{"name": "own", "context": {"cluster": "own", "user": "own"}}],
+            "current-context": "own",
+        }
+        kubeconfig.write_text(json.dumps(content))
+        assert container["command"][0] == "binnacle"
+        arguments = [word.replace("/etc/binnacle", str(folder)) for word in container["command"][1:]]
+        process = Process(
+            ["env", f"BINNACLE_SERVER__PORT={port}", "BINNACLE_SERVER__HOST=127.0.0.1",
+             f"BINNACLE_KUBERNETES__KUBECONFIG={kubeconfig}", BINNACLE, *arguments],
+            folder / "log",
+        )  # fmt: skip
+        process.start()
+        for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
+            path = container[probe]["httpGet"]["path"]
+            await process.ready(lambda path=path: answers_200(f"http://127.0.0.1:{port}{path}"), READY_LIMIT_S)
+        return process, port
+
+
+async def answers_200(url: str) -> bool:
+    with contextlib.suppress(aiohttp.ClientError):
+        async with aiohttp.ClientSession() as session, session.get(url) as answer:
+            return answer.status == 200
+    return False
+
+
+@pytest.fixture
+async def release(
+    real_cluster: ControlPlane, helm: Helm, namespace: Namespace, tmp_path: Path
+) -> AsyncIterator[Release]:
+    """The chart's name and place; a test installs it as it likes, and it is removed in the end."""
+    name = f"binnacle-{namespace.name}"
+    release = Release(real_cluster, helm, name, namespace.name, tmp_path)
+    yield release
+    if name in helm.run("list", "--all-namespaces", "--short", "--kubeconfig", str(real_cluster.kubeconfig)):
+        release.helm_("uninstall", "--wait")
+
+
+@contextlib.asynccontextmanager
+async def kube_proxy(release: Release, ports: dict[str, int]) -> AsyncIterator[str]:
+    """Connections to the Service's node port go to its ready endpoints in turn; `ports` says where a pod listens."""
+    service = await release.get("Service", release.name)
+    (node_port,) = [port["nodePort"] for port in service["spec"]["ports"]]
+    turn = 0
+
+    async def endpoints() -> list[str]:
+        path = f"/apis/discovery.k8s.io/v1/namespaces/{release.namespace}/endpointslices"
+        label = {"labelSelector": f"kubernetes.io/service-name={release.name}"}
+        slices = (await release.plane.request("GET", path, params=label))["items"]
+        return sorted(
+            endpoint["targetRef"]["name"]
+            for item in slices for endpoint in item["endpoints"] or () if endpoint["conditions"]["ready"]
+        )  # fmt: skip
+
+    async def forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal turn
+        turn += 1
+        pods = await endpoints()
+        to_reader, to_writer = await asyncio.open_connection("127.0.0.1", ports[pods[turn % len(pods)]])
+        await asyncio.gather(pump(reader, to_writer), pump(to_reader, writer), return_exceptions=True)
+
+    async def pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+        try:
+            while data := await source.read(65_536):
+                sink.write(data)
+                await sink.drain()
+        finally:
+            sink.close()
+
+    async def all_there() -> bool:
+        return set(await endpoints()) == set(ports)
+
+    await eventually(all_there)
+    server = await asyncio.start_server(forward, "127.0.0.1", node_port)
+    async with server:
+        yield f"http://127.0.0.1:{node_port}"
+
+
+async def test_installed_it_answers_the_nested_query_through_its_node_port_and_leaves_nothing(
+    release: Release, real_prometheus: PrometheusServer, tmp_path: Path
+):
+    """Helm waits for the Deployment, both pods are on workers, the Service leads to them, `helm test` is content."""
+    release.helm_(
+        "install", str(CHART), "--wait", "--timeout", "60s", "--set", "service.nodePort=null",
+        "--set", f"viewer.name={release.name}-viewer", "--set", f"config.prometheus.url={real_prometheus.url}",
+        "--set", "config.prometheus.scrape_interval_seconds=1", "--set", "config.prometheus.rate_window=10s",
+    )  # fmt: skip
+    deployment = await release.get("Deployment", release.name)
+    assert deployment["status"]["availableReplicas"] == 2
+    pods = await release.pods()
+    assert {pod["spec"]["nodeName"] for pod in pods} == {"worker-1", "worker-2"}
+
+    user = await release.plane.create_service_account("me", release.namespace)
+    binding = {
+        "metadata": {"name": f"{release.name}-me"},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": f"{release.name}-viewer"},
+        "subjects": [{"kind": "ServiceAccount", "name": "me", "namespace": release.namespace}],
+    }
+    await release.plane.request("POST", PATHS["ClusterRoleBinding"], binding)
+    await release.plane.wait_allowed(user, "list", "pods")
+    me = await release.plane.create_token("me", release.namespace)
+
+    async with contextlib.AsyncExitStack() as stack:
+        ports = {}
+        for pod in pods:
+            process, ports[pod["metadata"]["name"]] = await release.start(pod)
+            stack.callback(process.terminate)
+        url = await stack.enter_async_context(kube_proxy(release, ports))
+        session = await stack.enter_async_context(aiohttp.ClientSession(headers={"Authorization": f"Bearer {me}"}))
+        async with session.post(f"{url}/graphql", json={"query": QUERY}) as answer:
+            body = await answer.json()
+        assert "errors" not in body, body
+        shown = {(node["name"], pod["name"]) for node in body["data"]["nodes"] for pod in node["pods"]}
+        assert {(pod["spec"]["nodeName"], pod["metadata"]["name"]) for pod in pods} <= shown
+        assert body["data"]["cluster"]["nodeCount"] == 3
+
+        hook = one(parsed(release.helm_("get hooks")), "Pod")["spec"]["containers"][0]
+        assert re.fullmatch(rf"http://{release.name}\.{release.namespace}:80", hook["env"][0]["value"])
+        (tmp_path / "token").write_text(await release.token())
+        said = await asyncio.to_thread(
+            subprocess.run, [sys.executable, *hook["command"][1:]], capture_output=True, text=True, check=False,
+            env={**os.environ, "GATEWAY": url, "TOKEN_FILE": str(tmp_path / "token")},
+        )  # fmt: skip
+        assert (said.returncode, said.stdout.count("ok  ")) == (0, 3), said.stdout + said.stderr
+
+    await release.plane.request("DELETE", f"{PATHS['ClusterRoleBinding']}/{release.name}-me")
+    release.helm_("uninstall", "--wait")
+    for kind in PATHS:
+        names = [item["metadata"]["name"] for item in (await release.get(kind))["items"]]
+        assert not [name for name in names if name.startswith(release.name)], kind
+
+
+async def test_an_upgrade_with_another_configuration_replaces_the_pods(release: Release):
+    """And one that changes nothing in them leaves them alone."""
+    settings = ("--set", "service.nodePort=null", "--set", f"viewer.name={release.name}-viewer")
+    wait = ("--wait", "--timeout", "60s")
+    release.helm_("install", str(CHART), *settings, *wait)
+    before = {pod["metadata"]["uid"] for pod in await release.pods()}
+    release.helm_("upgrade", str(CHART), *settings, *wait, "--set", "service.externalTrafficPolicy=Local")
+    assert {pod["metadata"]["uid"] for pod in await release.pods()} == before
+    release.helm_("upgrade", str(CHART), *settings, *wait, "--set", "config.server.log_level=debug")
+
+    async def replaced() -> bool:
+        now = {pod["metadata"]["uid"] for pod in await release.pods()}
+        return len(now) == 2 and not now & before
+
+    await eventually(replaced)
+
+
+async def test_on_a_one_node_cluster_one_value_lets_the_pods_run(release: Release):
+    """Without it they stay Pending on a control plane, taint or not."""
+    fixed = ("--set", "service.nodePort=null", "--set", f"viewer.name={release.name}-viewer", "--set", "replicas=1")
+    here = ("--set", r"scheduling.nodeSelector.kubernetes\.io/hostname=control-plane")
+    release.helm_("install", str(CHART), *fixed, *here)
+
+    async def pending() -> bool:
+        conditions = [c for pod in await release.pods() for c in pod["status"].get("conditions", ())]
+        return any(c["type"] == "PodScheduled" and c["reason"] == "Unschedulable" for c in conditions)
+
+    await eventually(pending)
+    release.helm_("upgrade", str(CHART), *fixed, *here, "--set", "scheduling.allowControlPlane=true")
+
+    async def runs() -> bool:
+        return any(pod["spec"].get("nodeName") == "control-plane" for pod in await release.pods())
+
+    await eventually(runs)
+
+
+@pytest.mark.parametrize("name", value_sets())
+async def test_the_api_server_takes_every_object_as_it_stands(
+    real_cluster: ControlPlane, namespace: Namespace, helm: Helm, name: str
+):
+    """No unknown field, no warning; the pods pass the `restricted` level, enforced."""
+    path = f"/api/v1/namespaces/{namespace.name}"
+    level = {"pod-security.kubernetes.io/enforce": "restricted", "pod-security.kubernetes.io/warn": "restricted"}
+    await real_cluster.request("PATCH", path, {"metadata": {"labels": level}})
+    release = f"binnacle-{namespace.name}"
+    rendered = helm.run("template", release, str(CHART), "--namespace", namespace.name, *values(name))
+    objects = [item for item in parsed(rendered) if item["kind"] not in NOT_BUILT_IN]
+    account = one(objects, "ServiceAccount")
+    await real_cluster.request("POST", f"{path}/serviceaccounts", account)  # pods of an unknown account are refused
+    objects.remove(account)
+    template = one(objects, "Deployment")["spec"]["template"]
+    pod = {"apiVersion": "v1", "kind": "Pod", "spec": template["spec"]}
+    objects.append(pod | {"metadata": template["metadata"] | {"name": "gateway", "namespace": namespace.name}})
+    async with real_cluster.api() as session:
+        for item in objects:
+            status, warnings, message = await dry_run(session, item, namespace.name)
+            assert (status, warnings) == (201, []), (item["kind"], warnings, message)
+
+
+async def dry_run(session: aiohttp.ClientSession, item: Manifest, namespace: str) -> tuple[int, list[str], Any]:
+    params = {"dryRun": "All", "fieldValidation": "Strict"}
+    async with session.post(PATHS[item["kind"]].format(namespace=namespace), json=item, params=params) as answer:
+        body = await answer.json()
+        return answer.status, answer.headers.getall("Warning", []), body.get("message")
