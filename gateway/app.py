@@ -43,6 +43,7 @@ from gateway.http.rim import LastResort, RequestLine
 from gateway.version import USER_AGENT
 from schema.execution.extension import Pipeline
 from schema.execution.gather import Gatherer
+from schema.execution.plan.operations import Operations
 from schema.execution.prepare import Documents
 from schema.schema import build_schema
 from schema.sources.kubernetes.client import open_api
@@ -88,7 +89,8 @@ async def open_gateway(config: Config, stop_serving: Callable[[], None]) -> Asyn
         stack.push_async_callback(authenticator.aclose)
         access = Access(reviewer, lambda resource: namespaces_with(cluster, resource), config.auth)
         stack.push_async_callback(access.aclose)
-        pipeline = Pipeline(Documents(), Gatherer(cluster, prometheus, access), worker)
+        operations = Operations(config.execution)
+        pipeline = Pipeline(Documents(), operations, Gatherer(cluster, prometheus, access), worker)
         gateway = Gateway(build_schema(authenticator, pipeline), authenticator, cluster, worker)
         background = asyncio.create_task(cluster.run(), name="cluster")
         stack.push_async_callback(_end, background)

@@ -20,6 +20,7 @@ from auth.settings import AuthSettings
 from gateway import logs
 from gateway.config_mistakes import ConfigError, Given, mistake, one_line, unreadable, winners, wrong_value
 from gateway.config_sources import FLAGS, from_environment, from_file, from_flags
+from schema.execution.settings import ExecutionSettings
 from schema.sources.kubernetes.settings import KubernetesSettings
 from schema.sources.prometheus.settings import PrometheusSettings
 
@@ -107,6 +108,7 @@ class Config(BaseSettings):
     kubernetes: KubernetesSettings = KubernetesSettings()
     prometheus: PrometheusSettings = PrometheusSettings()
     auth: AuthSettings = AuthSettings()
+    execution: ExecutionSettings = ExecutionSettings()
 
     @classmethod
     def settings_customise_sources(

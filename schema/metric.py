@@ -87,4 +87,4 @@ def _report(info: GraphInfo, frame: MetricFrame) -> None:
             metric=question.metric.name,
             level=question.level.name,
         )
-        info.context.problems.report(key, error, info._raw_info)  # noqa: SLF001
+        info.context.problems.report(key, error, info)

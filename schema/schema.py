@@ -10,11 +10,12 @@ from strawberry.types import ExecutionContext
 
 from auth.authenticator import Authenticator
 from auth.extension import AuthExtension
+from schema.execution.context import GraphInfo
 from schema.execution.extension import ExecutionExtension, Pipeline
 from schema.query import Query
 from schema.scalars import SCALARS
 
-_CONFIG: Final = StrawberryConfig(scalar_map=SCALARS)
+_CONFIG: Final = StrawberryConfig(scalar_map=SCALARS, info_class=GraphInfo)
 
 
 class GatewaySchema(strawberry.Schema):

@@ -6,10 +6,15 @@ from typing import Final
 import orjson
 from graphql import GraphQLError, GraphQLFormattedError, GraphQLSyntaxError
 from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
 from auth.errors import ClientError, Code, InternalError, Unauthenticated, Unavailable
 from gateway import logs
 from gateway.http.media import MediaType
+from schema.execution.plan.encoded import EncodedData
+
+# Large enough to cost nothing per byte, small enough that a slow reader's share of the memory is.
+SLICE_BYTES: Final = 256 * 1024
 
 # Answers depend on who asks: nobody else's cache may keep them, and a browser's must not confuse two people.
 _HEADERS: Final = {"Cache-Control": "private, no-cache", "Vary": "Authorization, Accept"}
@@ -39,17 +44,37 @@ def _present(error: GraphQLError) -> GraphQLFormattedError:
 
 
 def encode(body: Mapping[str, object]) -> bytes:
-    return orjson.dumps(body)
+    """The whole body as JSON. `data` that is encoded already goes in as it is."""
+    data = body.get("data")
+    if not isinstance(data, EncodedData):
+        return orjson.dumps(body)
+    rest = orjson.dumps({name: value for name, value in body.items() if name != "data"})
+    return b"".join((b'{"data":', data.encoded, b"}" if rest == b"{}" else b"," + rest[1:]))
 
 
 def answer(body: bytes, media_type: MediaType, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """A response with an encoded GraphQL answer."""
-    return Response(
+    return (Response if len(body) <= SLICE_BYTES else SlicedResponse)(
         body,
         status_code=status,
         headers={**_HEADERS, **(headers or {})},
         media_type=f"{media_type}; charset=utf-8",
     )
+
+
+class SlicedResponse(Response):
+    """A long body, sent in slices: a slow reader holds up its own answer alone, and what is not sent yet is not copied.
+
+    uvicorn waits in `send` while more than 64 KiB of a connection are unsent; between slices others have their turn.
+    """
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        body = memoryview(self.body)
+        for start in range(0, len(body), SLICE_BYTES):
+            more = start + SLICE_BYTES < len(body)
+            piece = bytes(body[start : start + SLICE_BYTES])
+            await send({"type": "http.response.body", "body": piece, "more_body": more})
 
 
 def refuse(error: ClientError, media_type: MediaType) -> Response:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 import strawberry
+from graphql import FieldNode
 
 from auth.access import Everywhere, Resource, Scope
 from auth.context import RequestContext
@@ -31,7 +32,19 @@ class GraphContext(RequestContext):
         self._view = view
 
 
-GraphInfo = strawberry.Info[GraphContext, None]
+class GraphInfo(strawberry.Info[GraphContext, None]):
+    """What a resolver is told beside its object and arguments: the context, and where in the answer it stands.
+
+    Nothing else of Strawberry's Info may be used: a plan tells no more (`plan.run.FieldInfo`).
+    """
+
+    @property
+    def field_node(self) -> FieldNode:
+        return self._raw_info.field_nodes[0]
+
+    @property
+    def response_path(self) -> list[str | int]:
+        return self._raw_info.path.as_list()
 
 
 class SourceRefused(Unavailable):
@@ -74,7 +87,6 @@ def missing_right(resource: Resource, verb: str = "list") -> Forbidden:
 
 
 def _refuse(info: GraphInfo, error: ClientError) -> None:
-    raw = info._raw_info  # noqa: SLF001 - the path and the field's node are nowhere else
-    key = id(raw.field_nodes[0])  # the document outlives the request: one error per field of the document
+    key = id(info.field_node)  # the document outlives the request: one error per field of the document
     if not info.context.problems.met(key):
-        info.context.problems.report(key, error, raw)
+        info.context.problems.report(key, error, info)

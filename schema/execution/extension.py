@@ -1,26 +1,26 @@
 """Prepare, gather, execute: the extension behind auth's that turns a verified request into its answer.
 
 It sets the document, the outcome of validation and the result on Strawberry's execution context, so that Strawberry's
-own steps find their work done: nothing private of graphql-core is overridden. An operation's plan (the compiled path)
-will be found by `PreparedDocument` and take the place of `execute_sync` in `_execute`; both read the same View.
+own steps find their work done: nothing private of graphql-core is overridden. An operation is executed by its plan if
+it has one (schema/execution/plan), and by graphql-core's `execute_sync` if not; both read the same View.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final, cast
 
 import strawberry
-from graphql import ExecutionResult, GraphQLError, OperationDefinitionNode, OperationType, execute_sync
-from graphql.execution.values import VariableValues, get_variable_values
+from graphql import ExecutionResult, GraphQLError, OperationType, execute_sync
 from strawberry.extensions import SchemaExtension
 
 from auth.access import NODES, PODS, Everywhere
 from auth.errors import BadRequest, InvalidArgument, Unauthenticated
 from schema.execution.context import GraphContext
 from schema.execution.gather import Gatherer
-from schema.execution.needs import Needs, collect_needs
+from schema.execution.needs import Needs
+from schema.execution.plan.operations import Operation, Operations
 from schema.execution.prepare import Documents, PreparedDocument
 from schema.execution.view import View
 
@@ -39,6 +39,7 @@ class Pipeline:
     """What execution needs beyond one request; made once, beside the schema it belongs to."""
 
     documents: Documents
+    operations: Operations
     gatherer: Gatherer
     worker: Executor  # one thread, for large answers
 
@@ -58,35 +59,31 @@ class ExecutionExtension(SchemaExtension):
         execution.graphql_document = prepared.document
         execution.pre_execution_errors = list(prepared.errors)
         if not prepared.errors:
-            variables = get_variable_values(
-                self._schema._schema,  # noqa: SLF001
-                operation.variable_definitions or (),
-                execution.variables or {},
-            )
-            if isinstance(variables, list):
-                execution.pre_execution_errors = [_bad_variable(error) for error in variables]
+            found = self._pipeline.operations.find(self._schema, prepared, operation, execution.variables or {})
+            if isinstance(found, list):
+                execution.pre_execution_errors = [_bad_variable(error) for error in found]
             else:
-                execution.result = await self._answer(prepared, operation, variables)
+                execution.result = await self._answer(prepared, found)
         yield
 
     @property
     def _schema(self) -> strawberry.Schema:
         return self.execution_context.schema
 
-    async def _answer(
-        self, prepared: PreparedDocument, operation: OperationDefinitionNode, variables: VariableValues
-    ) -> ExecutionResult:
+    async def _answer(self, prepared: PreparedDocument, operation: Operation) -> ExecutionResult:
         context: GraphContext = self.execution_context.context
         if context.identity is None:
             raise Unauthenticated("Nobody has verified who asks")
-        needs = collect_needs(self._schema, operation, prepared.fragments, variables)
-        context.view = await self._pipeline.gatherer.view(context.identity, needs)
+        context.view = await self._pipeline.gatherer.view(context.identity, operation.needs)
         self._tell_staleness(context.view)
-        if reachable_objects(needs, context.view) <= LARGE_ANSWER_OBJECTS:
-            return self._execute(prepared, context)
+        kept = operation.plan and operation.plan.kept(context.view, operation.nodes)
+        if kept is not None:
+            return _result(kept.data, kept.errors)
+        if reachable_objects(operation.needs, context.view) <= LARGE_ANSWER_OBJECTS:
+            return self._execute(prepared, operation, context)
         context.large = True
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._pipeline.worker, self._execute, prepared, context)
+        return await loop.run_in_executor(self._pipeline.worker, self._execute, prepared, operation, context)
 
     def _tell_staleness(self, view: View) -> None:
         """A broken watch does not stop answers; they say since when they show an old picture."""
@@ -94,8 +91,10 @@ class ExecutionExtension(SchemaExtension):
             stale = [{"kind": kind, "seconds": seconds} for kind, seconds in view.stale.items()]
             self.execution_context.extensions_results["stale"] = stale
 
-    def _execute(self, prepared: PreparedDocument, context: GraphContext) -> ExecutionResult:
+    def _execute(self, prepared: PreparedDocument, operation: Operation, context: GraphContext) -> ExecutionResult:
         """The answer over the view, without waiting for anything; safe in a thread, since the view never changes."""
+        if operation.plan is not None:
+            return _result(*operation.plan.execute(context, operation.nodes))
         execution = self.execution_context
         result = execute_sync(
             self._schema._schema,  # noqa: SLF001
@@ -105,8 +104,11 @@ class ExecutionExtension(SchemaExtension):
             operation_name=execution._provided_operation_name,  # noqa: SLF001
             executor_class=self._schema.execution_context_class,
         )
-        shared: list[GraphQLError] = context.problems.errors()
-        return ExecutionResult(result.data, [*(result.errors or ()), *shared] or None)
+        return _result(result.data, [*(result.errors or ()), *context.problems.errors()])
+
+
+def _result(data: Mapping[str, Any] | None, errors: Sequence[GraphQLError]) -> ExecutionResult:
+    return ExecutionResult(cast("dict[str, Any] | None", data), list(errors) or None)
 
 
 def _bad_variable(error: GraphQLError) -> GraphQLError:

@@ -7,18 +7,29 @@ first place that met them and say how many places are affected. Raising at each 
 
 from collections.abc import Hashable
 from dataclasses import dataclass
-from typing import Any, final
+from typing import Protocol, final
 
-from graphql import FieldNode, GraphQLError, GraphQLResolveInfo
-from graphql.pyutils import Path
+from graphql import FieldNode, GraphQLError
 
 from auth.errors import ClientError
+
+
+class Place(Protocol):
+    """Where in an answer a resolver stands; `info` is one."""
+
+    @property
+    def field_node(self) -> FieldNode:
+        """The first node of the field in the document."""
+
+    @property
+    def response_path(self) -> list[str | int]:
+        """Names and indexes from the root of the answer on."""
 
 
 @dataclass(slots=True)
 class _Problem:
     error: ClientError
-    path: Path
+    path: list[str | int]
     node: FieldNode
     affected: int = 1
 
@@ -38,9 +49,9 @@ class Problems:
         problem.affected += 1
         return True
 
-    def report(self, key: Hashable, error: ClientError, info: GraphQLResolveInfo[Any]) -> None:
-        """Tell `error` once for `key`, at the place of `info`."""
-        self._problems[key] = _Problem(error, info.path, info.field_nodes[0])
+    def report(self, key: Hashable, error: ClientError, place: Place) -> None:
+        """Tell `error` once for `key`, at this place."""
+        self._problems[key] = _Problem(error, place.response_path, place.field_node)
 
     def errors(self) -> list[GraphQLError]:
         """One located error per problem, with `extensions.affected`: the number of places that share it."""
@@ -51,7 +62,7 @@ def _located(problem: _Problem) -> GraphQLError:
     return GraphQLError(
         problem.error.message,
         nodes=[problem.node],
-        path=problem.path.as_list(),
+        path=problem.path,
         original_error=problem.error,
         extensions={**(problem.error.extensions or {}), "affected": problem.affected},
     )

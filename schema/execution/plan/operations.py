@@ -1,0 +1,137 @@
+"""The operations in use: what each needs, and its plan, found by the document and the variables that came with it."""
+
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final, final
+
+import orjson
+import strawberry
+from graphql import GraphQLError, OperationDefinitionNode
+from graphql.execution.values import VariableValues, get_variable_values
+
+from auth.lru import LruCache
+from schema.execution.context import GraphContext
+from schema.execution.needs import Needs, collect_needs
+from schema.execution.plan.encoded import EncodedData
+from schema.execution.plan.keeping import Answer, Keeper, Kept
+from schema.execution.plan.kinds import Selection, selection_of
+from schema.execution.plan.run import PlanContext, Run
+from schema.execution.plan.shape import Nodes, Shape, Unplannable, shape_of
+from schema.execution.prepare import PreparedDocument
+from schema.execution.settings import ExecutionSettings
+from schema.execution.view import View
+
+OPERATIONS_KEPT: Final = 1_024
+PLANS_KEPT: Final = 256
+# Operations with larger variables are rare, rarely repeated, and would fill the cache with what one client sends.
+VARIABLES_KEPT_BYTES: Final = 4_096
+
+
+@final
+@dataclass(frozen=True, slots=True, eq=False)
+class Plan:
+    """A shape ready to run; shared by all operations of that shape, and compared by identity."""
+
+    selection: Selection
+    keeper: Keeper
+
+    def kept(self, view: View, nodes: Nodes) -> Answer | None:
+        """The whole answer, if nothing that it depends on has changed; costs next to nothing."""
+        kept = self.keeper.get(self, view.visibility)
+        answer = None if kept is None else kept.answer
+        return answer if answer is not None and answer.answers(view, nodes) else None
+
+    def execute(self, context: GraphContext, nodes: Nodes) -> tuple[EncodedData | None, tuple[GraphQLError, ...]]:
+        """The data and the errors of its places; those that places share are the context's. Safe in a thread."""
+        view = context.view
+        before = self.keeper.get(self, view.visibility)
+        asked = PlanContext(context)
+        run = Run(asked, nodes, {} if before is None else before.blocks)
+        encoded = run.execute(self.selection)
+        data = None if encoded is None else EncodedData(encoded)
+        errors = (*run.errors, *context.problems.errors())
+        answer = None if data is None or asked.personal else Answer(view, data, errors, nodes)
+        if run.blocks or answer is not None:
+            self.keeper.put(self, view.visibility, Kept(run.blocks, answer))
+        return data, errors
+
+
+@final
+@dataclass(frozen=True, slots=True, eq=False)
+class Operation:
+    """One operation with its variables: everything about it that depends on nothing else."""
+
+    needs: Needs
+    plan: Plan | None  # None: graphql-core executes it
+    nodes: Nodes
+
+
+@final
+class Operations:
+    """The operations of one schema, the plans they share, and what those keep. Used by the event loop alone."""
+
+    def __init__(self, settings: ExecutionSettings) -> None:
+        self._compiled = settings.compiled
+        self._keeper = Keeper(settings.cache_bytes)
+        self._operations: LruCache[Any, Operation] = LruCache(OPERATIONS_KEPT)
+        self._plans: OrderedDict[Shape, Plan] = OrderedDict()
+
+    def find(
+        self,
+        schema: strawberry.Schema,
+        prepared: PreparedDocument,
+        definition: OperationDefinitionNode,
+        given: Mapping[str, Any],
+    ) -> Operation | list[GraphQLError]:
+        """What to execute; or why the variables that were given cannot be its variables."""
+        key = _key(prepared, definition, given)
+        known = None if key is None else self._operations.get(key)
+        if known is not None:
+            return known
+        core = schema._schema  # noqa: SLF001 - Strawberry has no public name for its graphql-core schema
+        variables = get_variable_values(core, definition.variable_definitions or (), dict(given))
+        if isinstance(variables, list):
+            return variables
+        operation = self._operation(schema, prepared, definition, variables)
+        if key is not None:
+            self._operations.put(key, operation)
+        return operation
+
+    def _operation(
+        self,
+        schema: strawberry.Schema,
+        prepared: PreparedDocument,
+        definition: OperationDefinitionNode,
+        variables: VariableValues,
+    ) -> Operation:
+        needs = collect_needs(schema, definition, prepared.fragments, variables)
+        if not self._compiled:
+            return Operation(needs, None, ())
+        try:
+            shape, nodes = shape_of(schema, definition, prepared.fragments, variables)
+            return Operation(needs, self._plan(shape), nodes)
+        except (Unplannable, GraphQLError, TypeError, ValueError):  # bad arguments: graphql-core tells them in place
+            return Operation(needs, None, ())
+
+    def _plan(self, shape: Shape) -> Plan:
+        """The plan of this shape; the least recently used one is dropped, with all that it has kept."""
+        plan = self._plans.get(shape)
+        if plan is None:
+            plan = self._plans[shape] = Plan(selection_of(shape), self._keeper)
+            if len(self._plans) > PLANS_KEPT:
+                _, dropped = self._plans.popitem(last=False)
+                self._keeper.drop(dropped)
+        self._plans.move_to_end(shape)
+        return plan
+
+
+def _key(prepared: PreparedDocument, definition: OperationDefinitionNode, given: Mapping[str, Any]) -> Any:
+    """Equal for the same operation of the same text with equal variables; None: not worth keeping, or not JSON."""
+    try:
+        variables = orjson.dumps(given, option=orjson.OPT_SORT_KEYS)
+    except TypeError:  # called from Python with something that no client can send
+        return None
+    return (
+        None if len(variables) > VARIABLES_KEPT_BYTES else (prepared, prepared.operations.index(definition), variables)
+    )

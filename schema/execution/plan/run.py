@@ -1,0 +1,173 @@
+"""One execution of a plan over one View.
+
+It completes values as graphql-core does, row by row (sections "Executing Selection Sets" and "Handling Execution
+Errors" of the GraphQL specification), except that lists are first tried by columns, and that the lists of records with
+nothing but pure fields become blocks of bytes.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, TypeAlias, final
+
+import msgspec
+import orjson
+from graphql import FieldNode, GraphQLError, located_error
+
+from schema.execution.plan.kinds import Field, ListOf, Object, Selection
+from schema.execution.plan.shape import Nodes
+from schema.execution.problems import Problems
+from schema.execution.view import View
+
+# From the answer's root down: (path of what holds it, its name or index).
+Path: TypeAlias = "tuple[Path, str | int] | None"
+
+# A block's key: the site of its list, and its objects, which compare by identity.
+Block: TypeAlias = tuple[int, tuple[Any, ...]]
+Blocks: TypeAlias = Mapping[Block, bytes]
+
+# Lists up to this length are one block; longer ones are cut into blocks of about half of it.
+BLOCK_OBJECTS: Final = 512
+
+
+class PlanContext:
+    """A request's context as a plan's resolvers see it.
+
+    The answer may be kept for others with the same rights as long as resolvers read the view alone. Reading anything
+    else of the context (who asks, say) is possible, and noted: such an answer is this request's own.
+    """
+
+    def __init__(self, context: Any) -> None:
+        self._context = context
+        self.view: View = context.view
+        self.problems: Problems = context.problems
+        self.personal = False
+
+    def __getattr__(self, name: str) -> Any:
+        self.personal = True
+        return getattr(self._context, name)
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class FieldInfo:
+    """What a plan tells a resolver that asks for `info`: the part of GraphInfo that resolvers may use."""
+
+    context: PlanContext
+    field_node: FieldNode
+    _path: Path
+
+    @property
+    def response_path(self) -> list[str | int]:
+        return listed(self._path)
+
+
+def listed(path: Path) -> list[str | int]:
+    """A path as errors tell it."""
+    keys: list[str | int] = []
+    while path is not None:
+        path, key = path
+        keys.append(key)
+    return keys[::-1]
+
+
+@final
+@dataclass(slots=True)
+class Run:
+    """The state of one execution; `before` are the blocks of an earlier one, `blocks` those that this one used."""
+
+    context: PlanContext
+    nodes: Nodes
+    before: Blocks
+    blocks: dict[Block, bytes] = field(default_factory=dict)
+    errors: list[GraphQLError] = field(default_factory=list)
+
+    def execute(self, selection: Selection) -> bytes | None:
+        """The encoded `data`; None when an error has taken all of it."""
+        try:
+            data = self.object(selection, None, None)
+        except GraphQLError as error:  # of a field that must not be null, located by `fail`
+            self.errors.append(error)
+            return None
+        return encoded(data)
+
+    def object(self, selection: Selection, source: Any, path: Path) -> dict[str, Any]:
+        return {each.name: self.field(each, source, path) for each in selection.fields}
+
+    def field(self, what: Field, source: Any, path: Path) -> Any:
+        """graphql-core's execute_field: resolve, complete, and tell the error of either."""
+        here = (path, what.name)
+        try:
+            if what.needs_info:
+                value = what.resolve(source, FieldInfo(self.context, self.nodes[what.site][0], here))
+            else:
+                value = what.resolve(source)
+            return what.kind.complete(self, what, here, value)
+        except Exception as error:  # noqa: BLE001 - whatever a resolver raises becomes an error of the answer
+            self.fail(error, what, here, nullable=what.kind.nullable)
+            return None
+
+    def fail(self, error: Exception, what: Field, path: Path, *, nullable: bool) -> None:
+        """Tell an error at its place; where null is not allowed there, raise it to what holds the place."""
+        located = located_error(error, self.nodes[what.site], listed(path))
+        if not nullable:
+            raise located
+        self.errors.append(located)
+
+    def objects(self, kind: ListOf, item: Object, what: Field, path: Path, items: tuple[Any, ...]) -> Any:
+        """A list of objects: by blocks of columns where nothing is odd, else row by row."""
+        try:
+            if item.pure and _is_record(items[0]):
+                return self._blocks(item.selection, what.site, items)
+            rows: list[dict[str, Any] | None] = list(item.selection.rows(items))
+        except Exception:  # noqa: BLE001 - told, if it is an error, by the very same fields row by row
+            return kind.one_by_one(self, what, path, items)
+        if not item.pure:
+            self._ask(item, what, path, items, rows)
+        return rows
+
+    def _ask(
+        self, item: Object, what: Field, path: Path, items: Sequence[Any], rows: list[dict[str, Any] | None]
+    ) -> None:
+        """Fill in the fields that are not pure, row by row, in the document's order."""
+        for index, (source, row) in enumerate(zip(items, rows, strict=True)):
+            here = (path, index)
+            try:
+                for each in item.selection.asked:
+                    row[each.name] = self.field(each, source, here)  # type: ignore[index]
+            except GraphQLError as error:  # of a field that must not be null
+                self.fail(error, what, here, nullable=item.nullable)
+                rows[index] = None
+
+    def _blocks(self, selection: Selection, site: int, items: tuple[Any, ...]) -> orjson.Fragment:
+        inner = []
+        for objects in cut(items):
+            block = (site, objects)
+            known = self.before.get(block) or self.blocks.get(block)
+            if known is None:
+                known = bytes(memoryview(orjson.dumps(selection.rows(objects)))[1:-1])
+            self.blocks[block] = known
+            inner.append(known)
+        return orjson.Fragment(b"[%b]" % b",".join(inner))
+
+
+def encoded(data: dict[str, Any]) -> bytes:
+    """As few bytes as there are: orjson's own buffer may be twice as large, and would be kept as it is."""
+    return bytes(memoryview(orjson.dumps(data)))
+
+
+def _is_record(item: Any) -> bool:
+    """Whether an object stays what it is: immutable, and equal to nothing but itself."""
+    return isinstance(item, msgspec.Struct) and item.__struct_config__.frozen and not item.__struct_config__.eq
+
+
+def cut(objects: tuple[Any, ...]) -> list[tuple[Any, ...]]:
+    """A long list in blocks of some hundred objects, whose borders the objects themselves decide.
+
+    A border stands where an object's address says so: an object more or less moves no border but its neighbours', so
+    that all other blocks stay what they were. (Positions would shift all blocks behind it.)
+    """
+    if len(objects) <= BLOCK_OBJECTS:
+        return [objects]
+    # Fibonacci hashing: addresses are multiples of 16 and often evenly spaced; these eight bits are as good as random.
+    borders = [at for at, each in enumerate(objects, 1) if not (id(each) >> 4) * 2_654_435_769 & 0xFF_0000]
+    return [objects[start:stop] for start, stop in zip([0, *borders], [*borders, len(objects)], strict=True)]
