@@ -81,7 +81,7 @@ class Expired:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The gateway may not list or watch this (403): only an administrator can change that, so it asks again slowly."""
+    """The gateway may not list or watch this (403), or the API server has just started and not yet read its roles."""
 
     reason: str
 
@@ -109,6 +109,7 @@ class Series(Enum):
 
     RETRY = "retry"
     RELIST = "relist"
+    REFUSED = "refused"
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,9 +123,7 @@ class Pause:
 NO_PAUSE: Final = Pause(None)
 BACKOFF: Final = Pause(Series.RETRY)
 RELIST: Final = Pause(Series.RELIST)
-
-# One request a minute for each kind that the gateway may not read; a right just granted shows within two.
-SLOWLY: Final = Pause(Series.RETRY, at_least=60.0)
+REFUSED: Final = Pause(Series.REFUSED)
 
 
 def after(state: State, outcome: Outcome) -> tuple[State, Pause]:  # noqa: PLR0911 - a table
@@ -149,7 +148,7 @@ def after(state: State, outcome: Outcome) -> tuple[State, Pause]:  # noqa: PLR09
         case _, Throttled(seconds):
             return state, Pause(Series.RETRY, at_least=seconds)
         case _, Refused():
-            return state, SLOWLY
+            return state, REFUSED
         case _, (TooShort() | Failed()):
             return state, BACKOFF
     raise AssertionError((state, outcome))
@@ -234,6 +233,7 @@ class Backoff:
 
     FIRST_S: Final = 0.8
     LONGEST_S: Final = 30.0
+    LONGEST_REFUSED_S: Final = 60.0  # one request a minute for a kind that the gateway may not read
     FACTOR: Final = 2.0
     HEALTHY_S: Final = 120.0
 
@@ -247,7 +247,7 @@ class Backoff:
         self._clock = clock
         self._sleep = sleep
         self._jitter = jitter
-        self._longest = longest
+        self._longest = {Series.RETRY: longest, Series.RELIST: longest, Series.REFUSED: self.LONGEST_REFUSED_S}
         self._next = dict.fromkeys(Series, self.FIRST_S)
         self._woke_at = dict.fromkeys(Series, clock())
 
@@ -259,6 +259,6 @@ class Backoff:
         if self._clock() - self._woke_at[series] >= self.HEALTHY_S:
             self._next[series] = self.FIRST_S
         wait = max(self._next[series], pause.at_least) * (1.0 + self._jitter())
-        self._next[series] = min(self._next[series] * self.FACTOR, self._longest)
+        self._next[series] = min(self._next[series] * self.FACTOR, self._longest[series])
         await self._sleep(wait)
         self._woke_at[series] = self._clock()

@@ -62,6 +62,10 @@ LONGEST_WATCH_S: Final = 600
 # A watch that ends sooner, without an event, was ended by something that will end the next one too.
 TOO_SHORT_S: Final = 1.0
 
+# An API server that has just started answers 403 until it has read its roles, for a second or two. Only the third
+# refusal in a row, 2 to 5 s after the first, is taken for what it says.
+REFUSALS_IN_EARNEST: Final = 3
+
 ODD_NAMES_LIMIT: Final = 1_000  # names of odd objects remembered, so that each is logged once
 
 _INITIAL_END: Final = "k8s.io/initial-events-end"
@@ -80,7 +84,7 @@ class KindStatus:
     """How well one kind is known: a value with a reason and a since, never a bare boolean."""
 
     synced: bool  # a first list is complete; what is shown may be old all the same
-    refused: bool  # the gateway may not read this kind (as of the last attempt)
+    refused: bool  # the gateway may not read this kind; it goes on asking, once a minute
     live: bool  # the last attempt to list or watch is going well
     reason: str  # what the API server or the network said, as long as it is not live
     since: float  # Unix time, seconds, at which `live` became what it is
@@ -149,7 +153,7 @@ class Reflector(Generic[T]):
         self._wall = wall
         self._heard_at: float | None = None
         self._live = False
-        self._refused = False
+        self._refusals = 0  # in a row
         self._reason = "not asked yet"
         self._since = wall()
         self._odd: set[tuple[str, str]] = set()
@@ -158,7 +162,7 @@ class Reflector(Generic[T]):
     def status(self) -> KindStatus:
         return KindStatus(
             synced=bool(self.store.version),
-            refused=self._refused,
+            refused=self._refusals >= REFUSALS_IN_EARNEST,
             live=self._live,
             reason=self._reason,
             since=self._since,
@@ -336,7 +340,7 @@ class Reflector(Generic[T]):
     def _heard(self) -> None:
         """The API server answered."""
         if not self._live:
-            self._live, self._refused, self._reason, self._since = True, False, "", self._wall()
+            self._live, self._refusals, self._reason, self._since = True, 0, "", self._wall()
             if self._heard_at is not None:
                 self._on_return()
         self._heard_at = self._clock()
@@ -354,7 +358,8 @@ class Reflector(Generic[T]):
             log.warning("reflector.failed", extra={**self._names(), "reason": reason})
         if self._live:
             self._live, self._since = False, self._wall()
-        self._reason, self._refused = reason, isinstance(outcome, Refused)
+        self._reason = reason
+        self._refusals += isinstance(outcome, Refused)
 
     def _note_odd(self, odd: OddObject) -> None:
         """Count it, and say it once a name: an object that is odd today is odd at each of its changes."""

@@ -63,16 +63,20 @@ def through(proxy: Proxy, plane: ControlPlane, folder: Path) -> KubernetesSettin
 
 async def equals_a_fresh_list(cluster: Cluster, plane: ControlPlane) -> None:
     """Wait until the cache has come to what the API server lists now, and check every promise of it."""
+    missing: dict[str, Any] = {}
 
     async def come_to_it() -> bool:
         for watched in cluster.kinds:
             items = (await plane.request("GET", watched.kind.path()))["items"]
-            listed = {(item["metadata"]["uid"], item["metadata"]["resourceVersion"]) for item in items}
-            if {(record.uid, record.resource_version) for record in watched.store.snapshot()} != listed:
-                return False
-        return True
+            listed = {(item["metadata"]["name"], item["metadata"]["resourceVersion"]) for item in items}
+            shown = {(record.name, record.resource_version) for record in watched.store.snapshot()}
+            missing[watched.kind.name] = listed ^ shown
+        return not any(missing.values())
 
-    await eventually(come_to_it, limit_s=RETRIES_LIMIT_S)
+    try:
+        await eventually(come_to_it, limit_s=RETRIES_LIMIT_S)
+    except TimeoutError:
+        pytest.fail(f"the cache differs in {missing}; {cluster.status()}")
     for watched in cluster.kinds:
         snapshot: Snapshot[Any] = watched.store.snapshot()
         promises.all_of(snapshot, watched.kind)

@@ -7,8 +7,8 @@ import pytest
 from schema.sources.kubernetes.policy import (
     BACKOFF,
     NO_PAUSE,
+    REFUSED,
     RELIST,
-    SLOWLY,
     Backoff,
     Delivered,
     Expired,
@@ -56,9 +56,9 @@ TABLE: list[tuple[State, Outcome, State, Pause]] = [
     (Watching("7"), Throttled(5, "429"), Watching("7"), Pause(Series.RETRY, at_least=5)),
     (Streaming("0"), Throttled(1, "429"), Streaming("0"), Pause(Series.RETRY, at_least=1)),
     # not allowed
-    (Streaming("0"), Refused("403"), Streaming("0"), SLOWLY),
-    (Listing(""), Refused("403"), Listing(""), SLOWLY),
-    (Watching("7"), Refused("403"), Watching("7"), SLOWLY),
+    (Streaming("0"), Refused("403"), Streaming("0"), REFUSED),
+    (Listing(""), Refused("403"), Listing(""), REFUSED),
+    (Watching("7"), Refused("403"), Watching("7"), REFUSED),
 ]
 
 
@@ -178,14 +178,24 @@ async def test_two_minutes_of_health_begin_it_anew():
 
 
 async def test_a_pause_may_ask_for_more_than_the_backoff():
-    """Retry-After and a refused kind: at least so long."""
+    """Retry-After: at least so long."""
     clock = Clock()
     backoff = Backoff(clock, clock.sleep, lambda: 0.0)
 
     await backoff.observe(Pause(Series.RETRY, at_least=5))
-    await backoff.observe(SLOWLY)
 
-    assert clock.slept == [5, 60]
+    assert clock.slept == [5]
+
+
+async def test_a_refused_kind_comes_to_one_request_a_minute():
+    """A right just granted shows within two; a server that has just started is asked again soon."""
+    clock = Clock()
+    backoff = Backoff(clock, clock.sleep, lambda: 0.0)
+
+    for _ in range(9):
+        await backoff.observe(REFUSED)
+
+    assert clock.slept == [0.8, 1.6, 3.2, 6.4, 12.8, 25.6, 51.2, 60.0, 60.0]
 
 
 async def test_a_relist_after_an_outage_does_not_wait_for_the_outage():

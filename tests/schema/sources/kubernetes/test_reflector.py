@@ -351,10 +351,10 @@ async def test_a_list_that_breaks_off_shows_nothing_and_is_asked_for_again(watch
     watch.start()
 
 
-async def test_a_refused_kind_says_so_and_is_asked_again_slowly(watch: Watch):
-    """403: once a minute, until an administrator grants it."""
+async def test_a_refused_kind_says_so_and_is_asked_again(watch: Watch):
+    """403: until an administrator grants it."""
     words = 'pods is forbidden: User "gateway" cannot watch resource "pods"'
-    watch.server.refusals += [Refusal(403, pods.failure(403, "Forbidden", words)) for _ in range(3)]
+    watch.server.refusals += [Refusal(403, pods.failure(403, "Forbidden", words)) for _ in range(4)]
     watch.start()
     await watch.until(lambda: watch.reflector.status().refused)
     status = watch.reflector.status()
@@ -362,8 +362,22 @@ async def test_a_refused_kind_says_so_and_is_asked_again_slowly(watch: Watch):
 
     assert (status.synced, status.live, status.age) == (False, False, None)
     assert words in status.reason
-    assert watch.clock.slept == [60, 60, 60]
     assert watch.reflector.status().refused is False
+
+
+async def test_a_server_that_has_not_yet_read_its_roles_refuses_nobody(watch: Watch):
+    """Right after its start it answers 403 to everybody: that is an outage, and not the administrator's will."""
+    watch.start()
+    await watch.settled()
+    watch.server.refusals += [Refusal(403, pods.failure(403, "Forbidden", "not yet")) for _ in range(2)]
+    watch.server.cut_watches()
+    await watch.until(lambda: not watch.server.refusals and not watch.reflector.status().live)
+
+    assert watch.reflector.status().refused is False
+    assert watch.names() == ["a", "b"]
+    await watch.settled()
+    assert watch.reflector.status().live
+    assert watch.clock.slept == [0.8, 1.6]
 
 
 async def test_retry_after_is_obeyed(watch: Watch):
