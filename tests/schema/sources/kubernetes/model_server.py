@@ -38,7 +38,8 @@ class Watcher:
 class ModelServer:
     """Pods by (namespace, name), and all that ever happened to them."""
 
-    def __init__(self) -> None:
+    def __init__(self, path: str = "/api/v1/pods") -> None:
+        self.path = path
         self.version = 1
         self.objects: dict[tuple[str, str], Manifest] = {}
         self.history: list[tuple[int, bytes]] = []
@@ -120,7 +121,7 @@ class ModelServer:
 
     @asynccontextmanager
     async def stream(self, path: str, params: Mapping[str, str]) -> AsyncIterator[Incoming]:
-        assert path == "/api/v1/pods"
+        assert path == self.path
         self.requests.append(params)
         watcher = Watcher()
         try:
@@ -131,7 +132,7 @@ class ModelServer:
                 self.watchers.remove(watcher)
 
     async def get(self, path: str, params: Mapping[str, str], *, timeout: float) -> Reply:
-        assert path == "/api/v1/pods"
+        assert path == self.path
         assert timeout > 0
         assert params["resourceVersionMatch"] == "Exact"
         if params["resourceVersion"] != str(self.version):
