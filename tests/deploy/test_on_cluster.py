@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import json
 import os
 import re
@@ -114,8 +115,8 @@ class Release:
         )  # fmt: skip
         process.start()
         for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
-            path = container[probe]["httpGet"]["path"]
-            await process.ready(lambda path=path: answers_200(f"http://127.0.0.1:{port}{path}"), READY_LIMIT_S)
+            url = f"http://127.0.0.1:{port}{container[probe]['httpGet']['path']}"
+            await process.ready(functools.partial(answers_200, url), READY_LIMIT_S)
         return process, port
 
 
