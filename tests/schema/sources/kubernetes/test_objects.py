@@ -205,9 +205,13 @@ WAITING: dict[str, Any] = {"ready": False, "state": {"waiting": {"reason": "Cras
         ),
         # a sidecar that has not started yet is initialising
         (
-            pod_with([{"name": "a", "state": {"waiting": {}}}], [{"name": "s", "started": False}], sidecars=("s",)),
+            pod_with(
+                [{"name": "a", "restartCount": 9, "state": {"waiting": {}}}],
+                [{"name": "s", "started": False, "restartCount": 3}],
+                sidecars=("s",),
+            ),
             "0/2",
-            0,
+            3,
         ),
         # a sidecar that is started and not ready does not hold up the rest
         (
