@@ -43,6 +43,7 @@ from gateway.http.rim import LastResort, RequestLine
 from gateway.version import USER_AGENT
 from schema.execution.extension import Pipeline
 from schema.execution.gather import Gatherer
+from schema.execution.limits import Limits
 from schema.execution.plan.operations import Operations
 from schema.execution.prepare import Documents
 from schema.schema import build_schema
@@ -83,6 +84,7 @@ async def open_gateway(config: Config, stop_serving: Callable[[], None]) -> Asyn
         api = await stack.enter_async_context(open_api(config.kubernetes, USER_AGENT))
         prometheus = await stack.enter_async_context(open_prometheus(config.prometheus, USER_AGENT))
         worker = stack.enter_context(ThreadPoolExecutor(max_workers=1, thread_name_prefix="large-answers"))
+        parser = stack.enter_context(ThreadPoolExecutor(max_workers=1, thread_name_prefix="new-documents"))
         cluster = Cluster(api)
         reviewer = TokenReviewer(api, config.auth)
         authenticator = Authenticator(reviewer, config.auth)
@@ -90,7 +92,8 @@ async def open_gateway(config: Config, stop_serving: Callable[[], None]) -> Asyn
         access = Access(reviewer, lambda resource: namespaces_with(cluster, resource), config.auth)
         stack.push_async_callback(access.aclose)
         operations = Operations(config.execution)
-        pipeline = Pipeline(Documents(), operations, Gatherer(cluster, prometheus, access), worker)
+        documents = Documents(Limits(config.limits), parser)
+        pipeline = Pipeline(documents, operations, Gatherer(cluster, prometheus, access), worker)
         gateway = Gateway(build_schema(authenticator, pipeline), authenticator, cluster, worker)
         background = asyncio.create_task(cluster.run(), name="cluster")
         stack.push_async_callback(_end, background)

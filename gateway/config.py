@@ -20,7 +20,7 @@ from auth.settings import AuthSettings
 from gateway import logs
 from gateway.config_mistakes import ConfigError, Given, mistake, one_line, unreadable, winners, wrong_value
 from gateway.config_sources import FLAGS, from_environment, from_file, from_flags
-from schema.execution.settings import ExecutionSettings
+from schema.execution.settings import ExecutionSettings, LimitSettings
 from schema.sources.kubernetes.settings import KubernetesSettings
 from schema.sources.prometheus.settings import PrometheusSettings
 
@@ -109,6 +109,7 @@ class Config(BaseSettings):
     prometheus: PrometheusSettings = PrometheusSettings()
     auth: AuthSettings = AuthSettings()
     execution: ExecutionSettings = ExecutionSettings()
+    limits: LimitSettings = LimitSettings()
 
     @classmethod
     def settings_customise_sources(

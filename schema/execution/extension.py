@@ -52,7 +52,7 @@ class ExecutionExtension(SchemaExtension):
 
     async def on_operation(self) -> AsyncIterator[None]:
         execution = self.execution_context
-        prepared = self._pipeline.documents.prepare(self._schema, execution.query or "")
+        prepared = await self._pipeline.documents.find(self._schema, execution.query or "")
         operation = prepared.operation(execution._provided_operation_name)  # noqa: SLF001 - as sent, not derived
         if operation.operation not in {OperationType(kind.value) for kind in execution.allowed_operations}:
             raise OperationNotAllowed(f"A {operation.operation.value} cannot be sent by GET; use POST")

@@ -1,11 +1,17 @@
-"""Documents, prepared once per text: parsed, validated, their operations found by name.
+"""Documents, prepared once per text: parsed, measured, validated, their operations found by name.
 
 The result depends on the text and on the schema only, never on who asks: it is shared by all requests. Refused
 documents are kept too, so that sending one again costs no second validation.
+
+The documents of a client are few and seen again and again, those of an attacker are all new: what was not seen before
+is prepared in a thread, one at a time, so that the event loop is not held by what it costs.
 """
 
+import asyncio
 from collections import OrderedDict
+from concurrent.futures import Executor
 from dataclasses import dataclass
+from functools import partial
 from typing import Final, final
 
 import strawberry
@@ -14,12 +20,13 @@ from graphql import (
     FragmentDefinitionNode,
     GraphQLError,
     OperationDefinitionNode,
-    parse,
 )
 from strawberry.schema.schema import validate_document
 from strawberry.types.execution import ExecutionContext
 
-from auth.errors import BadRequest
+from auth.errors import BadRequest, ClientError
+from schema.execution.limits import Limits
+from schema.execution.settings import LimitSettings
 
 DOCUMENTS_KEPT: Final = 512
 # Their syntax trees are about 30 times as large: this bounds the memory of the cache to some 100 MB.
@@ -34,6 +41,7 @@ class PreparedDocument:
     operations: tuple[OperationDefinitionNode, ...]
     fragments: dict[str, FragmentDefinitionNode]
     errors: tuple[GraphQLError, ...]
+    fields: int = 0  # the most that one of its operations comes to, fragments unfolded
 
     def operation(self, name: str | None) -> OperationDefinitionNode:
         """The operation to execute (GraphQL specification, GetOperation).
@@ -54,23 +62,63 @@ class PreparedDocument:
 
 @final
 class Documents:
-    """The prepared documents of one schema, by their text; the least recently used ones are dropped."""
+    """The prepared documents of one schema, by their text; the least recently used ones are dropped.
 
-    def __init__(self, *, kept: int = DOCUMENTS_KEPT, text_bytes: int = TEXT_KEPT_BYTES) -> None:
+    What cannot even be parsed, or is above a limit, is not kept: it fails early and cheaply. Not shared between
+    threads: the worker thread prepares, the event loop keeps.
+    """
+
+    def __init__(
+        self,
+        limits: Limits | None = None,
+        worker: Executor | None = None,
+        *,
+        kept: int = DOCUMENTS_KEPT,
+        text_bytes: int = TEXT_KEPT_BYTES,
+    ) -> None:
+        self._limits = limits or Limits(LimitSettings())
+        self._worker = worker  # None: asyncio's own
         self._kept = kept
         self._text_limit = text_bytes
         self._text = 0
         self._prepared: OrderedDict[str, PreparedDocument] = OrderedDict()
+        self._under_way: dict[str, asyncio.Future[PreparedDocument | GraphQLError]] = {}
+
+    async def find(self, schema: strawberry.Schema, text: str) -> PreparedDocument:
+        """The prepared document of `text`, prepared by the worker if it is new; raises what `prepare` raises."""
+        known = self._known(text)
+        if known is not None:
+            return known
+        future = self._under_way.get(text)
+        if future is None:
+            loop = asyncio.get_running_loop()
+            future = loop.run_in_executor(self._worker, _attempted, schema, text, self._limits)
+            self._under_way[text] = future
+            future.add_done_callback(partial(self._finish, text))
+        outcome = await asyncio.shield(future)  # others may wait for it too
+        if isinstance(outcome, GraphQLError):
+            raise outcome
+        return outcome
 
     def prepare(self, schema: strawberry.Schema, text: str) -> PreparedDocument:
-        """The prepared document of `text`. Raises GraphQLSyntaxError, which is not kept: it fails early and cheaply."""
+        """The prepared document of `text`. Raises GraphQLSyntaxError, and ClientError above a limit."""
+        prepared = self._known(text)
+        if prepared is None:
+            prepared = _prepared(schema, text, self._limits)
+            self._keep(text, prepared)
+        return prepared
+
+    def _known(self, text: str) -> PreparedDocument | None:
         prepared = self._prepared.get(text)
         if prepared is not None:
             self._prepared.move_to_end(text)
-            return prepared
-        prepared = _prepared(schema, text)
-        self._keep(text, prepared)
         return prepared
+
+    def _finish(self, text: str, future: asyncio.Future[PreparedDocument | GraphQLError]) -> None:
+        del self._under_way[text]
+        outcome = None if future.cancelled() else future.result()
+        if isinstance(outcome, PreparedDocument):
+            self._keep(text, outcome)
 
     def _keep(self, text: str, prepared: PreparedDocument) -> None:
         self._prepared[text] = prepared
@@ -80,10 +128,21 @@ class Documents:
             self._text -= len(dropped)
 
 
-def _prepared(schema: strawberry.Schema, text: str) -> PreparedDocument:
-    document = parse(text)
+def _attempted(schema: strawberry.Schema, text: str, limits: Limits) -> PreparedDocument | GraphQLError:
+    """The outcome as a value: several may wait for it, or nobody any more."""
+    try:
+        return _prepared(schema, text, limits)
+    except GraphQLError as error:
+        return error.with_traceback(None)
+
+
+def _prepared(schema: strawberry.Schema, text: str, limits: Limits) -> PreparedDocument:
+    measured = limits.parse(text)
+    document = measured.document
     operations = tuple(node for node in document.definitions if isinstance(node, OperationDefinitionNode))
     fragments = {node.name.value: node for node in document.definitions if isinstance(node, FragmentDefinitionNode)}
     rules = ExecutionContext(query=text, schema=schema, allowed_operations=()).validation_rules
-    errors = validate_document(schema._schema, document, rules)  # noqa: SLF001
-    return PreparedDocument(document, operations, fragments, tuple(errors))
+    errors = validate_document(schema._schema, document, limits.rules(rules))  # noqa: SLF001
+    # Above a limit validation has stopped: what it found until then is not the answer.
+    refusals = [error for error in errors if isinstance(error.original_error, ClientError)]
+    return PreparedDocument(document, operations, fragments, tuple(refusals or errors), measured.fields)

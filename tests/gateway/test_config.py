@@ -21,10 +21,10 @@ SERVER_KEYS = (
     "host, port, protocol, tls_certificate, tls_key, body_limit_bytes, shutdown_grace_seconds, log_level, log_format"
 )
 TOP_KEYS = (
-    "server, kubernetes, prometheus, auth, execution, k8sConfigPath, brokerListenPort, brokerProtocol, "
+    "server, kubernetes, prometheus, auth, execution, limits, k8sConfigPath, brokerListenPort, brokerProtocol, "
     "prometheusAddress, prometheusPort, prometheusProtocol"
 )
-SECTIONS = "SERVER, KUBERNETES, PROMETHEUS, AUTH, EXECUTION"
+SECTIONS = "SERVER, KUBERNETES, PROMETHEUS, AUTH, EXECUTION, LIMITS"
 VARIABLES = f"the variables are BINNACLE_CONFIG and BINNACLE_<SECTION>__<KEY> with the sections {SECTIONS}"
 
 
