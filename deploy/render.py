@@ -1,9 +1,10 @@
-"""`make manifests`: writes what deploy/ has twice, anew from where it is said once.
+"""`make manifests`: writes what deploy/ says twice, anew from where it is said once.
 
     chart/values.schema.json, `config`   from the gateway's settings models
+    monitoring/dashboards/               from the gateway's PromQL (dashboards.py)
     manifests/                           from the chart with its default values, by Helm, for those without Helm
 
-Tests compare both with what this module would write (tests/deploy/test_generated.py).
+Tests compare all three with what this module would write (tests/deploy/test_generated.py).
 """
 
 import json
@@ -14,12 +15,14 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from deploy.dashboards import dashboards
 from gateway.config import Config
 
 HERE: Final = Path(__file__).parent
 CHART: Final = HERE / "chart"
 VALUES_SCHEMA: Final = CHART / "values.schema.json"
 MANIFESTS: Final = HERE / "manifests"
+DASHBOARDS: Final = HERE / "monitoring" / "dashboards"
 NAMESPACE: Final = "binnacle"
 RELEASE: Final = "binnacle"
 
@@ -64,12 +67,8 @@ def main() -> int:
         print(f"make manifests: Helm is not to be had here: {error}", file=sys.stderr)
         return 1
     VALUES_SCHEMA.write_text(values_schema(), encoding="utf-8")
-    MANIFESTS.mkdir(exist_ok=True)
-    wanted = manifests(lambda *arguments: _helm(helm, *arguments))
-    for stale in {file.name for file in MANIFESTS.iterdir()} - set(wanted):
-        (MANIFESTS / stale).unlink()
-    for name, content in wanted.items():
-        (MANIFESTS / name).write_text(content, encoding="utf-8")
+    _write(DASHBOARDS, dashboards())
+    _write(MANIFESTS, manifests(lambda *arguments: _helm(helm, *arguments)))
     return 0
 
 
@@ -93,6 +92,15 @@ def manifests(helm: Callable[..., str]) -> Mapping[str, str]:
     resources = "\n".join(f"  - {name}" for name in (*namespace, *written))
     kustomization = _KUSTOMIZATION.format(namespace=NAMESPACE, resources=resources)
     return {**namespace, **written, "kustomization.yaml": kustomization}
+
+
+def _write(folder: Path, files: Mapping[str, str]) -> None:
+    """Make the folder hold these files and no others."""
+    folder.mkdir(exist_ok=True)
+    for stale in {file.name for file in folder.iterdir()} - set(files):
+        (folder / stale).unlink()
+    for name, content in files.items():
+        (folder / name).write_text(content, encoding="utf-8")
 
 
 def _config_schema() -> dict[str, Any]:

@@ -3,7 +3,8 @@
 import pytest
 import yaml
 
-from deploy.render import CHART, MANIFESTS, VALUES_SCHEMA, manifests, values_schema
+from deploy.dashboards import dashboards
+from deploy.render import CHART, DASHBOARDS, MANIFESTS, VALUES_SCHEMA, manifests, values_schema
 from schema.sources.kubernetes import kinds
 from tests.deploy.helm import Helm
 
@@ -25,6 +26,10 @@ def test_the_chart_asks_for_exactly_the_kinds_that_the_gateway_watches():
     granted = [(rule["apiGroup"], resource) for rule in rules for resource in rule["resources"]]
     assert len(granted) == len(set(granted))
     assert set(granted) == declared
+
+
+def test_the_dashboards_ask_what_the_gateway_asks():
+    assert {file.name: file.read_text() for file in DASHBOARDS.iterdir()} == dict(dashboards()), ANEW
 
 
 @pytest.mark.cluster  # Helm may have to be built
