@@ -52,15 +52,20 @@ def metrics_of(
     info: GraphInfo, level: Level, key: str | tuple[str, str], created_at: str, names: list[MetricName] | None
 ) -> list[Metric]:
     """At least one Metric per name asked, in that order, of the object that `key` names in Prometheus' labels."""
-    frames = info.context.view.frames
     not_before = datetime.fromisoformat(created_at).timestamp()
     metrics: list[Metric] = []
     for name in _asked(names):
-        frame = frames[name, level]
-        if frame.failure is Missing.UNREACHABLE:
-            _report(info, frame)
+        frame = frame_of(info, name, level)
         metrics += [_metric(name, sample) for sample in frame.of(key, not_before=not_before)]
     return metrics
+
+
+def frame_of(info: GraphInfo, name: MetricName, level: Level) -> MetricFrame:
+    """What is known of all objects in reach; a source that failed is told, once per metric and level."""
+    frame = info.context.view.frames[name, level]
+    if frame.failure is Missing.UNREACHABLE:
+        _report(info, frame)
+    return frame
 
 
 def _asked(names: list[MetricName] | None) -> tuple[MetricName, ...]:

@@ -1,17 +1,27 @@
 """Nodes: the machines of the cluster, with the pods on them and the metrics of both."""
 
-from collections.abc import Iterable
-from typing import Annotated, Final, cast
+from typing import Final, cast
 
 import strawberry
 
 from auth.access import NODES, PODS, AccessNeed, Everywhere
-from schema.arguments import LABEL_KEY_BYTES, NAME_BYTES, UID_BYTES, check_length
+from schema.arguments import NAME_BYTES, check_length
+from schema.asking.connections import Window
 from schema.execution.context import GraphInfo, listable, refuse_look_up
 from schema.execution.needs import FieldNeeds, Reach, needing
 from schema.label import Label
 from schema.metric import Metric, MetricNames, metrics_needs, metrics_of
-from schema.pod import Pod, PodFilterArgument, pods_needs, select_pods
+from schema.page_info import After, Before, First, Last
+from schema.pod import Pod
+from schema.pod_lists import (
+    PodConnection,
+    PodFilterArgument,
+    PodLimit,
+    PodOrderArgument,
+    page_of_pods,
+    pods_needs,
+    select_pods,
+)
 from schema.scalars import Bytes, DateTime
 from schema.sources.kubernetes.objects import NodeRecord
 from schema.sources.prometheus.catalogue import Level
@@ -29,98 +39,6 @@ class NodeResources:
         description="Local storage for containers, in bytes; null when the kubelet does not say."
     )
     pods: int = strawberry.field(description="The most pods that the kubelet runs at once.")
-
-
-@strawberry.input(
-    description="Nodes for which everything that is given holds. What is left out or null does not count."
-)
-class NodeFilter:
-    id: strawberry.ID | None = strawberry.field(default=None, description="Exactly this UID; 40 bytes at most.")
-    name: str | None = strawberry.field(default=None, description="Exactly this name; 255 bytes at most.")
-    address: str | None = strawberry.field(
-        default=None, description="One of its addresses, of any type, is exactly this; 255 bytes at most."
-    )
-    label_key: str | None = strawberry.field(
-        default=None, description="It has a label with this key; 317 bytes at most."
-    )
-    label_value: str | None = strawberry.field(
-        default=None, description="The label `labelKey` (without it: any label) has this value; 255 bytes at most."
-    )
-    role: str | None = strawberry.field(
-        default=None,
-        description=(
-            "It has this role; 255 bytes at most. `master` and `control-plane` are two names of one role; "
-            "`worker` is every node without it."
-        ),
-    )
-
-    def check(self) -> None:
-        """Raise ArgumentTooLong for a value that nothing could match."""
-        check_length("filter.id", self.id, UID_BYTES)
-        check_length("filter.name", self.name, NAME_BYTES)
-        check_length("filter.address", self.address, NAME_BYTES)
-        check_length("filter.labelKey", self.label_key, LABEL_KEY_BYTES)
-        check_length("filter.labelValue", self.label_value, NAME_BYTES)
-        check_length("filter.role", self.role, NAME_BYTES)
-
-    def matches(self, node: NodeRecord) -> bool:
-        return (
-            (self.id is None or node.uid == self.id)
-            and (self.name is None or node.name == self.name)
-            and (self.address is None or any(known.address == self.address for known in node.addresses))
-            and ((self.label_key is None and self.label_value is None) or self._matches_label(node))
-            and (self.role is None or _has_role(node, self.role))
-        )
-
-    def _matches_label(self, node: NodeRecord) -> bool:
-        return any(
-            self.label_key in (None, label.key) and self.label_value in (None, label.value) for label in node.labels
-        )
-
-
-def _has_role(node: NodeRecord, role: str) -> bool:
-    if role in CONTROL_PLANE_ROLES:
-        return not CONTROL_PLANE_ROLES.isdisjoint(node.roles)
-    if role == "worker":
-        return CONTROL_PLANE_ROLES.isdisjoint(node.roles)
-    return role in node.roles
-
-
-NodeFilterArgument = Annotated[
-    NodeFilter | None, strawberry.argument(description="Only the nodes for which all of it holds.")
-]
-
-
-def nodes_needs(reach: Reach, filter: NodeFilter | None = None) -> FieldNeeds:  # noqa: A002 - the schema's name
-    """What a list of nodes needs, and what the fields inside it can come to."""
-    if filter is None or filter.name is None:
-        return FieldNeeds(access=(AccessNeed(NODES),))
-    return node_needs(reach, filter.name)
-
-
-def select_nodes(info: GraphInfo, filter: NodeFilter | None) -> "list[Node] | None":  # noqa: A002
-    """The nodes that `filter` leaves, by name; None without the right to list nodes, which is then told."""
-    if filter is None:
-        return None if listable(info, NODES) is None else cast("list[Node]", list(info.context.view.snapshot.nodes))
-    filter.check()
-    candidates = _candidates(info, filter)
-    if candidates is None:
-        return None
-    return cast("list[Node]", [node for node in candidates if filter.matches(node)])
-
-
-def _candidates(info: GraphInfo, filter: NodeFilter) -> Iterable[NodeRecord] | None:  # noqa: A002
-    """Few nodes that hold all that can match; None without the right to see them, which is then told.
-
-    A filter by name is a look-up: the right to get that node is enough.
-    """
-    nodes = info.context.view.snapshot.nodes
-    if filter.name is None:
-        return None if listable(info, NODES) is None else nodes
-    if refuse_look_up(info, NODES, "", filter.name):
-        return None
-    named = nodes.get("", filter.name)
-    return () if named is None else (named,)
 
 
 def node_needs(_reach: Reach, name: str) -> FieldNeeds:
@@ -147,9 +65,24 @@ def _address(root: strawberry.Parent[NodeRecord]) -> str | None:
 def _pods(
     root: strawberry.Parent[NodeRecord],
     info: GraphInfo,
-    filter: PodFilterArgument = None,  # noqa: A002
+    filter: PodFilterArgument = None,  # noqa: A002 - the schema's name
+    order_by: PodOrderArgument = None,
+    limit: PodLimit = None,
 ) -> list[Pod] | None:
-    return select_pods(info, filter, node=root.name)
+    return select_pods(info, filter, order_by, limit, node=root.name)
+
+
+def _pods_connection(  # noqa: PLR0913, PLR0917 - the schema's arguments
+    root: strawberry.Parent[NodeRecord],
+    info: GraphInfo,
+    filter: PodFilterArgument = None,  # noqa: A002
+    order_by: PodOrderArgument = None,
+    first: First = None,
+    after: After = None,
+    last: Last = None,
+    before: Before = None,
+) -> PodConnection | None:
+    return page_of_pods(info, filter, order_by, Window(first, after, last, before), node=root.name)
 
 
 def _pod_count_needs(_reach: Reach) -> FieldNeeds:
@@ -197,7 +130,12 @@ class Node:
     pods: list[Pod] | None = strawberry.field(
         resolver=_pods,
         metadata=needing(pods_needs),
-        description="The pods on it that the caller may see, by namespace and name.",
+        description="The pods on it that the caller may see, by namespace and name unless ordered otherwise.",
+    )
+    pods_connection: PodConnection | None = strawberry.field(
+        resolver=_pods_connection,
+        metadata=needing(pods_needs),
+        description="The pods on it that the caller may see, a page at a time.",
     )
     metrics: list[Metric] = strawberry.field(
         resolver=_metrics,

@@ -7,8 +7,29 @@ import strawberry
 from schema.cluster import Cluster
 from schema.execution.context import GraphInfo
 from schema.execution.needs import needing
-from schema.node import Node, NodeFilterArgument, find_node, node_needs, nodes_needs, select_nodes
-from schema.pod import Pod, PodFilterArgument, find_pod, pod_needs, pods_needs, select_pods
+from schema.node import Node, find_node, node_needs
+from schema.node_lists import (
+    NodeConnection,
+    NodeFilterArgument,
+    NodeLimit,
+    NodeOrderArgument,
+    nodes_connection,
+    nodes_needs,
+    select_nodes,
+)
+from schema.pod import Pod, find_pod, pod_needs
+from schema.pod_lists import (
+    PodConnection,
+    PodCount,
+    PodFilterArgument,
+    PodLimit,
+    PodOrderArgument,
+    pod_counts,
+    pod_counts_needs,
+    pods_connection,
+    pods_needs,
+    select_pods,
+)
 
 NodeName = Annotated[str, strawberry.argument(description="The node's name; 255 bytes at most.")]
 PodNamespace = Annotated[str, strawberry.argument(description="The pod's namespace; 255 bytes at most.")]
@@ -19,16 +40,26 @@ def _cluster() -> Cluster:
     return Cluster()
 
 
-def _nodes(info: GraphInfo, filter: NodeFilterArgument = None) -> list[Node] | None:  # noqa: A002 - the schema's name
-    return select_nodes(info, filter)
+def _nodes(
+    info: GraphInfo,
+    filter: NodeFilterArgument = None,  # noqa: A002 - the schema's name
+    order_by: NodeOrderArgument = None,
+    limit: NodeLimit = None,
+) -> list[Node] | None:
+    return select_nodes(info, filter, order_by, limit)
 
 
 def _node(info: GraphInfo, name: NodeName) -> Node | None:
     return find_node(info, name)
 
 
-def _pods(info: GraphInfo, filter: PodFilterArgument = None) -> list[Pod] | None:  # noqa: A002
-    return select_pods(info, filter)
+def _pods(
+    info: GraphInfo,
+    filter: PodFilterArgument = None,  # noqa: A002
+    order_by: PodOrderArgument = None,
+    limit: PodLimit = None,
+) -> list[Pod] | None:
+    return select_pods(info, filter, order_by, limit)
 
 
 def _pod(info: GraphInfo, namespace: PodNamespace, name: PodName) -> Pod | None:
@@ -41,7 +72,15 @@ class Query:
     nodes: list[Node] | None = strawberry.field(
         resolver=_nodes,
         metadata=needing(nodes_needs),
-        description="The nodes, by name. Needs the right to list nodes.",
+        description="The nodes, by name unless ordered otherwise. Needs the right to list nodes.",
+    )
+    nodes_connection: NodeConnection | None = strawberry.field(
+        resolver=nodes_connection,
+        metadata=needing(nodes_needs),
+        description=(
+            "The nodes, a page at a time. In orders by keys that never change no row is skipped or repeated while "
+            "others come and go; in others it is best effort. Needs the right to list nodes."
+        ),
     )
     node: Node | None = strawberry.field(
         resolver=_node,
@@ -55,7 +94,20 @@ class Query:
     pods: list[Pod] | None = strawberry.field(
         resolver=_pods,
         metadata=needing(pods_needs),
-        description="The pods that the caller may see, by namespace and name.",
+        description="The pods that the caller may see, by namespace and name unless ordered otherwise.",
+    )
+    pods_connection: PodConnection | None = strawberry.field(
+        resolver=pods_connection,
+        metadata=needing(pods_needs),
+        description=(
+            "The pods that the caller may see, a page at a time. In orders by keys that never change no row is "
+            "skipped or repeated while others come and go; in others it is best effort."
+        ),
+    )
+    pod_counts: list[PodCount] | None = strawberry.field(
+        resolver=pod_counts,
+        metadata=needing(pod_counts_needs),
+        description="How many pods the caller sees in each group that has any, the largest group first.",
     )
     pod: Pod | None = strawberry.field(
         resolver=_pod,

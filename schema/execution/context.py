@@ -53,8 +53,8 @@ class SourceRefused(Unavailable):
     status = 200
 
 
-def listable(info: GraphInfo, resource: Resource, namespace: str | None = None) -> Scope | None:
-    """Where the caller may list `resource`; with a namespace: if they may there.
+def listable(info: GraphInfo, resource: Resource, *namespaces: str) -> Scope | None:
+    """Where the caller may list `resource`; with namespaces: if they may in one of these.
 
     None when nowhere (not there), which is then told once per field of the document. Whether the namespace or any
     object exists plays no part in it.
@@ -65,7 +65,7 @@ def listable(info: GraphInfo, resource: Resource, namespace: str | None = None) 
         _refuse(info, SourceRefused(reason, resource=resource.name))
         return None
     scope = view.visibility.scope(resource)
-    if isinstance(scope, Everywhere) or (scope if namespace is None else namespace in scope):
+    if isinstance(scope, Everywhere) or (scope.intersection(namespaces) if namespaces else scope):
         return scope
     _refuse(info, missing_right(resource))
     return None

@@ -1,6 +1,7 @@
 """The only place where a query waits: for rights, then for metrics."""
 
-from collections.abc import Collection, Iterable, Mapping
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Final, Protocol, final
 
 from auth.access import NODES, PODS, Access, Everywhere, Visibility
@@ -33,10 +34,17 @@ class MetricsSource(Protocol):
 class Gatherer:
     """Turns the needs of an operation and the identity of its caller into a View."""
 
-    def __init__(self, kubernetes: KubernetesSource, metrics: MetricsSource, access: Access) -> None:
+    def __init__(
+        self,
+        kubernetes: KubernetesSource,
+        metrics: MetricsSource,
+        access: Access,
+        wall_clock: Callable[[], float] = time.time,
+    ) -> None:
         self._kubernetes = kubernetes
         self._metrics = metrics
         self._access = access
+        self._wall_clock = wall_clock
 
     async def view(self, identity: Identity, needs: Needs) -> View:
         """Await what the operation needs. Raises NotSynced and ReviewsUnavailable: then nothing can be answered."""
@@ -51,6 +59,7 @@ class Gatherer:
             {asked: frames[question] for asked, question in questions.items()},
             refused,
             self._stale(kinds),
+            self._wall_clock() if needs.clock else 0.0,
         )
 
     async def _frames(self, questions: Collection[Question]) -> Mapping[Question, MetricFrame]:

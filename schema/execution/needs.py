@@ -65,6 +65,7 @@ class FieldNeeds:
     access: tuple[AccessNeed, ...] = ()
     metrics: tuple[MetricNeed, ...] = ()
     reach: Reach | None = None
+    clock: bool = False  # the answer depends on what time it is
 
 
 NeedsHook = Callable[..., FieldNeeds]
@@ -76,6 +77,7 @@ class Needs:
 
     access: frozenset[AccessNeed]
     metrics: frozenset[MetricNeed]
+    clock: bool = False
 
 
 def needing(hook: NeedsHook) -> Mapping[str, NeedsHook]:
@@ -93,6 +95,7 @@ class _Walk:
     variables: VariableValues
     access: set[AccessNeed] = field(default_factory=set)
     metrics: set[MetricNeed] = field(default_factory=set)
+    clock: bool = False
 
     def root(self, query_type: GraphQLObjectType) -> None:
         collected = collect_fields(
@@ -114,6 +117,7 @@ class _Walk:
         asked = self._asked(definition, details, reach)
         self.access.update(asked.access)
         self.metrics.update(asked.metrics)
+        self.clock |= asked.clock
         inner = get_named_type(definition.type)
         if not isinstance(inner, GraphQLObjectType):
             return
@@ -166,4 +170,4 @@ def collect_needs(
     if query_type is None:
         raise AssertionError("a schema without queries")
     walk.root(query_type)
-    return Needs(frozenset(walk.access), frozenset(walk.metrics))
+    return Needs(frozenset(walk.access), frozenset(walk.metrics), walk.clock)

@@ -15,7 +15,9 @@ class View:
 
     `refused` names the kinds (their plural, such as `pods`) that the gateway's own account may not watch, each with
     the reason: their fields are null with an error of their own, the rest of the answer stands. `stale` has the kinds
-    of which the API server does not tell us news at the moment, each with the seconds since it last did.
+    of which the API server does not tell us news at the moment, each with the seconds since it last did. `now` is the
+    time in seconds since 1970 where the operation needs one, such as for ages; else 0, so that two views of the same
+    cluster are equal.
     """
 
     snapshot: ClusterSnapshot
@@ -23,3 +25,4 @@ class View:
     frames: Mapping[tuple[MetricName, Level], MetricFrame]
     refused: Mapping[str, str]
     stale: Mapping[str, int]
+    now: float = 0.0

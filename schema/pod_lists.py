@@ -1,0 +1,488 @@
+"""Lists of pods, wherever they stand: which ones, in which order, a page of them, and counts of groups."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from operator import attrgetter
+from typing import Annotated, Final, Optional, cast
+
+import strawberry
+
+from auth.access import PODS, SERVICES, AccessNeed, Everywhere, Scope
+from auth.errors import InvalidArgument
+from schema.arguments import NAME_BYTES, UID_BYTES, check_length, check_values
+from schema.asking import filters
+from schema.asking.connections import Window, check_size, page
+from schema.asking.cursors import fingerprint
+from schema.asking.durations import duration
+from schema.asking.filters import Expression, Moment
+from schema.asking.orders import Order, first
+from schema.asking.selectors import SELECTOR_BYTES, field_selector, label_selector
+from schema.enums import graphql_enum
+from schema.execution.context import GraphInfo, listable
+from schema.execution.needs import FieldNeeds, MetricNeed, Reach
+from schema.execution.view import View
+from schema.order import Direction, Key, check_order, metric_values, metrics_in, order_of
+from schema.page_info import After, Before, First, Last, PageInfo, page_info
+from schema.pod import Pod
+from schema.sources.described import Described
+from schema.sources.kubernetes.objects import PodRecord
+from schema.sources.prometheus.catalogue import Level, MetricName
+
+DEEPEST_NOT: Final = 8
+# What a pod's field selector may name, as an expression over the record. The API server knows `status.podIPs`, and
+# never fills it.
+_FIELDS: Final = {
+    "metadata.name": "r.name",
+    "metadata.namespace": "r.namespace",
+    "spec.nodeName": "(r.node_name or '')",
+    "spec.host": "(r.node_name or '')",
+    "status.phase": "r.phase",
+    "status.podIP": "(r.addresses[0] if r.addresses else '')",
+    "status.podIPs": "''",
+}
+_PLACE: Final = attrgetter("namespace", "name")
+
+
+@dataclass(frozen=True, slots=True)
+class Narrowing:
+    """What indexes can be asked for: only pods with one of these can match; None: any."""
+
+    uids: frozenset[str] | None
+    names: frozenset[str] | None
+    namespaces: frozenset[str] | None
+    nodes: frozenset[str] | None
+
+
+@strawberry.input(
+    description=(
+        "Pods for which everything that is given holds. What is left out or null does not count. "
+        "Names in the plural take several values, at most 256, one of which must be met."
+    )
+)
+class PodFilter:
+    id: strawberry.ID | None = strawberry.field(default=None, description="Exactly this UID; 40 bytes at most.")
+    ids: list[strawberry.ID] | None = strawberry.field(default=None, description="One of these UIDs.")
+    name: str | None = strawberry.field(default=None, description="Exactly this name; 255 bytes at most.")
+    names: list[str] | None = strawberry.field(default=None, description="One of these names.")
+    name_contains: str | None = strawberry.field(default=None, description="Its name contains this.")
+    name_prefix: str | None = strawberry.field(default=None, description="Its name begins with this.")
+    namespace: str | None = strawberry.field(default=None, description="In this namespace; 255 bytes at most.")
+    namespaces: list[str] | None = strawberry.field(default=None, description="In one of these namespaces.")
+    address: str | None = strawberry.field(
+        default=None, description="One of its IP addresses is exactly this; 255 bytes at most."
+    )
+    node_name: str | None = strawberry.field(default=None, description="On the node of this name; 255 bytes at most.")
+    node_names: list[str] | None = strawberry.field(default=None, description="On one of these nodes.")
+    scheduled: bool | None = strawberry.field(default=None, description="Whether it was placed on a node.")
+    phase: str | None = strawberry.field(default=None, description="In exactly this phase, such as `Running`.")
+    phases: list[str] | None = strawberry.field(default=None, description="In one of these phases.")
+    ready: bool | None = strawberry.field(default=None, description="Whether its Ready condition is true.")
+    min_restarts: int | None = strawberry.field(default=None, description="Restarted at least so often.")
+    older_than: str | None = strawberry.field(
+        default=None, description="Created longer ago than this: `90s`, `2h30m`, `7d`."
+    )
+    younger_than: str | None = strawberry.field(
+        default=None, description="Created at most so long ago: `90s`, `2h30m`, `7d`."
+    )
+    label_selector: str | None = strawberry.field(
+        default=None,
+        description="Kubernetes' own syntax: `app=web,tier in (a,b),!canary`; what the API server refuses is refused.",
+    )
+    field_selector: str | None = strawberry.field(
+        default=None,
+        description=(
+            "Kubernetes' own syntax: `status.phase!=Running,spec.nodeName=worker-1`. Fields: metadata.name, "
+            "metadata.namespace, spec.nodeName, status.phase and status.podIP."
+        ),
+    )
+    service: str | None = strawberry.field(
+        default=None,
+        description=(
+            "Selected by a service of this name in the pod's own namespace; 255 bytes at most. "
+            "Needs the right to list services; in a namespace without it no pod matches."
+        ),
+    )
+    not_: Optional["PodFilter"] = strawberry.field(
+        name="not", default=None, description="Everything that is given in here does not hold together."
+    )
+
+    @cached_property
+    def expression(self) -> Expression:
+        """What must hold. Raises InvalidArgument for a value that cannot be used, or that nothing could match."""
+        return self._expression("filter", 1)
+
+    @cached_property
+    def narrowing(self) -> Narrowing:
+        """What indexes can be asked for; only after `expression` has found nothing wrong."""
+        terms = field_selector(self.field_selector or "")
+
+        def wanted(one: str | None, several: Iterable[str] | None, *fields: str) -> frozenset[str] | None:
+            sets = [frozenset({one})] if one is not None else []
+            sets += [frozenset(several)] if several is not None else []
+            sets += [frozenset({term.value}) for term in terms if term.field in fields and not term.negated]
+            return frozenset.intersection(*sets) if sets else None
+
+        return Narrowing(
+            wanted(self.id, self.ids),
+            wanted(self.name, self.names, "metadata.name"),
+            # contradicting namespaces are no reason to refuse, nor to ask for other rights: nothing matches
+            wanted(self.namespace, self.namespaces, "metadata.namespace") or None,
+            wanted(self.node_name, self.node_names, "spec.nodeName", "spec.host"),
+        )
+
+    @property
+    def services(self) -> frozenset[str]:
+        """The names of services that it asks for, anywhere in it."""
+        inner = self.not_.services if self.not_ is not None else frozenset()
+        return inner if self.service is None else inner | {self.service}
+
+    def _expression(self, at: str, depth: int) -> Expression:
+        if depth > DEEPEST_NOT:
+            raise InvalidArgument(f"`{at}` is nested too deep; the limit is {DEEPEST_NOT}", argument="filter")
+        self._check(at)
+        parts = [*self._identity(), *self._state(), *self._selectors()]
+        parts += [filters.older(duration(f"{at}.olderThan", self.older_than))] if self.older_than is not None else []
+        if self.younger_than is not None:
+            parts.append(filters.younger(duration(f"{at}.youngerThan", self.younger_than)))
+        if self.not_ is not None:
+            parts.append(filters.none_of(self.not_._expression(f"{at}.not", depth + 1)))  # noqa: SLF001 - its own class
+        return filters.all_of(parts)
+
+    def _check(self, at: str) -> None:
+        check_length(f"{at}.id", self.id, UID_BYTES)
+        check_values(f"{at}.ids", self.ids, UID_BYTES)
+        for name, value in (
+            ("name", self.name),
+            ("nameContains", self.name_contains),
+            ("namePrefix", self.name_prefix),
+            ("namespace", self.namespace),
+            ("address", self.address),
+            ("nodeName", self.node_name),
+            ("phase", self.phase),
+            ("service", self.service),
+        ):
+            check_length(f"{at}.{name}", value, NAME_BYTES)
+        for name, values in (
+            ("names", self.names),
+            ("namespaces", self.namespaces),
+            ("nodeNames", self.node_names),
+            ("phases", self.phases),
+        ):
+            check_values(f"{at}.{name}", values, NAME_BYTES)
+        check_length(f"{at}.labelSelector", self.label_selector, SELECTOR_BYTES)
+        check_length(f"{at}.fieldSelector", self.field_selector, SELECTOR_BYTES)
+
+    def _identity(self) -> Iterable[Expression]:
+        for attribute, one, several in (
+            ("uid", self.id, self.ids),
+            ("name", self.name, self.names),
+            ("namespace", self.namespace, self.namespaces),
+            ("node_name", self.node_name, self.node_names),
+        ):
+            if one is not None:
+                yield filters.equals(attribute, one)
+            if several is not None:
+                yield filters.is_one_of(attribute, several)
+        if self.name_contains is not None:
+            yield filters.contains("name", self.name_contains)
+        if self.name_prefix is not None:
+            yield filters.starts_with("name", self.name_prefix)
+        if self.address is not None:
+            yield filters.has("addresses", self.address)
+
+    def _state(self) -> Iterable[Expression]:
+        if self.phase is not None:
+            yield filters.equals("phase", self.phase)
+        if self.phases is not None:
+            yield filters.is_one_of("phase", self.phases)
+        if self.ready is not None:
+            yield filters.is_(self.ready, "ready")
+        if self.scheduled is not None:
+            yield filters.is_(self.scheduled, "node_name")
+        if self.min_restarts is not None:
+            yield filters.at_least("restarts", self.min_restarts)
+
+    def _selectors(self) -> Iterable[Expression]:
+        if self.label_selector is not None:
+            yield filters.labelled(label_selector(self.label_selector))
+        if self.field_selector is not None:
+            yield filters.fields(field_selector(self.field_selector), _FIELDS)
+        if self.service is not None:
+            yield filters.behind_service(self.service)
+
+
+class PodOrderKey(Described):
+    """What pods can be ordered by, beside metrics."""
+
+    NAME = "NAME", "Its name. Never changes."
+    NAMESPACE = "NAMESPACE", "Its namespace. Never changes."
+    CREATED_AT = "CREATED_AT", "When it was created. Never changes."
+    AGE = "AGE", "How old it is. Never changes between two pods."
+    NODE = "NODE", "The name of its node; those without one stand last."
+    PHASE = "PHASE", "Its phase, by the alphabet."
+    READY = "READY", "Whether it is ready."
+    RESTARTS = "RESTARTS", "How often its containers were restarted."
+
+
+graphql_enum(PodOrderKey, "PodOrderKey", "What pods can be ordered by, beside metrics.")
+
+_KEYS: Final = {
+    PodOrderKey.NAME: Key("name"),
+    PodOrderKey.NAMESPACE: Key("namespace"),
+    PodOrderKey.CREATED_AT: Key("created_at"),
+    PodOrderKey.AGE: Key("created_at", inverted=True),
+    PodOrderKey.NODE: Key("node_name", nullable=True),
+    PodOrderKey.PHASE: Key("phase"),
+    PodOrderKey.READY: Key("ready"),
+    PodOrderKey.RESTARTS: Key("restarts"),
+}
+
+
+@strawberry.input(description="One key of an order of pods: either `key` or `metric`.")
+class PodOrder:
+    key: PodOrderKey | None = strawberry.field(default=None, description="By a field of the pod.")
+    metric: MetricName | None = strawberry.field(
+        default=None, description="By the newest value of a metric; pods without one stand last."
+    )
+    direction: Direction = strawberry.field(default=Direction.ASC, description="Which way.")
+
+
+PodFilterArgument = Annotated[
+    PodFilter | None, strawberry.argument(description="Only the pods for which all of it holds.")
+]
+PodOrderArgument = Annotated[
+    list[PodOrder] | None,
+    strawberry.argument(
+        description="By the first of these, among equals by the next, at last by namespace and name; at most 6."
+    ),
+]
+PodLimit = Annotated[
+    int | None, strawberry.argument(description="At most so many, the first ones of the order; left out: all.")
+]
+_NO_FILTER: Final = PodFilter()
+
+
+# ----------------------------------------------------------------------------------------------------- what is needed
+
+
+def pods_needs(
+    reach: Reach,
+    filter: PodFilter | None = None,  # noqa: A002 - the schema's name
+    order_by: list[PodOrder] | None = None,
+    **_page: object,
+) -> FieldNeeds:
+    """What a list of pods needs, below a node or at the root, whole or in pages."""
+    wanted = filter or _NO_FILTER
+    expression, narrowing = wanted.expression, wanted.narrowing
+    check_order(order_by)
+    access = [AccessNeed(PODS, narrowing.namespaces)]
+    if wanted.services:
+        access.append(AccessNeed(SERVICES, narrowing.namespaces))
+    inside = Reach(
+        nodes=reach.nodes if narrowing.nodes is None else narrowing.nodes,
+        namespaces=reach.namespaces if narrowing.namespaces is None else narrowing.namespaces,
+        pods=narrowing.names,
+    )
+    return FieldNeeds(
+        access=tuple(access),
+        metrics=tuple(MetricNeed(metric, Level.POD, inside) for metric in metrics_in(order_by)),
+        reach=inside,
+        clock=filters.depends_on_time(expression),
+    )
+
+
+# ------------------------------------------------------------------------------------------------------- what is shown
+
+
+def select_pods(
+    info: GraphInfo,
+    filter: PodFilter | None,  # noqa: A002
+    order_by: list[PodOrder] | None = None,
+    limit: int | None = None,
+    *,
+    node: str | None = None,
+) -> list[Pod] | None:
+    """The first `limit` pods, in this order, that the caller sees and `filter` leaves (on `node`, if given).
+
+    None without a right that the question needs, which is then told. Raises InvalidArgument.
+    """
+    check_size("limit", limit)
+    check_order(order_by)
+    rows = matching(info, filter, node=node)
+    if rows is None:
+        return None
+    return cast("list[Pod]", first(rows, _order(info, order_by), limit))
+
+
+def _order(info: GraphInfo, order_by: list[PodOrder] | None) -> Order:
+    return order_of(order_by, _KEYS, metric_values(info, Level.POD, _PLACE))
+
+
+def matching(info: GraphInfo, filter: PodFilter | None, *, node: str | None = None) -> list[PodRecord] | None:  # noqa: A002
+    """The pods that the caller sees and `filter` leaves, by namespace and name; None as in `select_pods`."""
+    wanted = filter or _NO_FILTER
+    expression, narrowing = wanted.expression, wanted.narrowing
+    scope = listable(info, PODS, *(narrowing.namespaces or ()))
+    if scope is None:
+        return None
+    view = info.context.view
+    behind = _behind(info, wanted, narrowing)
+    if behind is None:
+        return None
+    return filters.select(_candidates(view, scope, narrowing, node), expression, Moment(view.now, behind))
+
+
+def _candidates(view: View, scope: Scope, narrowing: Narrowing, node: str | None) -> Iterable[PodRecord]:
+    """Everything visible that can match, sorted, from the smallest index that the question allows."""
+    pods = view.snapshot.pods
+    if narrowing.uids is not None:
+        found = [pod for pod in map(pods.by_uid, narrowing.uids) if pod is not None]
+        found = sorted(found, key=_PLACE) if node is None else [pod for pod in found if pod.node_name == node]
+        return _within(scope, found)
+    if narrowing.names is not None and narrowing.namespaces is not None:
+        places = ((namespace, name) for namespace in narrowing.namespaces for name in narrowing.names)
+        found = [pod for place in sorted(places) if (pod := pods.get(*place)) is not None]
+        return _within(scope, [pod for pod in found if node is None or pod.node_name == node])
+    if node is not None:
+        return _within(scope, pods.on_node(node))
+    if narrowing.nodes is not None:
+        placed = sorted((pod for name in narrowing.nodes for pod in pods.on_node(name)), key=_PLACE)
+        return _within(scope, placed)
+    if narrowing.namespaces is not None:
+        shown = [namespace for namespace in sorted(narrowing.namespaces) if namespace in scope]
+    elif isinstance(scope, Everywhere):
+        return pods
+    else:
+        shown = sorted(scope)
+    return (pod for namespace in shown for pod in pods.in_namespace(namespace))
+
+
+def _within(scope: Scope, pods: Sequence[PodRecord]) -> Sequence[PodRecord]:
+    return pods if isinstance(scope, Everywhere) else [pod for pod in pods if pod.namespace in scope]
+
+
+_NO_SELECTOR: Final[frozenset[tuple[str, str]]] = frozenset()
+
+
+def _behind(info: GraphInfo, wanted: PodFilter, narrowing: Narrowing) -> filters.BehindService | None:
+    """What services select, as far as the caller may list them; None where they may not at all, which is then told."""
+    if not wanted.services:
+        return lambda _namespace, _service: _NO_SELECTOR
+    scope = listable(info, SERVICES, *(narrowing.namespaces or ()))
+    if scope is None:
+        return None
+    services = info.context.view.snapshot.services
+
+    def behind(namespace: str, service: str) -> frozenset[tuple[str, str]]:
+        found = services.get(namespace, service) if namespace in scope else None
+        return _NO_SELECTOR if found is None else frozenset((label.key, label.value) for label in found.selector)
+
+    return behind
+
+
+# ------------------------------------------------------------------------------------------------------ page by page
+
+
+@strawberry.type(description="A pod in a page of pods.")
+class PodEdge:
+    cursor: str = strawberry.field(description="Its place in this list, for `after` and `before`.")
+    node: Pod = strawberry.field(description="The pod.")
+
+
+@strawberry.type(description="One page of pods.")
+class PodConnection:
+    total_count: int = strawberry.field(description="How many pods there are in all pages, that the caller may see.")
+    edges: list[PodEdge] = strawberry.field(description="The pods of this page, in order.")
+    page_info: PageInfo = strawberry.field(description="What stands around this page.")
+
+
+def page_of_pods(
+    info: GraphInfo,
+    filter: PodFilter | None,  # noqa: A002
+    order_by: list[PodOrder] | None,
+    window: Window,
+    *,
+    node: str | None = None,
+) -> PodConnection | None:
+    """One page of the list that `select_pods` would give; None and errors as there."""
+    window.check()
+    check_order(order_by)
+    rows = matching(info, filter, node=node)
+    if rows is None:
+        return None
+    of = fingerprint("pods", node, filter or _NO_FILTER, order_by or [])
+    shown = page(rows, _order(info, order_by), window, of)
+    return PodConnection(
+        total_count=shown.total,
+        edges=[
+            PodEdge(cursor=cursor, node=cast("Pod", pod)) for cursor, pod in zip(shown.cursors, shown.rows, strict=True)
+        ],
+        page_info=page_info(shown),
+    )
+
+
+def pods_connection(  # noqa: PLR0913, PLR0917 - the schema's arguments
+    info: GraphInfo,
+    filter: PodFilterArgument = None,  # noqa: A002
+    order_by: PodOrderArgument = None,
+    first: First = None,
+    after: After = None,
+    last: Last = None,
+    before: Before = None,
+) -> PodConnection | None:
+    return page_of_pods(info, filter, order_by, Window(first, after, last, before))
+
+
+# ------------------------------------------------------------------------------------------------------------- counts
+
+
+class PodGroup(Described):
+    """What pods can be counted by."""
+
+    NAMESPACE = "NAMESPACE", "By the namespace they are in."
+    NODE = "NODE", "By the node they are on; those without one are a group of their own."
+    PHASE = "PHASE", "By their phase."
+
+
+graphql_enum(PodGroup, "PodGroup", "What pods can be counted by.")
+
+_GROUPED_BY: Final = {PodGroup.NAMESPACE: "namespace", PodGroup.NODE: "node_name", PodGroup.PHASE: "phase"}
+
+
+@strawberry.type(description="How many pods are alike in what they are counted by.")
+class PodCount:
+    namespace: str | None = strawberry.field(default=None, description="Their namespace; null unless counted by it.")
+    node_name: str | None = strawberry.field(
+        default=None, description="Their node; null unless counted by it, and for those that have none."
+    )
+    phase: str | None = strawberry.field(default=None, description="Their phase; null unless counted by it.")
+    count: int = strawberry.field(default=0, description="How many they are.")
+
+
+PodGroups = Annotated[list[PodGroup], strawberry.argument(description="What to count by: one of these or several.")]
+
+
+def pod_counts(info: GraphInfo, by: PodGroups, filter: PodFilterArgument = None) -> list[PodCount] | None:  # noqa: A002
+    """How many pods the caller sees in each group that has any, the largest group first."""
+    grouped_by = [_GROUPED_BY[group] for group in dict.fromkeys(by)]
+    if not grouped_by:
+        raise InvalidArgument("`by` is empty; name what to count by", argument="by")
+    rows = matching(info, filter)
+    if rows is None:
+        return None
+    columns = [map(attrgetter(each), rows) for each in grouped_by]
+    groups: Counter[tuple[str | None, ...]] = Counter(zip(*columns, strict=True))
+    ranked = sorted(groups.items(), key=lambda group: (-group[1], [value or "" for value in group[0]]))
+    return [_count(dict(zip(grouped_by, values, strict=True)), count) for values, count in ranked]
+
+
+def _count(group: dict[str, str | None], count: int) -> PodCount:
+    return PodCount(
+        namespace=group.get("namespace"), node_name=group.get("node_name"), phase=group.get("phase"), count=count
+    )
+
+
+def pod_counts_needs(reach: Reach, by: list[PodGroup], filter: PodFilter | None = None) -> FieldNeeds:  # noqa: A002, ARG001
+    return pods_needs(reach, filter)
