@@ -28,7 +28,7 @@ from graphql import (
     GraphQLString,
     Undefined,
 )
-from graphql.pyutils import inspect, is_iterable
+from graphql.pyutils import UndefinedType, inspect, is_iterable
 
 from schema.execution.plan.shape import FieldShape, Shape, Unplannable
 
@@ -43,6 +43,11 @@ FEW: Final = 4
 
 class Odd(Exception):  # noqa: N818 - not an error yet: row by row it may turn out to be one
     """A column holds something that only row-by-row completion can judge."""
+
+
+def _told_in_place(values: Iterable[Any], *also: type) -> bool:
+    """Whether an error was returned instead of raised, something that counts as null, or one of the types `also`."""
+    return any(issubclass(each, (Exception, UndefinedType, *also)) for each in set(map(type, values)))
 
 
 class Kind(ABC):
@@ -68,8 +73,8 @@ class Kind(ABC):
 
     def column(self, values: Sequence[Any]) -> Sequence[Any]:
         """All values completed, in order."""
-        if any(issubclass(kind, Exception) for kind in set(map(type, values))):
-            raise Odd  # returned instead of raised: row by row it is told
+        if _told_in_place(values):
+            raise Odd
         if None not in values:
             return self._column(values)
         if not self.nullable:
@@ -255,6 +260,8 @@ class Selection:
 
     def rows(self, objects: Sequence[Any]) -> list[dict[str, Any]]:
         """The pure fields of all objects, column by column; the others' places hold None. Raises at anything odd."""
+        if _told_in_place(objects, _NOTHING):
+            raise Odd
         blank = [None] * len(objects)
         return self._build(*(blank if field is None else field.column(objects) for field in self._columns))
 

@@ -1,0 +1,97 @@
+"""Plans and graphql-core side by side: random documents, clusters, changes, rights and metrics."""
+
+import asyncio
+import random
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from hypothesis_graphql import queries
+
+from schema.execution.plan.operations import Operations
+from schema.execution.prepare import Documents
+from schema.execution.settings import ExecutionSettings
+from schema.schema import describe
+from tests.schema.execution.documents import VARIABLES, decorated
+from tests.schema.execution.side_by_side import by_graphql_core, by_plan, found, prepared
+from tests.schema.execution.world import EVERYBODY, World
+
+SCHEMA = describe()
+CORE = SCHEMA._schema
+QUERIES = queries(CORE)
+
+# What random documents rarely come to. Those of one line share shapes, objects or parts of them.
+WRITTEN = {
+    "the main query": "{ nodes { name pods { name namespace phase nodeName address } } }",
+    "one list by two names": "{ nodes { a: pods { name } b: pods { id labels { key value } } } pods { name } }",
+    "arguments of two calls": (
+        '{ a: pods(filter: {namespace: "shop"}) { name } b: pods(filter: {namespace: "payroll"}) { name } }'
+    ),
+    "the other arguments": (
+        '{ a: pods(filter: {namespace: "payroll"}) { name } b: pods(filter: {namespace: "shop"}) { name } }'
+    ),
+    "metrics": (
+        "{ nodes { name metrics { name value missing labels { key } } "
+        "pods { name metrics(names: [CPU_USAGE]) { value unit timestamp } phase } } }"
+    ),
+    "metrics, some places before others": (
+        '{ nodes { x: pods(filter: {namespace: "shop"}) { metrics { value } } y: pods { metrics { value } } } }'
+    ),
+    "back and forth": "{ pods { name node { name podCount pods { ready node { ready } } } } }",
+    "rights at several places": "{ nodes { name } pods { name node { name } } cluster { nodeCount podCount } }",
+    "rights, written otherwise": "\n\n{ nodes { name }\n pods { name node { name } } cluster { nodeCount podCount } }",
+    "too long": (
+        f'{{ nodes {{ name pods(filter: {{name: "{"x" * 300}"}}) {{ name }} }} '
+        f'pod(namespace: "shop", name: "{"x" * 300}") {{ id }} }}'
+    ),
+    "nothing selected": "{ nodes { ... @skip(if: true) { name } pods { ... @include(if: false) { name } } } }",
+    "types": "{ __typename nodes { __typename pods { __typename } } cluster { t: __typename } }",
+    "everything of a node": (
+        "{ nodes { id name address roles labels { key value } ready schedulable "
+        "capacity { cpu memory ephemeralStorage pods } allocatable { cpu } createdAt } }"
+    ),
+}
+
+
+async def hold_side_by_side(texts: Sequence[str], world: World, chance: random.Random, *, rounds: int) -> None:
+    """Ask everything for everybody, again after each change, of plans that keep what they keep."""
+    documents, operations = Documents(), Operations(ExecutionSettings())
+    for _ in range(rounds):
+        for text in texts:
+            document = prepared(documents, SCHEMA, text)
+            operation = found(operations, SCHEMA, document, VARIABLES)
+            for who in EVERYBODY:
+                view = await world.view(who, operation.needs)
+                assert by_plan(operation, view) == by_graphql_core(SCHEMA, document, VARIABLES, view), text
+        for _ in range(chance.randrange(3)):
+            world.change()
+    await world.access.aclose()
+
+
+@settings(
+    max_examples=100, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck), phases=[Phase.generate]
+)
+@given(texts=st.lists(QUERIES, min_size=1, max_size=3), seed=st.integers(0, 2**32))
+def test_a_plan_answers_what_graphql_core_answers(texts, seed):
+    """Same bytes and same errors, for everybody, again after each change."""
+    chance = random.Random(seed)
+    world = World(seed)
+    asked = [decorated(CORE, str(text), chance, world.words()) for text in texts]
+
+    asyncio.run(hold_side_by_side(asked, world, chance, rounds=4))
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_what_people_write_is_answered_the_same(seed):
+    """The written documents, over a cluster in which lists are long enough for blocks and things happen."""
+    world = World(seed, nodes=4, pods=60)
+
+    await hold_side_by_side(list(WRITTEN.values()), world, random.Random(seed), rounds=6)
+
+
+async def test_long_lists_are_cut_and_stay_the_same():
+    """More pods than one block holds."""
+    world = World(1, nodes=2, pods=1_500)
+
+    await hold_side_by_side(["{ pods { id name } nodes { pods { id } } }"], world, random.Random(1), rounds=5)

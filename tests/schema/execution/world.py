@@ -1,0 +1,191 @@
+"""A cluster made up for one test, seen by people with different rights, with metrics that come and go.
+
+Records are decoded from manifests as the reflector would, views gathered by the real Gatherer from the real Access:
+only the API server's decisions and Prometheus' numbers are made up.
+"""
+
+import json
+import random
+from collections.abc import Iterable, Mapping
+from typing import Any, Final, cast
+
+from auth.access import NODES, Access, Resource
+from auth.identity import Identity
+from auth.reviewers import Attributes
+from auth.settings import AuthSettings
+from schema.execution.gather import Gatherer
+from schema.execution.needs import Needs
+from schema.execution.view import View
+from schema.sources.kubernetes.cluster import Cluster, ClusterSnapshot, KindStatus, Watched
+from schema.sources.kubernetes.store import Gone, Put
+from schema.sources.prometheus.frames import MetricFrame, Missing, Question, Sample
+
+ADMIN: Final = Identity("admin")
+CLERK: Final = Identity("clerk")  # pods and services of one namespace
+PORTER: Final = Identity("porter")  # nodes, and pods of another namespace
+NOBODY: Final = Identity("nobody")
+EVERYBODY: Final = (ADMIN, CLERK, PORTER, NOBODY)
+
+NAMESPACES: Final = ("payroll", "shop", "straße")
+PHASES: Final = ("Pending", "Running", "Failed")
+NEW: Final = 1_764_000_000.0  # after all objects were created
+OLD: Final = 1.0
+
+
+class Rights:
+    """The API server's decisions."""
+
+    async def authenticate(self, token: str) -> Identity:
+        return Identity(token)
+
+    async def allowed(self, identity: Identity, attributes: Attributes) -> bool:
+        match identity:
+            case Identity("admin"):
+                return True
+            case Identity("clerk"):
+                return attributes.namespace == "shop" and attributes.resource != NODES.name
+            case Identity("porter"):
+                return attributes.resource == NODES.name or attributes.namespace == "payroll"
+        return False
+
+
+class Numbers:
+    """Prometheus' answers: the same objects until `scrape`."""
+
+    def __init__(self, chance: random.Random, cluster: Cluster) -> None:
+        self._chance = chance
+        self._cluster = cluster
+        self._frames: dict[Question, MetricFrame] = {}
+
+    def scrape(self) -> None:
+        self._frames.clear()
+
+    async def frames(self, questions: Iterable[Question]) -> Mapping[Question, MetricFrame]:
+        return {question: self._frames.get(question) or self._asked(question) for question in questions}
+
+    def _asked(self, question: Question) -> MetricFrame:
+        self._frames[question] = frame = self._frame(question)
+        return frame
+
+    def _frame(self, question: Question) -> MetricFrame:
+        failure = self._chance.choice((None, None, None, Missing.UNREACHABLE, Missing.NOT_CONFIGURED))
+        if failure is not None:
+            return MetricFrame.failed(question, failure, "made up", NEW)
+        samples: dict[str, dict[str, Any]] = {}
+        snapshot = self._cluster.snapshot()
+        objects: list[Any] = list(snapshot.nodes if question.level.name == "NODE" else snapshot.pods)
+        for each in objects:
+            held = self._held()
+            if held is not None:
+                samples.setdefault(each.namespace, {})[each.name] = held
+        return MetricFrame(question, samples, None, "", NEW)
+
+    def _held(self) -> float | tuple[Sample, ...] | None:
+        number = self._chance.choice((0.0, 1e-7, 0.25, 1e21, 123456789.0))
+        several = (Sample(number, None, NEW, (("device", "eth0"),)), Sample(None, Missing.NOT_A_NUMBER, OLD))
+        return self._chance.choice((number, number, number, None, several))
+
+
+class World:
+    """A small cluster that a seed decides; `change` makes something happen in it."""
+
+    def __init__(self, seed: int, *, nodes: int = 5, pods: int = 40) -> None:
+        self._chance = random.Random(seed)
+        self._version = 0
+        self._nodes = [f"node-{number}" for number in range(nodes)]
+        self.cluster = Cluster(cast("Any", None))
+        self.numbers = Numbers(self._chance, self.cluster)
+        self.access = Access(Rights(), self._namespaces_with, AuthSettings())
+        self.gatherer = Gatherer(self, self.numbers, self.access)
+        self._put(self.cluster.nodes, [self._node(name) for name in self._nodes])
+        self._put(self.cluster.namespaces, [_object(name) for name in NAMESPACES])
+        self._put(self.cluster.services, [self._service(space, "web") for space in NAMESPACES[:2]])
+        self._put(self.cluster.pods, [self._pod(f"pod-{number}") for number in range(pods)])
+
+    def snapshot(self) -> ClusterSnapshot:
+        return self.cluster.snapshot()
+
+    def status(self) -> Mapping[str, KindStatus]:
+        known = KindStatus(True, False, True, "", 0.0, 0.0, 0, 0)
+        return {watched.kind.name: known for watched in self.cluster.kinds}
+
+    async def view(self, who: Identity, needs: Needs) -> View:
+        return await self.gatherer.view(who, needs)
+
+    def words(self) -> list[str]:
+        """What a query may name: things that exist, and things that do not."""
+        snapshot = self.snapshot()
+        pods = list(snapshot.pods)[:5]
+        known = [*NAMESPACES, *self._nodes, "web", "app", "worker", "control-plane", "10.0.0.1", "nothing", "x" * 400]
+        return [*known, *(pod.name for pod in pods), *(pod.uid for pod in pods), *(pod.namespace for pod in pods)]
+
+    def change(self) -> None:
+        """One thing that happens to a cluster."""
+        match self._chance.randrange(6):
+            case 0:
+                self.numbers.scrape()
+            case 1:
+                self._put(self.cluster.nodes, [self._node(self._chance.choice(self._nodes))])
+            case 2 | 3:
+                known = self._chance.choice(list(self.snapshot().pods))
+                self._put(self.cluster.pods, [self._pod(known.name, known.namespace)])
+            case 4:
+                self._put(self.cluster.pods, [self._pod(f"new-{self._version}")])
+            case 5:
+                gone = self._chance.choice(list(self.snapshot().pods))
+                self._version += 1
+                self.cluster.pods.store.apply([Gone(gone.namespace, gone.name, str(self._version))])
+
+    def _put(self, watched: Watched[Any], manifests: Iterable[dict[str, Any]]) -> None:
+        for manifest in manifests:
+            self._version += 1
+            manifest["metadata"] |= {"resourceVersion": str(self._version), "uid": f"uid-{self._version}"}
+            record = watched.decoder.decode(json.dumps(manifest).encode())
+            watched.store.apply([Put(record)])
+
+    def _node(self, name: str) -> dict[str, Any]:
+        capacity = {"cpu": "4", "memory": f"{self._chance.randrange(1, 2**40)}", "pods": "110"}
+        if self._chance.random() < 0.5:
+            capacity["ephemeral-storage"] = "100Gi"
+        labels = {"node-role.kubernetes.io/control-plane": ""} if name == "node-0" else self._labels()
+        return _object(
+            name,
+            labels=labels,
+            spec={"unschedulable": self._chance.random() < 0.5},
+            status={
+                "capacity": capacity,
+                "allocatable": {"cpu": "3500m"},
+                "addresses": [{"type": "InternalIP", "address": "10.0.0.1"}] if self._chance.random() < 0.7 else [],
+                "conditions": [{"type": "Ready", "status": self._chance.choice(("True", "False", "Unknown"))}],
+                "nodeInfo": {"kubeletVersion": "v1.37.2", "osImage": "Debian “trixie”\n"},
+            },
+        )
+
+    def _pod(self, name: str, namespace: str = "") -> dict[str, Any]:
+        statuses = [{"name": "main", "ready": self._chance.random() < 0.5, "restartCount": self._chance.randrange(9)}]
+        return _object(
+            name,
+            namespace or self._chance.choice(NAMESPACES),
+            labels=self._labels(),
+            spec={"containers": [{"name": "main"}]}
+            | ({"nodeName": self._chance.choice([*self._nodes, "lost"])} if self._chance.random() < 0.9 else {}),
+            status={
+                "phase": self._chance.choice(PHASES),
+                "podIPs": [{"ip": "10.1.0.1"}] if self._chance.random() < 0.8 else None,
+                "containerStatuses": self._chance.choice((statuses, None)),
+            },
+        )
+
+    def _service(self, namespace: str, name: str) -> dict[str, Any]:
+        return _object(name, namespace, spec={"selector": {"app": "web"}})
+
+    def _labels(self) -> dict[str, str]:
+        return self._chance.choice(({}, {"app": "web"}, {"app": "api", "tier": "back"}))
+
+    def _namespaces_with(self, resource: Resource) -> frozenset[str]:
+        return frozenset(NAMESPACES)
+
+
+def _object(name: str, namespace: str = "", **parts: Any) -> dict[str, Any]:
+    metadata = {"name": name, "creationTimestamp": "2025-11-24T09:00:00Z", "labels": parts.pop("labels", None)}
+    return {"metadata": metadata | ({"namespace": namespace} if namespace else {}), **parts}
