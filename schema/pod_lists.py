@@ -116,12 +116,13 @@ class PodFilter:
     @cached_property
     def narrowing(self) -> Narrowing:
         """What indexes can be asked for; only after `expression` has found nothing wrong."""
-        terms = field_selector(self.field_selector or "")
+        # no index holds what has no value
+        terms = [term for term in field_selector(self.field_selector or "") if term.value and not term.negated]
 
         def wanted(one: str | None, several: Iterable[str] | None, *fields: str) -> frozenset[str] | None:
             sets = [frozenset({one})] if one is not None else []
             sets += [frozenset(several)] if several is not None else []
-            sets += [frozenset({term.value}) for term in terms if term.field in fields and not term.negated]
+            sets += [frozenset({term.value}) for term in terms if term.field in fields]
             return frozenset.intersection(*sets) if sets else None
 
         return Narrowing(

@@ -1,0 +1,170 @@
+"""Pages: keyset cursors that neither skip nor repeat, and tell nothing."""
+
+import base64
+
+import pytest
+
+from tests.front_door import SHOP, FrontDoor, simulated_door
+
+PAGE = """
+query($first: Int, $after: String, $last: Int, $before: String, $order: [PodOrder!], $filter: PodFilter) {
+  podsConnection(first: $first, after: $after, last: $last, before: $before, orderBy: $order, filter: $filter) {
+    totalCount
+    edges { cursor node { id namespace name } }
+    pageInfo { hasNextPage hasPreviousPage startCursor endCursor }
+  }
+}
+"""
+
+
+async def page(front_door: FrontDoor, token="demo-admin", **variables):
+    return (await front_door.ask(PAGE, token, variables=variables)).data["podsConnection"]
+
+
+async def walk(front_door: FrontDoor, size, order, *, backwards=False):
+    """All pages, one after the other; their rows."""
+    rows, cursor = [], None
+    while True:
+        if backwards:
+            shown = await page(front_door, last=size, before=cursor, order=order)
+            rows[:0] = [edge["node"] for edge in shown["edges"]]
+            more, cursor = shown["pageInfo"]["hasPreviousPage"], shown["pageInfo"]["startCursor"]
+        else:
+            shown = await page(front_door, first=size, after=cursor, order=order)
+            rows += [edge["node"] for edge in shown["edges"]]
+            more, cursor = shown["pageInfo"]["hasNextPage"], shown["pageInfo"]["endCursor"]
+        if not more:
+            return rows
+
+
+@pytest.mark.parametrize("backwards", [False, True])
+@pytest.mark.parametrize(
+    "order",
+    [
+        [],
+        [{"key": "NAME", "direction": "DESC"}],
+        [{"key": "AGE"}, {"key": "NAMESPACE", "direction": "DESC"}],
+        [{"key": "NODE", "direction": "DESC"}, {"key": "RESTARTS"}],
+        [{"metric": "CPU_USAGE", "direction": "DESC"}],
+    ],
+)
+async def test_the_pages_are_the_list(front_door: FrontDoor, order, backwards):
+    """From either end and in every order, while nothing changes."""
+    query = "query($order: [PodOrder!]) { pods(orderBy: $order) { id namespace name } }"
+    whole = (await front_door.ask(query, variables={"order": order})).data["pods"]
+
+    assert await walk(front_door, 7, order, backwards=backwards) == whole
+
+
+async def test_a_page_says_what_stands_around_it(front_door: FrontDoor):
+    """Counts and flags, also of an empty page and of a page of a filter."""
+    whole = await page(front_door)
+    second = await page(front_door, first=5, after=whole["edges"][4]["cursor"])
+    none = await page(front_door, first=0)
+    between = await page(front_door, after=whole["edges"][1]["cursor"], before=whole["edges"][4]["cursor"])
+    filtered = await page(front_door, first=1, filter={"namespace": "shop"})
+
+    assert second["edges"] == whole["edges"][5:10]
+    assert second["totalCount"] == whole["totalCount"] == len(whole["edges"])
+    assert second["pageInfo"] == {
+        "hasNextPage": True,
+        "hasPreviousPage": True,
+        "startCursor": whole["edges"][5]["cursor"],
+        "endCursor": whole["edges"][9]["cursor"],
+    }
+    assert none["edges"] == []
+    assert none["pageInfo"] == {
+        "hasNextPage": True,
+        "hasPreviousPage": False,
+        "startCursor": None,
+        "endCursor": None,
+    }
+    assert between["edges"] == whole["edges"][2:4]
+    assert filtered["totalCount"] == sum(edge["node"]["namespace"] == "shop" for edge in whole["edges"])
+
+
+async def test_pages_of_nodes_and_of_one_node_s_pods(front_door: FrontDoor):
+    """The same below a node, and for nodes."""
+    query = """{ nodesConnection(first: 1, orderBy: {key: NAME, direction: DESC}) { totalCount edges { node {
+        name pods { name } podsConnection(first: 2) { totalCount edges { node { name } } } } } } }"""
+    shown = (await front_door.ask(query)).data["nodesConnection"]
+
+    (node,) = [edge["node"] for edge in shown["edges"]]
+    assert shown["totalCount"] == 3
+    assert node["name"] == max(front_door.simulated.nodes())
+    assert [edge["node"] for edge in node["podsConnection"]["edges"]] == node["pods"][:2]
+    assert node["podsConnection"]["totalCount"] == len(node["pods"])
+
+
+async def test_a_cursor_of_another_list_is_refused(front_door: FrontDoor):
+    """Another order, another filter, another kind, a tampered one, and something else altogether."""
+    cursor = (await page(front_door, first=1))["pageInfo"]["endCursor"]
+    raw = bytearray(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+    raw[-1] ^= 1
+    tampered = base64.urlsafe_b64encode(raw).decode().rstrip("=")
+
+    for variables in (
+        {"after": cursor, "order": [{"key": "NAME"}]},
+        {"after": cursor, "filter": {"namespace": "shop"}},
+        {"after": tampered},
+        {"before": tampered},
+        {"after": ""},
+        {"after": "ä" * 5_000},
+    ):
+        answer = await front_door.ask(PAGE, variables=variables)
+        assert answer.codes == ["BAD_USER_INPUT"], variables
+        assert "is not a cursor of this list" in answer.errors[0]["message"]
+    of_nodes = await front_door.ask(f'{{ nodesConnection(after: "{cursor}") {{ totalCount }} }}')
+    assert of_nodes.codes == ["BAD_USER_INPUT"]
+
+
+@pytest.mark.parametrize(
+    ("variables", "message"),
+    [
+        ({"first": 1_001}, "`first` is 1001; it must be from 0 to 1000"),
+        ({"last": -1}, "`last` is -1; it must be from 0 to 1000"),
+        ({"first": 1, "last": 1}, "`first` and `last` cannot both be given: a page is counted from one end"),
+    ],
+)
+async def test_pages_are_bounded(front_door: FrontDoor, variables, message):
+    """With the argument and its limit in the message."""
+    answer = await front_door.ask(PAGE, variables=variables)
+
+    assert answer.codes == ["BAD_USER_INPUT"]
+    assert answer.errors[0]["message"] == message
+
+
+async def test_hidden_pods_change_nothing_of_a_page(front_door: FrontDoor):
+    """No count, no flag, no byte of a cursor."""
+    question = {"first": 3, "order": [{"key": "NAME"}]}
+    before = await page(front_door, SHOP, **question)
+
+    for index in range(50):
+        front_door.simulated.create_pod("payments", f"aaa-{index}")
+
+    async def admin_sees():
+        return (await front_door.ask('{ pods(filter: {name: "aaa-49"}) { namespace } }')).data["pods"]
+
+    await front_door.eventually(admin_sees, [{"namespace": "payments"}])
+    assert await page(front_door, SHOP, **question) == before
+
+
+@pytest.mark.parametrize(
+    "order", [[], [{"key": "NAME", "direction": "DESC"}], [{"key": "CREATED_AT"}, {"key": "NAMESPACE"}]]
+)
+async def test_while_pods_come_and_go_every_pod_that_lived_throughout_is_seen_once(order):
+    """Two hundred changes a second, small pages, an order by keys that never change."""
+    async with simulated_door(nodes=6, pods_per_node=40, churn=200) as door:
+        first = {pod.uid for pod in door.simulated.pods()}
+        seen = []
+        for _ in range(4):
+            walked = [row["id"] for row in await walk(door, 5, order)]
+            seen.append(walked)
+        lived = first & {pod.uid for pod in door.simulated.pods()}
+        changed = first ^ {pod.uid for pod in door.simulated.pods()}
+
+    assert len(lived) > 50
+    assert len(changed) > 10
+    for walked in seen:
+        assert len(walked) == len(set(walked))
+        assert lived <= set(walked)
