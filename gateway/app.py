@@ -19,6 +19,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Final
 
 import strawberry
 import uvicorn
@@ -139,12 +140,29 @@ def build_app(gateway: Gateway, server: ServerSettings) -> Starlette:
     )
 
 
+# A client that keeps its connection busy hears `Connection: close` with its next answer; idle ones end after this time.
+PARTING_S: Final = 1.0
+
+
 class _Server(uvicorn.Server):
-    """uvicorn, with signals left to the process: its own handler would raise them again after a clean shutdown."""
+    """uvicorn, with signals left to the process: its own handler would raise them again after a clean shutdown.
+
+    Kept connections are parted from before they are closed: uvicorn closes each that has no request under way, also one
+    whose next request is on the wire already, and no client sends a POST again that was lost so.
+    """
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        for server in self.servers:
+            server.close()  # accepts no more
+        self.server_state.default_headers = [*self.server_state.default_headers, (b"connection", b"close")]
+        ended = time.monotonic() + PARTING_S
+        while self.server_state.connections and not self.force_exit and time.monotonic() < ended:  # noqa: ASYNC110 - uvicorn tells nobody
+            await asyncio.sleep(0.01)
+        await super().shutdown(sockets)
 
 
 async def serve(config: Config, announce: Callable[[str], None] = lambda _address: None) -> int:

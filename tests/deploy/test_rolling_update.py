@@ -1,0 +1,108 @@
+"""A rolling update as Kubernetes makes one: the new pod first, then the old one goes, while 50 clients keep asking."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import sys
+from collections import Counter
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import aiohttp
+
+from tests.cluster.control_plane import GATEWAY, ControlPlane, answers
+from tests.cluster.process import Process, free_ports
+
+CLIENTS = 50
+PRE_STOP_S = 1.0
+"""Shorter than the chart's five seconds: this balancer hears of a change at once."""
+QUERY = {"query": "{ nodes { name pods { namespace name } } }"}
+
+
+class Balancer:
+    """Takes connections to the ports in `backends`, in turn; one that is taken stays with its backend, as kube-proxy's
+    do."""
+
+    def __init__(self, *backends: int) -> None:
+        self.backends = list(backends)
+        self._turn = itertools.count()
+
+    @contextlib.asynccontextmanager
+    async def listening(self) -> AsyncIterator[str]:
+        server = await asyncio.start_server(self._take, "127.0.0.1", 0)
+        async with server:
+            yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+
+    async def _take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        backend = self.backends[next(self._turn) % len(self.backends)]
+        to_reader, to_writer = await asyncio.open_connection("127.0.0.1", backend)
+        await asyncio.gather(_pump(reader, to_writer), _pump(to_reader, writer), return_exceptions=True)
+
+
+async def _pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+    try:
+        while data := await source.read(65_536):
+            sink.write(data)
+            await sink.drain()
+    finally:
+        sink.close()
+
+
+async def test_a_rolling_update_under_load_fails_no_request(real_cluster: ControlPlane, tmp_path: Path):
+    """Half of the clients keep their connections, half open a new one for each request."""
+    old, new = free_ports(2)
+    counts: Counter[str] = Counter()
+    stop = asyncio.Event()
+    balancer = Balancer(old)
+    async with contextlib.AsyncExitStack() as stack:
+        before = await started(real_cluster, old, tmp_path)
+        stack.callback(before.kill)
+        url = await stack.enter_async_context(balancer.listening())
+        clients = [
+            asyncio.create_task(ask_until(stop, url, real_cluster.token("admin"), counts, keeps=number % 2 == 0))
+            for number in range(CLIENTS)
+        ]
+        await enough(counts, 200)
+
+        after = await started(real_cluster, new, tmp_path)  # it is in service only when it is ready
+        stack.callback(after.kill)
+        balancer.backends = [old, new]
+        await enough(counts, 200)
+        balancer.backends = [new]  # the pod is going: its endpoint leaves, then preStop, then SIGTERM
+        await asyncio.sleep(PRE_STOP_S)
+        await asyncio.to_thread(before.terminate)
+        await enough(counts, 200)
+        stop.set()
+        await asyncio.gather(*clients)
+    assert set(counts) == {"200"}, counts
+
+
+async def started(plane: ControlPlane, port: int, folder: Path) -> Process:
+    binnacle = Path(sys.executable).parent / "binnacle"
+    flags = ("--host", "127.0.0.1", "--port", str(port), "--kubeconfig", plane.kubeconfig_of(GATEWAY))
+    process = Process([binnacle, "serve", *flags], folder / f"{port}.log")
+    process.start()
+    await process.ready(lambda: answers(f"http://127.0.0.1:{port}/readyz"), 60)
+    return process
+
+
+async def ask_until(stop: asyncio.Event, url: str, token: str, counts: Counter[str], *, keeps: bool) -> None:
+    connector = aiohttp.TCPConnector(force_close=not keeps)
+    async with aiohttp.ClientSession(connector=connector, headers={"Authorization": f"Bearer {token}"}) as session:
+        while not stop.is_set():
+            try:
+                async with session.post(f"{url}/graphql", json=QUERY) as answer:
+                    await answer.read()
+                    counts[str(answer.status)] += 1
+            except aiohttp.ClientError as error:
+                counts[f"{'kept' if keeps else 'new'}: {type(error).__name__}: {error}"] += 1
+
+
+async def enough(counts: Counter[str], more: int) -> None:
+    """Wait until so many more requests were answered."""
+    wanted = counts.total() + more
+    async with asyncio.timeout(60):
+        while counts.total() < wanted:
+            await asyncio.sleep(0.02)
