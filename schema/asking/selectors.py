@@ -242,7 +242,8 @@ def field_selector(text: str) -> tuple[FieldTerm, ...]:
 
     `\`, `,` and `=` in values are escaped with `\`. Nothing is trimmed. Raises InvalidSelector.
     """
-    return tuple(_field_term(text, term) for term in _terms(text))
+    terms = (_field_term(text, term) for term in _terms(text))
+    return tuple(term for term in terms if term.field or term.value)  # `=` selects everything, and so does `!=`
 
 
 def _terms(text: str) -> list[str]:

@@ -198,13 +198,13 @@ async def test_filters_show_nothing_that_rights_hide(front_door: FrontDoor):
     mixed = await pods_by(front_door, {"namespaces": ["shop", "payments"]}, SHOP)
     assert {found["namespace"] for found in mixed} == {"shop"}
 
-    for wanted in ('namespaces: ["payments"]', 'fieldSelector: "metadata.namespace=payments"'):
-        answer = await front_door.ask(f"{{ pods(filter: {{{wanted}}}) {{ name }} }}", SHOP)
-        assert answer.codes == ["FORBIDDEN"], wanted
+    for clause in ('namespaces: ["payments"]', 'fieldSelector: "metadata.namespace=payments"'):
+        answer = await front_door.ask(f"{{ pods(filter: {{{clause}}}) {{ name }} }}", SHOP)
+        assert answer.codes == ["FORBIDDEN"], clause
     podders = front_door.simulated.add_user("pods-only", Right(frozenset({"list"}), frozenset({"pods"})))
-    for wanted in ('service: "web"', 'not: {service: "web"}'):
-        answer = await front_door.ask(f"{{ pods(filter: {{{wanted}}}) {{ name }} }}", podders)
-        assert answer.codes == ["FORBIDDEN"], wanted
+    for clause in ('service: "web"', 'not: {service: "web"}'):
+        answer = await front_door.ask(f"{{ pods(filter: {{{clause}}}) {{ name }} }}", podders)
+        assert answer.codes == ["FORBIDDEN"], clause
 
 
 async def test_groups_are_counted_without_their_rows(front_door: FrontDoor):

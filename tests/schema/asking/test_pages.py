@@ -23,7 +23,8 @@ async def page(front_door: FrontDoor, token="demo-admin", **variables):
 
 async def walk(front_door: FrontDoor, size, order, *, backwards=False):
     """All pages, one after the other; their rows."""
-    rows, cursor = [], None
+    rows: list[dict[str, str]] = []
+    cursor = None
     while True:
         if backwards:
             shown = await page(front_door, last=size, before=cursor, order=order)

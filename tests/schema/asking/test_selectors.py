@@ -87,6 +87,8 @@ def test_only_numbers_compare(value, holds):
     [
         ("", ()),
         (",", ()),
+        ("=", ()),
+        ("!=,a=b", (FieldTerm("a", "b"),)),
         ("a=b", (FieldTerm("a", "b"),)),
         ("a==b,c!=d", (FieldTerm("a", "b"), FieldTerm("c", "d", negated=True))),
         (r"a=b\,c\=d\\", (FieldTerm("a", r"b,c=d" + "\\"),)),

@@ -1,0 +1,198 @@
+"""Selectors and orders, random ones, answered by the gateway and by the real API server over the same objects."""
+
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from urllib.parse import urlencode
+
+import pytest_asyncio
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.cluster import objects
+from tests.cluster.control_plane import ControlPlane, Refused
+from tests.cluster.fixtures import Namespace
+from tests.front_door import FrontDoor, open_front_door
+from tests.test_end_to_end import config_for
+
+KEYS = ("app", "tier", "x.io/size", "in", "canary")
+VALUES = ("", "a", "b", "3", "12", "-4", "A.b_c-d", "notin")
+LABELS = [
+    {},
+    {"app": "a"},
+    {"app": "b", "tier": ""},
+    {"app": "a", "x.io/size": "3", "canary": ""},
+    {"x.io/size": "12", "in": "notin"},
+    {"x.io/size": "A.b_c-d", "tier": "3"},
+    {"in": "a", "tier": "b", "app": "A.b_c-d"},
+    {"canary": "3", "in": "", "app": ""},
+]
+MANY = settings(
+    max_examples=300,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],  # the same objects serve all examples
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Both:
+    """The same objects behind the gateway and behind the API server."""
+
+    namespace: Namespace
+    door: FrontDoor
+    token: str
+
+    async def listed(self, kind: str, selector: dict[str, str]) -> list[str] | None:
+        """The names that the API server lists; None when it answers 400."""
+        path = f"namespaces/{self.namespace.name}/pods" if kind == "pods" else kind
+        try:
+            answer = await self.namespace.cluster.request("GET", f"/api/v1/{path}?{urlencode(selector)}")
+        except Refused as refused:
+            if refused.status != 400:
+                raise
+            return None
+        return [item["metadata"]["name"] for item in answer["items"]]
+
+    async def shown(self, kind: str, selector: dict[str, str]) -> list[str] | None:
+        """The names that the gateway shows; None when it refuses the value."""
+        where = {"namespace": self.namespace.name} if kind == "pods" else {}
+        type_name = {"pods": "PodFilter", "nodes": "NodeFilter"}[kind]
+        query = f"query($f: {type_name}) {{ {kind}(filter: $f) {{ name }} }}"
+        answer = await self.door.ask(query, self.token, variables={"f": where | selector})
+        if answer.codes:
+            assert answer.codes == ["BAD_USER_INPUT"], answer.text
+            return None
+        return [row["name"] for row in answer.data[kind]]
+
+
+def pod(name: str, labels: dict[str, str], **spec: str) -> objects.Manifest:
+    manifest = objects.pod(name)
+    manifest["metadata"]["labels"] = labels
+    manifest["spec"].update(spec)
+    return manifest
+
+
+@pytest_asyncio.fixture
+async def both(real_cluster: ControlPlane, namespace: Namespace) -> AsyncIterator[Both]:
+    """Pods with odd labels: running ones, and some that nobody places."""
+    user = await namespace.account("reader")
+    await real_cluster.allow(user.user, ["get", "list"], ["nodes", "pods", "services"])
+    for index, labels in enumerate(LABELS):
+        await namespace.run_pods(f"run-{index}")
+        await real_cluster.create([pod(f"wait-{index}", labels, schedulerName="nobody")], namespace.name)
+        patch = json.dumps(
+            {"metadata": {"labels": {"app.kubernetes.io/name": None, "pod-template-hash": None} | labels}}
+        )
+        await real_cluster.kubectl("patch", "pod", f"run-{index}", "-n", namespace.name, "--type=merge", "-p", patch)
+    async with open_front_door(config_for(real_cluster)) as door:
+        both = Both(namespace, door, user.token)
+        listed = await both.listed("pods", {})
+        await door.eventually(lambda: both.shown("pods", {}), listed)
+        yield both
+
+
+KEY = st.sampled_from(KEYS)
+VALUE = st.sampled_from(VALUES)
+SPACE = st.sampled_from(["", "", " ", "\t"])
+
+
+@st.composite
+def requirement(draw) -> str:
+    """One that is mostly well-formed."""
+    key, space = draw(KEY), draw(SPACE)
+    operator = draw(st.sampled_from(["=", "==", "!=", "in", "notin", "exists", "!", ">", "<"]))
+    if operator == "exists":
+        return f"{space}{key}{space}"
+    if operator == "!":
+        return f"!{space}{key}"
+    if operator in ("in", "notin"):
+        values = f"{space},{space}".join(draw(st.lists(VALUE, max_size=3)))
+        return f"{key} {operator}{space}({values})"
+    return f"{key}{space}{operator}{space}{draw(VALUE)}"
+
+
+SOUND = st.lists(requirement(), max_size=3).map(",".join)
+# Signs and words in any order: mostly nonsense, and some of it is not.
+ANYTHING = st.lists(
+    st.sampled_from(
+        [*KEYS, *VALUES, "=", "==", "!", "!=", "<", ">", "(", ")", ",", " ", "in", "notin", "/", "\n", "ä"]
+    ),
+    max_size=8,
+).map("".join)
+
+
+@given(selector=st.one_of(SOUND, ANYTHING))
+@MANY
+async def test_random_label_selectors_mean_the_same(both: Both, selector: str):
+    """The same pods in the same order; what one refuses, the other refuses."""
+    asked = {"labelSelector": selector}
+
+    assert await both.shown("pods", asked) == await both.listed("pods", asked), selector
+
+
+POD_FIELDS = ("metadata.name", "metadata.namespace", "spec.nodeName", "spec.host", "status.phase", "status.podIP")
+POD_VALUES = (
+    "run-1",
+    "wait-2",
+    "",
+    "worker-1",
+    "Running",
+    "Pending",
+    "running",
+    " Running",
+    r"a\,b",
+    r"\=",
+    "a\\",
+    "=",
+)
+NODE_FIELDS = ("metadata.name", "spec.unschedulable", "metadata.namespace")
+NODE_VALUES = ("worker-1", "control-plane", "true", "false", "", "False")
+
+
+def field_selectors(fields, values):
+    operators = st.sampled_from(["=", "==", "!="])
+    term = st.builds(
+        "{}{}{}".format, st.sampled_from([*fields, "spec.color", " metadata.name"]), operators, st.sampled_from(values)
+    )
+    anything = st.lists(st.sampled_from([*fields, *values, "=", "!", ",", "\\", " "]), max_size=6).map("".join)
+    sound = st.builds("{}{}{}".format, st.sampled_from(fields), operators, st.sampled_from(values))
+    return st.one_of(st.lists(sound, max_size=3).map(",".join), st.lists(term, max_size=3).map(",".join), anything)
+
+
+@given(selector=field_selectors(POD_FIELDS, POD_VALUES))
+@MANY
+async def test_random_field_selectors_of_pods_mean_the_same(both: Both, selector: str):
+    """Escapes and unknown fields included."""
+    asked = {"fieldSelector": selector}
+
+    assert await both.shown("pods", asked) == await both.listed("pods", asked), selector
+
+
+@given(selector=field_selectors(NODE_FIELDS, NODE_VALUES))
+@MANY
+async def test_random_field_selectors_of_nodes_mean_the_same(both: Both, selector: str):
+    """As for pods, with the two fields that nodes have."""
+    asked = {"fieldSelector": selector}
+
+    assert await both.shown("nodes", asked) == await both.listed("nodes", asked), selector
+
+
+async def test_lists_are_in_the_api_server_s_own_order(both: Both):
+    """By namespace and name, byte by byte."""
+    odd = ["b", "a-b", "a.b", "ab", "a0", "a-0", "a.0", "0a"]
+    await both.namespace.cluster.create([pod(name, {}, schedulerName="nobody") for name in odd], both.namespace.name)
+
+    await both.door.eventually(lambda: both.shown("pods", {}), await both.listed("pods", {}))
+
+
+async def test_every_field_that_the_api_server_selects_by_is_known(both: Both):
+    """What it supports and the gateway does not is named here, and nothing else is."""
+    unknown = ["spec.restartPolicy", "spec.schedulerName", "spec.serviceAccountName", "spec.hostNetwork"]
+    unknown += ["status.nominatedNodeName"]
+    for field in [*POD_FIELDS, "status.podIPs"]:
+        asked = {"fieldSelector": f"{field}=x"}
+        assert await both.shown("pods", asked) == await both.listed("pods", asked), field
+    for field in unknown:
+        asked = {"fieldSelector": f"{field}=x"}
+        assert await both.listed("pods", asked) is not None
+        assert await both.shown("pods", asked) is None
