@@ -110,6 +110,10 @@ class Visibility:
     def __repr__(self) -> str:
         return f"Visibility({', '.join(f'{resource.name}={sight.scope}' for resource, sight in self._sights.items())})"
 
+    def asked(self, resource: Resource) -> bool:
+        """Whether the request needed to know anything of this kind."""
+        return resource in self._sights
+
     def scope(self, resource: Resource) -> Scope:
         """Where the kind may be listed, of the namespaces that were asked for.
 

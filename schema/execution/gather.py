@@ -7,7 +7,9 @@ from typing import Final, Protocol, final
 from auth.access import NODES, PODS, Access, Everywhere, Visibility
 from auth.errors import NotSynced
 from auth.identity import Identity
+from schema.execution.cost import check_cost
 from schema.execution.needs import MetricNeed, Needs, Reach
+from schema.execution.settings import LimitSettings
 from schema.execution.view import View
 from schema.sources.kubernetes.cluster import ClusterSnapshot, KindStatus
 from schema.sources.prometheus.catalogue import Level, MetricName
@@ -40,18 +42,25 @@ class Gatherer:
         metrics: MetricsSource,
         access: Access,
         wall_clock: Callable[[], float] = time.time,
+        limits: LimitSettings = LimitSettings(),  # noqa: B008 - it never changes
     ) -> None:
         self._kubernetes = kubernetes
         self._metrics = metrics
         self._access = access
         self._wall_clock = wall_clock
+        self._cost_limit = limits.cost
 
     async def view(self, identity: Identity, needs: Needs) -> View:
-        """Await what the operation needs. Raises NotSynced and ReviewsUnavailable: then nothing can be answered."""
+        """Await what the operation needs. Raises NotSynced and ReviewsUnavailable: then nothing can be answered.
+
+        Raises also, before anything is asked of Prometheus, when the answer would cost more than the limit.
+        """
         kinds = sorted({need.resource.name for need in needs.access})
         refused = self._refused(kinds)
         visibility = await self._access.visibility(identity, needs.access)
-        questions = _questions(needs.metrics, self._kubernetes.snapshot(), visibility)
+        snapshot = self._kubernetes.snapshot()
+        check_cost(needs.costs, snapshot, visibility, self._cost_limit)
+        questions = _questions(needs.metrics, snapshot, visibility)
         frames = await self._frames(questions.values())
         return View(
             self._kubernetes.snapshot(),  # taken again: the answer shows the moment after the last wait

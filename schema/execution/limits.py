@@ -44,13 +44,14 @@ class LimitExceeded(ClientError):  # noqa: N818 - reads as what is the case
     code = Code.LIMIT_EXCEEDED
     status = 400
 
-    def __init__(self, exceeded: str, what: str, *, got: int, limit: int) -> None:
+    def __init__(self, exceeded: str, what: str, *, got: int, limit: int, **details: object) -> None:
         told = f"{got:,}" if got <= _LARGEST_TOLD else f"more than {_LARGEST_TOLD:,}"
         super().__init__(
             f"{what.format(got=told)}; the limit is {limit:,} (limits.{exceeded})",
             exceeded=exceeded,
             got=min(got, _LARGEST_TOLD),
             limit=limit,
+            **details,
         )
 
 
@@ -70,6 +71,7 @@ class _Sums:
 
     roots: int = 0
     fields: int = 0
+    selections: int = 0
     aliases: int = 0
     depth: int = 0
     deepest: Node | None = None
@@ -86,6 +88,7 @@ class _Sums:
 
     def add(self, spread: "_Spread", of: "_Sums") -> None:
         """Unfold a fragment that comes to `of`, at the place of its spread."""
+        self.selections += of.selections
         self.aliases += of.aliases
         if spread.depth == 0:
             self.roots += of.roots
@@ -180,8 +183,8 @@ class Limits:
             if spread.name in fragments:
                 unfolded = fragments[spread.name].sums
                 outline.sums.add(spread, unfolded)
-                if (size := unfolded.fields + unfolded.introspection_fields) > most:
-                    heaviest, most = spread.node, size
+                if unfolded.selections > most:
+                    heaviest, most = spread.node, unfolded.selections
         sums = outline.sums
         if sums.introspection_fields and not self._settings.introspection:
             raise IntrospectionDisabled
@@ -202,6 +205,7 @@ class Limits:
                 sums.introspection_fields,
                 heaviest,
             ),
+            ("selections", "The operation has {got} selections with its fragments unfolded", sums.selections, heaviest),
         ):
             self._refuse_above(name, what, got, node)
         return sums.fields + sums.introspection_fields
@@ -222,10 +226,11 @@ class Limits:
     def _refuse_above(self, name: str, what: str, got: int, node: Node | None) -> None:
         limit: int = getattr(self._settings, name)
         if got > limit:
-            raise _located(LimitExceeded(name, what, got=got, limit=limit), node)
+            raise located(LimitExceeded(name, what, got=got, limit=limit), node)
 
 
-def _located(error: ClientError, node: Node | None) -> GraphQLError:
+def located(error: ClientError, node: Node | None) -> GraphQLError:
+    """The error at the place of `node` in its document."""
     return GraphQLError(error.message, nodes=node, original_error=error)
 
 
@@ -236,6 +241,7 @@ def _outline(definition: OperationDefinitionNode | FragmentDefinitionNode) -> _O
     stack: list[tuple[SelectionSetNode, int, bool]] = [(definition.selection_set, 0, False)]
     while stack:
         selection_set, depth, introspecting = stack.pop()
+        sums.selections += len(selection_set.selections)
         for node in selection_set.selections:
             if isinstance(node, FieldNode):
                 begins = not introspecting and node.name.value in _INTROSPECTION
@@ -315,7 +321,7 @@ def _merging_within(budget: int) -> type[ASTValidationRule]:
                     got=budget + 1,
                     limit=budget,
                 )
-                self.report_error(_located(refusal, selection_set))
+                self.report_error(located(refusal, selection_set))
                 raise
 
     return WithinBudget

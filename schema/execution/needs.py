@@ -4,7 +4,7 @@ A field says it where it is defined, in its metadata: a hook that is called with
 what the fields above it can reach. Gather awaits the union of all answers; resolvers then only read.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -27,7 +27,10 @@ from graphql.execution.values import VariableValues, get_argument_values
 from strawberry.types.arguments import convert_arguments
 from strawberry.types.field import StrawberryField
 
-from auth.access import AccessNeed
+from auth.access import AccessNeed, Visibility
+from schema.execution.cost import COUNTED, PAGE_ARGUMENTS, Cost, Costs, Place, page_size
+from schema.sources.kubernetes.cluster import ClusterSnapshot
+from schema.sources.kubernetes.objects import PodRecord
 from schema.sources.prometheus.catalogue import Level, MetricName
 
 _NEEDS: Final = "binnacle/needs"
@@ -38,12 +41,14 @@ _DEFINITION: Final = "strawberry-definition"  # where Strawberry keeps its own f
 class Reach:
     """Which objects a field can come to, as far as its arguments and those above it narrow it; None: all.
 
-    It narrows questions to Prometheus, never what is shown.
+    It narrows questions to Prometheus, never what is shown. `rows` finds the pods of a list at the root, where that can
+    be known before its metrics are: with the cluster, what the caller sees of it, and the time.
     """
 
     nodes: frozenset[str] | None = None
     namespaces: frozenset[str] | None = None
     pods: frozenset[str] | None = None
+    rows: Callable[[ClusterSnapshot, Visibility, float], Sequence[PodRecord]] | None = None
 
 
 EVERYTHING: Final = Reach()
@@ -73,11 +78,12 @@ NeedsHook = Callable[..., FieldNeeds]
 
 @dataclass(frozen=True, slots=True)
 class Needs:
-    """What one operation asks for: the union over its fields."""
+    """What one operation asks for: the union over its fields; and what its lists multiply."""
 
     access: frozenset[AccessNeed]
     metrics: frozenset[MetricNeed]
     clock: bool = False
+    costs: tuple[Cost, ...] = ()
 
 
 def needing(hook: NeedsHook) -> Mapping[str, NeedsHook]:
@@ -96,6 +102,7 @@ class _Walk:
     access: set[AccessNeed] = field(default_factory=set)
     metrics: set[MetricNeed] = field(default_factory=set)
     clock: bool = False
+    costs: Costs = field(default_factory=Costs)
 
     def root(self, query_type: GraphQLObjectType) -> None:
         collected = collect_fields(
@@ -105,15 +112,18 @@ class _Walk:
             query_type,
             self.operation,
         )
-        self._fields(query_type, collected.grouped_field_set, EVERYTHING)
+        self._fields(query_type, collected.grouped_field_set, EVERYTHING, Place())
 
-    def _fields(self, parent: GraphQLObjectType, fields: Mapping[str, FieldDetailsList], reach: Reach) -> None:
+    def _fields(
+        self, parent: GraphQLObjectType, fields: Mapping[str, FieldDetailsList], reach: Reach, place: Place
+    ) -> None:
+        self.costs.add(place, len(fields))
         for details in fields.values():
             definition = parent.fields.get(details[0].node.name.value)
             if definition is not None:  # __typename and introspection need nothing
-                self._field(definition, details, reach)
+                self._field(definition, details, reach, place)
 
-    def _field(self, definition: GraphQLField, details: FieldDetailsList, reach: Reach) -> None:
+    def _field(self, definition: GraphQLField, details: FieldDetailsList, reach: Reach, place: Place) -> None:
         asked = self._asked(definition, details, reach)
         self.access.update(asked.access)
         self.metrics.update(asked.metrics)
@@ -129,7 +139,20 @@ class _Walk:
             inner,
             details,
         )
-        self._fields(inner, collected.grouped_field_set, asked.reach or reach)
+        inside = self._inside(definition, details, asked, place)
+        self._fields(inner, collected.grouped_field_set, asked.reach or reach, inside)
+
+    def _inside(self, definition: GraphQLField, details: FieldDetailsList, asked: FieldNeeds, place: Place) -> Place:
+        """Where the fields inside stand: in each item, if this field is a list."""
+        resource = COUNTED.get(get_named_type(definition.type).name)
+        wanted = [need for need in asked.access if need.resource == resource]
+        at_most = len(asked.metrics) or None  # a list of metrics has one item per name
+        if any(need.name for need in wanted):
+            at_most = 1
+        elif definition.args.keys() & PAGE_ARGUMENTS:
+            at_most = page_size(self._values(definition, details))
+        namespaces = wanted[0].namespaces if wanted else None
+        return place.field(details[0].node, definition.type, namespaces=namespaces, at_most=at_most)
 
     def _asked(self, definition: GraphQLField, details: FieldDetailsList, reach: Reach) -> FieldNeeds:
         strawberry_field: StrawberryField = definition.extensions[_DEFINITION]
@@ -144,13 +167,15 @@ class _Walk:
     def _arguments(
         self, definition: GraphQLField, strawberry_field: StrawberryField, details: FieldDetailsList
     ) -> dict[str, Any]:
-        values = get_argument_values(definition, details[0].node, self.variables, details[0].fragment_variable_values)
         return convert_arguments(
-            values,
+            self._values(definition, details),
             strawberry_field.arguments,
             scalar_registry=self.schema.schema_converter.scalar_registry,
             config=self.schema.config,
         )
+
+    def _values(self, definition: GraphQLField, details: FieldDetailsList) -> dict[str, Any]:
+        return get_argument_values(definition, details[0].node, self.variables, details[0].fragment_variable_values)
 
 
 def collect_needs(
@@ -170,4 +195,4 @@ def collect_needs(
     if query_type is None:
         raise AssertionError("a schema without queries")
     walk.root(query_type)
-    return Needs(frozenset(walk.access), frozenset(walk.metrics), walk.clock)
+    return Needs(frozenset(walk.access), frozenset(walk.metrics), walk.clock, walk.costs.all())

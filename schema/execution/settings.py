@@ -43,6 +43,13 @@ class LimitSettings(BaseModel):
     fields: int = Field(
         default=1_000, ge=1, le=1_000_000, description="Most fields of an operation, fragments unfolded."
     )
+    selections: int = Field(
+        default=3_000,
+        ge=1,
+        le=1_000_000,
+        description="Most selections of an operation, fragments unfolded: fields, spreads and inline fragments, all of "
+        "which must be walked.",
+    )
     aliases: int = Field(
         default=100, ge=0, le=1_000_000, description="Most aliased fields of an operation, fragments unfolded."
     )

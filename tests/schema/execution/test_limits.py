@@ -81,6 +81,7 @@ ONE_OVER = [
     ),
     ("fields", 2, "{ nodes { name } }", "{ nodes { name ready } }", (1, 1)),
     ("fields", 8, doubling(2), doubling(3), (1, 3)),
+    ("selections", 3, "{ ... { nodes { name } } }", "{ ... { ... { nodes { name } } } }", (1, 1)),
     ("aliases", 1, "{ a: nodes { name } }", "{ a: nodes { b: name } }", (1, 1)),
     ("directives", 1, "{ cluster { version @skip(if: true) } }", "{ a @skip(if: true) b @skip(if: true) }", (1, 23)),
     (
