@@ -13,6 +13,7 @@ import contextlib
 import fcntl
 import functools
 import hashlib
+import json
 import os
 import platform
 import re
@@ -61,6 +62,22 @@ def built(name: str, module: str, package: str, takes: str, say: Callable[[str],
         if must_build:
             _build(file, module, package, takes, say)
     return file
+
+
+def downloaded(module: str, path: str, say: Callable[[str], None]) -> Path:
+    """The folder with the files of the Go module `path`, at the version that the go.mod in the folder `module` pins."""
+    command: list[str | Path] = [_installed_go(say), "mod", "download", "-json", path]
+    try:
+        answer = subprocess.run(
+            command, cwd=MODULES / module, env=_environment(),
+            capture_output=True, text=True, check=False, timeout=INSTALL_LIMIT_S,
+        )  # fmt: skip
+        content = json.loads(answer.stdout or "{}")
+    except (subprocess.TimeoutExpired, ValueError) as error:
+        raise CannotBuild(f"go mod download {path}: {error}") from error
+    if "Dir" not in content:
+        raise CannotBuild(f"go mod download {path}: {content.get('Error') or _last_line(answer.stderr)}")
+    return Path(content["Dir"])
 
 
 @functools.cache

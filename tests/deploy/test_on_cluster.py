@@ -23,9 +23,10 @@ from typing import Any
 import aiohttp
 import pytest
 
-from deploy.render import CHART
+from deploy.render import CHART, MANIFESTS
+from tests.cluster import build
 from tests.cluster.control_plane import ControlPlane, eventually
-from tests.cluster.fixtures import Namespace
+from tests.cluster.fixtures import Namespace, StartControlPlane
 from tests.cluster.process import Process, free_ports
 from tests.cluster.prometheus import PrometheusServer
 from tests.deploy.helm import Helm, Manifest, one, parsed, value_sets, values
@@ -46,9 +47,9 @@ PATHS = {
     "Ingress": "/apis/networking.k8s.io/v1/namespaces/{namespace}/ingresses",
     "ClusterRole": "/apis/rbac.authorization.k8s.io/v1/clusterroles",
     "ClusterRoleBinding": "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings",
+    "HTTPRoute": "/apis/gateway.networking.k8s.io/v1/namespaces/{namespace}/httproutes",
     "FlowSchema": "/apis/flowcontrol.apiserver.k8s.io/v1/flowschemas",
 }
-NOT_BUILT_IN = {"HTTPRoute"}  # a CRD: the API server has no schema for it
 
 QUERY = """
 { cluster { version nodeCount }
@@ -229,6 +230,8 @@ async def test_installed_it_answers_the_nested_query_through_its_node_port_and_l
     await release.plane.request("DELETE", f"{PATHS['ClusterRoleBinding']}/{release.name}-me")
     release.helm_("uninstall", "--wait")
     for kind in PATHS:
+        if kind == "HTTPRoute":
+            continue  # this cluster does not have them
         names = [item["metadata"]["name"] for item in (await release.get(kind))["items"]]
         assert not [name for name in names if name.startswith(release.name)], kind
 
@@ -269,27 +272,51 @@ async def test_on_a_one_node_cluster_one_value_lets_the_pods_run(release: Releas
     await eventually(runs)
 
 
-@pytest.mark.parametrize("name", value_sets())
+@pytest.fixture
+async def gateway_api(pytestconfig: pytest.Config) -> Manifest:
+    """The definition of HTTPRoute, from its project's Go module."""
+    try:
+        folder = await asyncio.to_thread(build.downloaded, "gateway-api", "sigs.k8s.io/gateway-api", print)
+    except build.CannotBuild as error:
+        pytest.skip(f"Gateway API's definitions are not to be had here: {error}")
+    file = folder / "config/crd/standard/gateway.networking.k8s.io_httproutes.yaml"
+    return one(parsed(file.read_text()), "CustomResourceDefinition")
+
+
+@pytest.mark.parametrize("server", ["newest", "oldest"])
 async def test_the_api_server_takes_every_object_as_it_stands(
-    real_cluster: ControlPlane, namespace: Namespace, helm: Helm, name: str
+    control_plane: StartControlPlane, helm: Helm, gateway_api: Manifest, server: str
 ):
-    """No unknown field, no warning; the pods pass the `restricted` level, enforced."""
-    path = f"/api/v1/namespaces/{namespace.name}"
+    """No unknown field, no warning, pods pass the `restricted` level, enforced: the oldest and the newest supported."""
+    plane = await control_plane(server=server)
+    await plane.request("POST", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", gateway_api)
+    await eventually(lambda: serves(plane, "/apis/gateway.networking.k8s.io/v1/httproutes"))
     level = {"pod-security.kubernetes.io/enforce": "restricted", "pod-security.kubernetes.io/warn": "restricted"}
-    await real_cluster.request("PATCH", path, {"metadata": {"labels": level}})
-    release = f"binnacle-{namespace.name}"
-    rendered = helm.run("template", release, str(CHART), "--namespace", namespace.name, *values(name))
-    objects = [item for item in parsed(rendered) if item["kind"] not in NOT_BUILT_IN]
-    account = one(objects, "ServiceAccount")
-    await real_cluster.request("POST", f"{path}/serviceaccounts", account)  # pods of an unknown account are refused
-    objects.remove(account)
-    template = one(objects, "Deployment")["spec"]["template"]
-    pod = {"apiVersion": "v1", "kind": "Pod", "spec": template["spec"]}
-    objects.append(pod | {"metadata": template["metadata"] | {"name": "gateway", "namespace": namespace.name}})
-    async with real_cluster.api() as session:
-        for item in objects:
-            status, warnings, message = await dry_run(session, item, namespace.name)
-            assert (status, warnings) == (201, []), (item["kind"], warnings, message)
+    await plane.create_namespace("restricted", level)
+    for name in value_sets():
+        # another name than the test cluster's own account for gateways has
+        rendered = helm.run("template", "own-binnacle", str(CHART), "--namespace", "restricted", *values(name))
+        objects = parsed(rendered)
+        template = one(objects, "Deployment")["spec"]["template"]
+        pod = {"apiVersion": "v1", "kind": "Pod", "spec": template["spec"]}
+        objects.append(pod | {"metadata": template["metadata"] | {"name": "gateway", "namespace": "restricted"}})
+        async with plane.api() as session:
+            for item in objects:
+                status, warnings, message = await dry_run(session, item, "restricted")
+                assert (status, warnings) == (201, []), (name, item["kind"], warnings, message)
+
+
+async def serves(plane: ControlPlane, path: str) -> bool:
+    async with plane.api() as session, session.get(path) as answer:
+        return answer.status == 200
+
+
+async def test_kustomize_renders_the_plain_manifests(real_cluster: ControlPlane):
+    """`kubectl apply -k` gets every object of the chart, and the namespace."""
+    built = parsed(await real_cluster.kubectl("kustomize", str(MANIFESTS)))
+    written = [item for file in MANIFESTS.glob("*.yaml") for item in parsed(file.read_text())]
+    expected = {(item["kind"], item["metadata"]["name"]) for item in written if item["kind"] != "Kustomization"}
+    assert {(item["kind"], item["metadata"]["name"]) for item in built} == expected
 
 
 async def dry_run(session: aiohttp.ClientSession, item: Manifest, namespace: str) -> tuple[int, list[str], Any]:
