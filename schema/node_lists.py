@@ -308,13 +308,13 @@ def nodes_connection(  # noqa: PLR0913, PLR0917 - the schema's arguments
     last: Last = None,
     before: Before = None,
 ) -> NodeConnection | None:
-    window = Window(first, after, last, before)
-    window.check()
     check_order(order_by)
+    of = fingerprint("nodes", filter or _NO_FILTER, order_by or [])
+    bounds = Window(first, after, last, before).bounds(of)
     rows = matching_nodes(info, filter)
     if rows is None:
         return None
-    shown = page(rows, _order(info, order_by), window, fingerprint("nodes", filter or _NO_FILTER, order_by or []))
+    shown = page(rows, _order(info, order_by), bounds, of)
     return NodeConnection(
         total_count=shown.total,
         edges=[

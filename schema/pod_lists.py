@@ -1,33 +1,35 @@
 """Lists of pods, wherever they stand: which ones, in which order, a page of them, and counts of groups."""
 
+import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from operator import attrgetter
 from typing import Annotated, Final, Optional, cast
 
 import strawberry
 
-from auth.access import PODS, SERVICES, AccessNeed, Everywhere, Scope
+from auth.access import PODS, SERVICES, AccessNeed, Everywhere, Scope, Visibility
 from auth.errors import InvalidArgument
 from schema.arguments import NAME_BYTES, UID_BYTES, check_length, check_values
 from schema.asking import filters
-from schema.asking.connections import Window, check_size, page
+from schema.asking.connections import Bounds, Window, check_size, page
 from schema.asking.cursors import fingerprint
 from schema.asking.durations import duration
 from schema.asking.filters import Expression, Moment
-from schema.asking.orders import Order, first
+from schema.asking.orders import Order, ValueOf, first, ordered
 from schema.asking.selectors import SELECTOR_BYTES, field_selector, label_selector
 from schema.enums import graphql_enum
 from schema.execution.context import GraphInfo, listable
 from schema.execution.needs import FieldNeeds, MetricNeed, Reach
-from schema.execution.view import View
 from schema.order import Direction, Key, check_order, metric_values, metrics_in, order_of
 from schema.page_info import After, Before, First, Last, PageInfo, page_info
 from schema.pod import Pod
 from schema.sources.described import Described
+from schema.sources.kubernetes.cluster import ClusterSnapshot
 from schema.sources.kubernetes.objects import PodRecord
+from schema.sources.kubernetes.store import Snapshot
 from schema.sources.prometheus.catalogue import Level, MetricName
 
 DEEPEST_NOT: Final = 8
@@ -43,6 +45,8 @@ _FIELDS: Final = {
     "status.podIPs": "''",
 }
 _PLACE: Final = attrgetter("namespace", "name")
+# So many pods may go while metrics are fetched, without one of the page lacking its own.
+_SPARE: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,6 +298,66 @@ def pods_needs(
     )
 
 
+def root_pods_needs(
+    reach: Reach,
+    filter: PodFilter | None = None,  # noqa: A002
+    order_by: list[PodOrder] | None = None,
+    limit: int | None = None,
+) -> FieldNeeds:
+    """What the list at the root needs: metrics of its own rows alone, where these are few."""
+    check_size("limit", limit)
+    bounds = Bounds(first=sys.maxsize if limit is None else limit)
+    return _with_rows(pods_needs(reach, filter, order_by), filter, order_by, bounds)
+
+
+def root_page_needs(  # noqa: PLR0913, PLR0917 - the schema's arguments
+    reach: Reach,
+    filter: PodFilter | None = None,  # noqa: A002
+    order_by: list[PodOrder] | None = None,
+    first: int | None = None,
+    after: str | None = None,
+    last: int | None = None,
+    before: str | None = None,
+) -> FieldNeeds:
+    """What a page at the root needs: metrics of that page alone, where it is short."""
+    needs = pods_needs(reach, filter, order_by)
+    bounds = Window(first, after, last, before).bounds(_fingerprint(filter, order_by, None))
+    return _with_rows(needs, filter, order_by, bounds)
+
+
+def _with_rows(
+    needs: FieldNeeds,
+    filter: PodFilter | None,  # noqa: A002
+    order_by: list[PodOrder] | None,
+    bounds: Bounds,
+) -> FieldNeeds:
+    """An order by a metric is only known when that is: then the metrics of all are needed."""
+    if needs.metrics or needs.reach is None:
+        return needs
+    rows = _Rows(filter or _NO_FILTER, order_of(order_by, _KEYS, _unread), bounds)
+    return replace(needs, reach=replace(needs.reach, rows=rows))
+
+
+def _unread(metric: MetricName) -> ValueOf:
+    raise AssertionError(f"an order by {metric} needs that metric")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Rows:
+    """Which pods a list will show, before it is shown."""
+
+    wanted: PodFilter
+    order: Order
+    bounds: Bounds
+
+    def __call__(self, snapshot: ClusterSnapshot, visibility: Visibility, now: float) -> Sequence[PodRecord]:
+        """Some more than it has now: the list is made a moment later, when others may have gone."""
+        found = _found(self.wanted, snapshot, visibility, now)
+        rows = ordered(found, self.order) if self.order else found
+        window = self.bounds.of(rows, self.order)
+        return rows[max(window.start - _SPARE, 0) : window.stop + _SPARE]
+
+
 # ------------------------------------------------------------------------------------------------------- what is shown
 
 
@@ -324,20 +388,26 @@ def _order(info: GraphInfo, order_by: list[PodOrder] | None) -> Order:
 def matching(info: GraphInfo, filter: PodFilter | None, *, node: str | None = None) -> list[PodRecord] | None:  # noqa: A002
     """The pods that the caller sees and `filter` leaves, by namespace and name; None as in `select_pods`."""
     wanted = filter or _NO_FILTER
-    expression, narrowing = wanted.expression, wanted.narrowing
-    scope = listable(info, PODS, *(narrowing.namespaces or ()))
-    if scope is None:
+    wanted.expression  # noqa: B018 - what cannot be used is told first: without it no right was asked for
+    narrowing = wanted.narrowing
+    if listable(info, PODS, *(narrowing.namespaces or ())) is None:
+        return None
+    if wanted.services and listable(info, SERVICES, *(narrowing.namespaces or ())) is None:
         return None
     view = info.context.view
-    behind = _behind(info, wanted, narrowing)
-    if behind is None:
-        return None
-    return filters.select(_candidates(view, scope, narrowing, node), expression, Moment(view.now, behind))
+    return _found(wanted, view.snapshot, view.visibility, view.now, node)
 
 
-def _candidates(view: View, scope: Scope, narrowing: Narrowing, node: str | None) -> Iterable[PodRecord]:
+def _found(
+    wanted: PodFilter, snapshot: ClusterSnapshot, visibility: Visibility, now: float, node: str | None = None
+) -> list[PodRecord]:
+    """The pods that may be seen and that the filter leaves, by namespace and name."""
+    candidates = _candidates(snapshot.pods, visibility.scope(PODS), wanted.narrowing, node)
+    return filters.select(candidates, wanted.expression, Moment(now, _behind(wanted, snapshot, visibility)))
+
+
+def _candidates(pods: Snapshot[PodRecord], scope: Scope, narrowing: Narrowing, node: str | None) -> Iterable[PodRecord]:
     """Everything visible that can match, sorted, from the smallest index that the question allows."""
-    pods = view.snapshot.pods
     if narrowing.uids is not None:
         found = [pod for pod in map(pods.by_uid, narrowing.uids) if pod is not None]
         found = sorted(found, key=_PLACE) if node is None else [pod for pod in found if pod.node_name == node]
@@ -367,14 +437,11 @@ def _within(scope: Scope, pods: Sequence[PodRecord]) -> Sequence[PodRecord]:
 _NO_SELECTOR: Final[frozenset[tuple[str, str]]] = frozenset()
 
 
-def _behind(info: GraphInfo, wanted: PodFilter, narrowing: Narrowing) -> filters.BehindService | None:
-    """What services select, as far as the caller may list them; None where they may not at all, which is then told."""
+def _behind(wanted: PodFilter, snapshot: ClusterSnapshot, visibility: Visibility) -> filters.BehindService:
+    """What services select, as far as the caller may list them."""
     if not wanted.services:
         return lambda _namespace, _service: _NO_SELECTOR
-    scope = listable(info, SERVICES, *(narrowing.namespaces or ()))
-    if scope is None:
-        return None
-    services = info.context.view.snapshot.services
+    scope, services = visibility.scope(SERVICES), snapshot.services
 
     def behind(namespace: str, service: str) -> frozenset[tuple[str, str]]:
         found = services.get(namespace, service) if namespace in scope else None
@@ -408,13 +475,13 @@ def page_of_pods(
     node: str | None = None,
 ) -> PodConnection | None:
     """One page of the list that `select_pods` would give; None and errors as there."""
-    window.check()
     check_order(order_by)
+    of = _fingerprint(filter, order_by, node)
+    bounds = window.bounds(of)
     rows = matching(info, filter, node=node)
     if rows is None:
         return None
-    of = fingerprint("pods", node, filter or _NO_FILTER, order_by or [])
-    shown = page(rows, _order(info, order_by), window, of)
+    shown = page(rows, _order(info, order_by), bounds, of)
     return PodConnection(
         total_count=shown.total,
         edges=[
@@ -422,6 +489,10 @@ def page_of_pods(
         ],
         page_info=page_info(shown),
     )
+
+
+def _fingerprint(filter: PodFilter | None, order_by: list[PodOrder] | None, node: str | None) -> bytes:  # noqa: A002
+    return fingerprint("pods", node, filter or _NO_FILTER, order_by or [])
 
 
 def pods_connection(  # noqa: PLR0913, PLR0917 - the schema's arguments

@@ -27,7 +27,8 @@ from schema.pod_lists import (
     pod_counts,
     pod_counts_needs,
     pods_connection,
-    pods_needs,
+    root_page_needs,
+    root_pods_needs,
     select_pods,
 )
 
@@ -93,12 +94,12 @@ class Query:
     )
     pods: list[Pod] | None = strawberry.field(
         resolver=_pods,
-        metadata=needing(pods_needs),
+        metadata=needing(root_pods_needs),
         description="The pods that the caller may see, by namespace and name unless ordered otherwise.",
     )
     pods_connection: PodConnection | None = strawberry.field(
         resolver=pods_connection,
-        metadata=needing(pods_needs),
+        metadata=needing(root_page_needs),
         description=(
             "The pods that the caller may see, a page at a time. In orders by keys that never change no row is "
             "skipped or repeated while others come and go; in others it is best effort."

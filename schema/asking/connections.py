@@ -28,14 +28,41 @@ class Window:
     last: int | None = None
     before: str | None = None
 
-    def check(self) -> None:
-        """Raise InvalidArgument, which names the argument and its limit."""
+    def bounds(self, of: bytes) -> "Bounds":
+        """What it means in the list with that fingerprint.
+
+        Raises InvalidArgument for sizes out of bounds and for cursors of another list; it names the argument.
+        """
         if self.first is not None and self.last is not None:
             raise InvalidArgument(
                 "`first` and `last` cannot both be given: a page is counted from one end", argument="last"
             )
         for argument, size in (("first", self.first), ("last", self.last)):
             check_size(argument, size, LONGEST_PAGE)
+        return Bounds(
+            DEFAULT_PAGE if self.first is None else self.first,
+            self.last,
+            None if self.after is None else cursors.decode("after", self.after, of),
+            None if self.before is None else cursors.decode("before", self.before, of),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """A window whose places are known."""
+
+    first: int = DEFAULT_PAGE  # counts unless `last` is given
+    last: int | None = None
+    after: tuple[Value, ...] | None = None
+    before: tuple[Value, ...] | None = None
+
+    def of(self, rows: Sequence[Placed], order: Order) -> slice:
+        """Which of the rows, which come in this order; whether or not the rows of its places still exist."""
+        start = 0 if self.after is None else _behind(rows, self.after, order)
+        end = len(rows) if self.before is None else max(_at(rows, self.before, order), start)
+        if self.last is not None:
+            return slice(max(start, end - self.last), end)
+        return slice(start, min(end, start + self.first))
 
 
 def check_size(argument: str, size: int | None, limit: int | None = None) -> None:
@@ -56,35 +83,24 @@ class Page(Generic[T]):
     has_next: bool
 
 
-def page(rows: Sequence[T], order: Order, window: Window, of: bytes) -> Page[T]:
-    """One page of `rows`, which come sorted by namespace and name; `of` is the list's fingerprint.
-
-    Raises InvalidArgument for sizes out of bounds and for cursors of another list.
-    """
-    window.check()
-    after = None if window.after is None else cursors.decode("after", window.after, of)
-    before = None if window.before is None else cursors.decode("before", window.before, of)
+def page(rows: Sequence[T], order: Order, bounds: Bounds, of: bytes) -> Page[T]:
+    """One page of `rows`, which come sorted by namespace and name; `of` is the list's fingerprint."""
     found = ordered(rows, order) if order else rows
-    start = 0 if after is None else _behind(found, after, order)
-    end = len(found) if before is None else max(_at(found, before, order), start)
-    if window.last is not None:
-        start = max(start, end - window.last)
-    else:
-        end = min(end, start + (DEFAULT_PAGE if window.first is None else window.first))
-    shown = found[start:end]
+    window = bounds.of(found, order)
+    shown = found[window]
     return Page(
         shown,
         [cursors.encode(place_of(row, order), of) for row in shown],
         total=len(found),
-        has_previous=start > 0,
-        has_next=end < len(found),
+        has_previous=window.start > 0,
+        has_next=window.stop < len(found),
     )
 
 
-def _behind(rows: Sequence[T], place: Sequence[Value], order: Order) -> int:
+def _behind(rows: Sequence[Placed], place: Sequence[Value], order: Order) -> int:
     """Where the rows behind a place begin, whether or not the row of that place still exists."""
     return bisect_right(rows, 0, key=lambda row: compare(row, place, order))
 
 
-def _at(rows: Sequence[T], place: Sequence[Value], order: Order) -> int:
+def _at(rows: Sequence[Placed], place: Sequence[Value], order: Order) -> int:
     return bisect_left(rows, 0, key=lambda row: compare(row, place, order))

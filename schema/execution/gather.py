@@ -60,7 +60,7 @@ class Gatherer:
         visibility = await self._access.visibility(identity, needs.access)
         snapshot = self._kubernetes.snapshot()
         check_cost(needs.costs, snapshot, visibility, self._cost_limit)
-        questions = _questions(needs.metrics, snapshot, visibility)
+        questions = _questions(needs.metrics, snapshot, visibility, self._wall_clock())
         frames = await self._frames(questions.values())
         return View(
             self._kubernetes.snapshot(),  # taken again: the answer shows the moment after the last wait
@@ -95,22 +95,24 @@ class Gatherer:
 
 
 def _questions(
-    needs: Iterable[MetricNeed], snapshot: ClusterSnapshot, visibility: Visibility
+    needs: Iterable[MetricNeed], snapshot: ClusterSnapshot, visibility: Visibility, now: float
 ) -> dict[tuple[MetricName, Level], Question]:
     """One question per metric and level: the union of what its fields can come to."""
     reaches: dict[tuple[MetricName, Level], set[Reach]] = {}
     for need in needs:
         reaches.setdefault((need.metric, need.level), set()).add(need.reach)
     return {
-        (metric, level): Question(metric, level, _selector(level, wanted, snapshot, visibility))
+        (metric, level): Question(metric, level, _selector(level, wanted, snapshot, visibility, now))
         for (metric, level), wanted in reaches.items()
     }
 
 
-def _selector(level: Level, reaches: Iterable[Reach], snapshot: ClusterSnapshot, visibility: Visibility) -> Selector:
+def _selector(
+    level: Level, reaches: Iterable[Reach], snapshot: ClusterSnapshot, visibility: Visibility, now: float
+) -> Selector:
     if level is Level.NODE:
         return Selector(names=_bounded(_union(_known_nodes(reach, snapshot, visibility) for reach in reaches)))
-    selectors = [_pod_selector(reach, snapshot, visibility) for reach in reaches]
+    selectors = [_pod_selector(reach, snapshot, visibility, now) for reach in reaches]
     return Selector(
         namespaces=_bounded(_union(selector.namespaces for selector in selectors)),
         names=_bounded(_union(selector.names for selector in selectors)),
@@ -126,8 +128,12 @@ def _known_nodes(reach: Reach, snapshot: ClusterSnapshot, visibility: Visibility
     )
 
 
-def _pod_selector(reach: Reach, snapshot: ClusterSnapshot, visibility: Visibility) -> Selector:
+def _pod_selector(reach: Reach, snapshot: ClusterSnapshot, visibility: Visibility, now: float) -> Selector:
     """The pods in reach by name, where they are few; else their namespaces, where those are few; else all."""
+    if reach.rows is not None:
+        rows = reach.rows(snapshot, visibility, now)
+        if len(rows) <= NAMED_AT_MOST:
+            return _named({(pod.namespace, pod.name) for pod in rows})
     if reach.pods is not None and reach.namespaces is not None:
         found = {
             (namespace, name)

@@ -169,3 +169,27 @@ async def test_while_pods_come_and_go_every_pod_that_lived_throughout_is_seen_on
     for walked in seen:
         assert len(walked) == len(set(walked))
         assert lived <= set(walked)
+
+
+async def test_a_page_asks_for_the_metrics_of_its_own_pods_alone():
+    """By name, and every pod of the page has its value."""
+    async with simulated_door(nodes=10, pods_per_node=60) as door:
+        query = """{ podsConnection(first: 5, filter: {phase: "Running"}, orderBy: {key: AGE, direction: DESC}) {
+            edges { node { name metrics(names: [MEMORY_USAGE]) { value missing } } } }
+            pods(limit: 3, filter: {labelSelector: "!no-such-label"}) { name metrics(names: [CPU_USAGE]) { value } }
+        }"""
+
+        data = (await door.ask(query)).data
+        questions = list(door.simulated.metrics.questions)
+        await door.ask("{ pods { metrics(names: [NETWORK_RECEIVE]) { value } } }")
+        (everything,) = set(door.simulated.metrics.questions) - set(questions)
+
+    shown = {edge["node"]["name"]: edge["node"]["metrics"][0] for edge in data["podsConnection"]["edges"]}
+    assert len(shown) == 5
+    assert all(metric["value"] is not None for metric in shown.values())
+    asked = {question.metric.name: question.selector.names or () for question in questions}
+    assert asked.keys() == {"MEMORY_USAGE", "CPU_USAGE"}
+    assert shown.keys() <= asked["MEMORY_USAGE"]
+    assert {pod["name"] for pod in data["pods"]} <= asked["CPU_USAGE"]
+    assert max(map(len, asked.values())) < 50
+    assert everything.selector.names is None
