@@ -1,7 +1,7 @@
 """Answers as bytes. The only place that encodes what leaves, and that decides what of an error may leave."""
 
-from collections.abc import Iterable, Mapping
-from typing import Final
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
 
 import orjson
 from graphql import GraphQLError, GraphQLFormattedError, GraphQLSyntaxError
@@ -44,22 +44,30 @@ def _present(error: GraphQLError) -> GraphQLFormattedError:
 
 
 def encode(body: Mapping[str, object]) -> bytes:
-    """The whole body as JSON. `data` that is encoded already goes in as it is."""
+    return orjson.dumps(body)
+
+
+def pieces(body: Mapping[str, object]) -> tuple[bytes, ...]:
+    """The body as JSON, to be sent one after the other: `data` that is encoded already is one of them, not copied."""
     data = body.get("data")
     if not isinstance(data, EncodedData):
-        return orjson.dumps(body)
-    rest = orjson.dumps({name: value for name, value in body.items() if name != "data"})
-    return b"".join((b'{"data":', data.encoded, b"}" if rest == b"{}" else b"," + rest[1:]))
+        return (encode(body),)
+    rest = encode({name: value for name, value in body.items() if name != "data"})
+    return (b'{"data":', data.encoded, b"}" if rest == b"{}" else b"," + rest[1:])
 
 
-def answer(body: bytes, media_type: MediaType, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+def answer(
+    body: tuple[bytes, ...], media_type: MediaType, status: int = 200, headers: Mapping[str, str] | None = None
+) -> Response:
     """A response with an encoded GraphQL answer."""
-    return (Response if len(body) <= SLICE_BYTES else SlicedResponse)(
-        body,
-        status_code=status,
-        headers={**_HEADERS, **(headers or {})},
-        media_type=f"{media_type}; charset=utf-8",
-    )
+    options: dict[str, Any] = {
+        "status_code": status,
+        "headers": {**_HEADERS, **(headers or {})},
+        "media_type": f"{media_type}; charset=utf-8",
+    }
+    if sum(map(len, body)) <= SLICE_BYTES:
+        return Response(b"".join(body), **options)
+    return SlicedResponse(body, **options)
 
 
 class SlicedResponse(Response):
@@ -68,19 +76,24 @@ class SlicedResponse(Response):
     uvicorn waits in `send` while more than 64 KiB of a connection are unsent; between slices others have their turn.
     """
 
+    def __init__(self, content: Sequence[bytes], **options: Any) -> None:
+        super().__init__(**options)
+        self._pieces = content
+        self.headers["Content-Length"] = str(sum(map(len, content)))
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-        body = memoryview(self.body)
-        for start in range(0, len(body), SLICE_BYTES):
-            more = start + SLICE_BYTES < len(body)
-            piece = bytes(body[start : start + SLICE_BYTES])
-            await send({"type": "http.response.body", "body": piece, "more_body": more})
+        for piece in self._pieces:
+            for start in range(0, len(piece), SLICE_BYTES):
+                body = piece[start : start + SLICE_BYTES]
+                await send({"type": "http.response.body", "body": body, "more_body": True})
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
 def refuse(error: ClientError, media_type: MediaType) -> Response:
     """A response that consists of one error: nothing was executed. Its status is the error's own."""
     body = encode({"errors": [error.formatted]})
-    return answer(body, media_type, 500 if error.status == 200 else error.status, refusal_headers(error))
+    return answer((body,), media_type, 500 if error.status == 200 else error.status, refusal_headers(error))
 
 
 def refusal_headers(error: ClientError) -> dict[str, str]:

@@ -18,7 +18,7 @@ from strawberry.types.graphql import OperationType
 
 from auth.errors import BadRequest, ClientError
 from gateway import logs
-from gateway.http.answers import answer, client_error, encode, present, refusal_headers, refuse
+from gateway.http.answers import answer, client_error, pieces, present, refusal_headers, refuse
 from gateway.http.media import MediaType, negotiate
 from schema.execution.context import GraphContext
 
@@ -115,20 +115,20 @@ class GraphQLEndpoint:
         body = _body_of(result)
         if context.large:  # some megabytes: their encoding would hold up small answers just as their execution would
             loop = asyncio.get_running_loop()
-            return answer(await loop.run_in_executor(self._worker, encode, body), media_type)
+            return answer(await loop.run_in_executor(self._worker, pieces, body), media_type)
         return _answer(result, body, media_type)
 
 
 def _answer(result: ExecutionResult, body: dict[str, object], media_type: MediaType) -> Response:
     if not isinstance(result, PreExecutionError):
-        return answer(encode(body), media_type)
+        return answer(pieces(body), media_type)
     errors = [error for error in map(client_error, result.errors or ()) if error is not None]
     if errors:
         status = max(error.status for error in errors)
         if status != 200:
-            return answer(encode(body), media_type, status, refusal_headers(errors[0]))
+            return answer(pieces(body), media_type, status, refusal_headers(errors[0]))
     # A document that cannot be executed: the old media type says so in the body alone, as its clients expect.
-    return answer(encode(body), media_type, 200 if media_type is MediaType.JSON else 400)
+    return answer(pieces(body), media_type, 200 if media_type is MediaType.JSON else 400)
 
 
 def _body_of(result: ExecutionResult) -> dict[str, object]:

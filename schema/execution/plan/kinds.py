@@ -6,7 +6,8 @@ objects, a whole column of values at once. A column raises at anything odd: its 
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from enum import Enum
 from functools import partial
 from itertools import chain
 from operator import attrgetter
@@ -29,6 +30,7 @@ from graphql import (
     Undefined,
 )
 from graphql.pyutils import UndefinedType, inspect, is_iterable
+from strawberry.schema.schema_converter import CustomGraphQLEnumType
 
 from schema.execution.plan.shape import FieldShape, Shape, Unplannable
 
@@ -96,8 +98,11 @@ class Leaf(Kind):
         self._coerce: Callable[[Any], Any] = leaf.coerce_output_value
         self._unchanged = _unchanged(leaf)
         self._unchanged_or_null = self._unchanged | {_NOTHING} if nullable else self._unchanged
+        self._members, self._names = _enum_names(leaf)
 
     def _completed(self, run: "Run", field: "Field", path: "Path", value: Any) -> Any:  # noqa: ARG002
+        if type(value) is self._members:
+            return self._names[value]
         coerced = self._coerce(value)
         if coerced is None or coerced is Undefined:
             raise TypeError(
@@ -108,8 +113,11 @@ class Leaf(Kind):
 
     def column(self, values: Sequence[Any]) -> Sequence[Any]:
         """Unchanged, if coercion would change nothing; that is told from the types that occur, in one C loop."""
-        if set(map(type, values)) <= self._unchanged_or_null and self._in_range(values):
+        types = set(map(type, values))
+        if types <= self._unchanged_or_null and self._in_range(values):
             return values
+        if types == {self._members}:
+            return [self._names[value] for value in values]
         return super().column(values)
 
     def _column(self, values: Sequence[Any]) -> Sequence[Any]:
@@ -124,6 +132,18 @@ class Leaf(Kind):
         if self._leaf is GraphQLFloat:
             return all(each is None or math.isfinite(each) for each in values)
         return True
+
+
+def _enum_names(leaf: GraphQLLeafType) -> tuple[type, Mapping[Any, str]]:
+    """The Python enum behind a GraphQL one, and how its members are written; for everything else, nothing."""
+    if not isinstance(leaf, CustomGraphQLEnumType):
+        return _NoMembers, {}
+    members = cast("type[Enum]", leaf.wrapped_cls)
+    return members, {member: leaf.coerce_output_value(member) for member in members}
+
+
+class _NoMembers:
+    """The type of nothing."""
 
 
 def _unchanged(leaf: GraphQLLeafType) -> frozenset[type]:
@@ -154,7 +174,7 @@ class Object(Kind):
         return run.object(self.selection, value, path)
 
     def _column(self, values: Sequence[Any]) -> Sequence[Any]:
-        return self.selection.rows(values)
+        return self.selection.rows(self.selection.columns(values))
 
 
 class ListOf(Kind):
@@ -228,22 +248,23 @@ def _resolver(shape: FieldShape) -> tuple[Callable[..., Any], bool]:
     function: Callable[..., Any] = cast("Callable[..., Any]", resolver.wrapped_func)
     if shape.keywords:
         function = partial(function, **shape.keywords)
-    parents = {each.name for each in (resolver.parent_parameter, resolver.root_parameter) if each is not None}
+    reserved = (resolver.self_parameter, resolver.root_parameter, resolver.parent_parameter)
+    source = next((each.name for each in reserved if each is not None), None)
     info = None if resolver.info_parameter is None else resolver.info_parameter.name
-    positional = resolver.self_parameter is not None
-    return _bound(function, positional=positional, parents=parents, info=info), info is not None
+    return _placed(function, list(resolver.signature.parameters), source, info), info is not None
 
 
-def _bound(
-    function: Callable[..., Any], *, positional: bool, parents: Collection[str], info: str | None
+def _placed(
+    function: Callable[..., Any], parameters: Sequence[str], source: str | None, info: str | None
 ) -> Callable[..., Any]:
     """The function with the object, and info if it wants that, where its signature has them."""
+    wanted = [name for name in (source, info) if name is not None]
+    if source is not None and parameters[: len(wanted)] == wanted:
+        return function  # as nearly all are written: no call in between
 
-    def call(source: Any, told: Any = None) -> Any:
-        keywords = dict.fromkeys(parents, source)
-        if info is not None:
-            keywords[info] = told
-        return function(source, **keywords) if positional else function(**keywords)
+    def call(value: Any, told: Any = None) -> Any:
+        given = {source: value, info: told}
+        return function(**{name: given[name] for name in wanted})
 
     return call
 
@@ -255,15 +276,21 @@ class Selection:
         self.fields = tuple(fields)
         self.asked = tuple(field for field in fields if not field.pure)
         self.pure = not self.asked
-        self._columns: tuple[Field | None, ...] = tuple(field if field.pure else None for field in fields)
+        # Only the resolvers of the asked fields look beyond their object, nothing inside what they return does.
+        self.shallow = all(field.kind.pure for field in self.asked)
+        self._pure = tuple(field for field in fields if field.pure)
         self._build = _row_builder([field.name for field in fields])
 
-    def rows(self, objects: Sequence[Any]) -> list[dict[str, Any]]:
-        """The pure fields of all objects, column by column; the others' places hold None. Raises at anything odd."""
+    def columns(self, objects: Sequence[Any]) -> dict[Field, Sequence[Any]]:
+        """The pure fields of all objects, column by column. Raises at anything odd."""
         if _told_in_place(objects, _NOTHING):
             raise Odd
-        blank = [None] * len(objects)
-        return self._build(*(blank if field is None else field.column(objects) for field in self._columns))
+        return {field: field.column(objects) for field in self._pure}
+
+    def rows(self, columns: Mapping[Field, Sequence[Any]], count: int = 0) -> list[dict[str, Any]]:
+        """Rows from columns; fields without a column have None in all `count` rows. Raises Odd without any field."""
+        blank = [None] * count
+        return self._build(*(columns.get(field, blank) for field in self.fields))
 
 
 def _row_builder(names: Sequence[str]) -> Callable[..., list[dict[str, Any]]]:

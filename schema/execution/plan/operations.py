@@ -114,6 +114,13 @@ class Operations:
         except (Unplannable, GraphQLError, TypeError, ValueError):  # bad arguments: graphql-core tells them in place
             return Operation(needs, None, ())
 
+    def forget(self) -> None:
+        """Forget the plans and all that they have kept, as after a start."""
+        self._operations = LruCache(OPERATIONS_KEPT)
+        for plan in self._plans.values():
+            self._keeper.drop(plan)
+        self._plans.clear()
+
     def _plan(self, shape: Shape) -> Plan:
         """The plan of this shape; the least recently used one is dropped, with all that it has kept."""
         plan = self._plans.get(shape)

@@ -5,7 +5,7 @@ Errors" of the GraphQL specification), except that lists are first tried by colu
 nothing but pure fields become blocks of bytes.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias, final
 
@@ -96,13 +96,21 @@ class Run:
     def field(self, what: Field, source: Any, path: Path) -> Any:
         """graphql-core's execute_field: resolve, complete, and tell the error of either."""
         here = (path, what.name)
+        return self.completed(what, here, self.value(what, source, here))
+
+    def value(self, what: Field, source: Any, here: Path) -> Any:
+        """What the resolver returns, or the exception that it raises, which completion treats alike."""
         try:
             if what.needs_info:
-                value = what.resolve(source, FieldInfo(self.context, self.nodes[what.site][0], here))
-            else:
-                value = what.resolve(source)
-            return what.kind.complete(self, what, here, value)
+                return what.resolve(source, FieldInfo(self.context, self.nodes[what.site][0], here))
+            return what.resolve(source)
         except Exception as error:  # noqa: BLE001 - whatever a resolver raises becomes an error of the answer
+            return error
+
+    def completed(self, what: Field, here: Path, value: Any) -> Any:
+        try:
+            return what.kind.complete(self, what, here, value)
+        except Exception as error:  # noqa: BLE001 - as above
             self.fail(error, what, here, nullable=what.kind.nullable)
             return None
 
@@ -114,29 +122,56 @@ class Run:
         self.errors.append(located)
 
     def objects(self, kind: ListOf, item: Object, what: Field, path: Path, items: tuple[Any, ...]) -> Any:
-        """A list of objects: by blocks of columns where nothing is odd, else row by row."""
+        """A list of objects: by blocks and columns where nothing is odd, else row by row."""
+        selection = item.selection
         try:
-            if item.pure and _is_record(items[0]):
-                return self._blocks(item.selection, what.site, items)
-            rows: list[dict[str, Any] | None] = list(item.selection.rows(items))
+            if selection.pure and _is_record(items[0]):
+                return self._blocks(selection, what.site, items)
+            columns = selection.columns(items)
         except Exception:  # noqa: BLE001 - told, if it is an error, by the very same fields row by row
             return kind.one_by_one(self, what, path, items)
-        if not item.pure:
-            self._ask(item, what, path, items, rows)
-        return rows
+        values = self._values(selection, items, path) if selection.shallow else {}
+        try:
+            if selection.shallow:
+                return selection.rows(columns | {each: each.kind.column(values[each]) for each in selection.asked})
+        except Exception:  # noqa: BLE001, S110 - as above: the same values are completed row by row
+            pass
+        blank = zip(items, selection.rows(columns, len(items)), strict=True)
+        return self._ask(item, what, path, blank, values)
+
+    def _values(self, selection: Selection, items: Sequence[Any], path: Path) -> dict[Field, list[Any]]:
+        """What the resolvers that are not pure return: row by row, in the document's order, as graphql-core asks."""
+        values: dict[Field, list[Any]] = {each: [] for each in selection.asked}
+        asked = [(each, each.name, values[each].append) for each in selection.asked]
+        for index, source in enumerate(items):
+            here = (path, index)
+            for each, name, append in asked:
+                append(self.value(each, source, (here, name)))
+        return values
 
     def _ask(
-        self, item: Object, what: Field, path: Path, items: Sequence[Any], rows: list[dict[str, Any] | None]
-    ) -> None:
-        """Fill in the fields that are not pure, row by row, in the document's order."""
-        for index, (source, row) in enumerate(zip(items, rows, strict=True)):
+        self,
+        item: Object,
+        what: Field,
+        path: Path,
+        blank: Iterable[tuple[Any, dict[str, Any]]],
+        values: Mapping[Field, Sequence[Any]],
+    ) -> list[dict[str, Any] | None]:
+        """The rows of the objects in `blank`, filled in row by row, in the document's order; `values` are had."""
+        completed: list[dict[str, Any] | None] = []
+        for index, (source, row) in enumerate(blank):
             here = (path, index)
             try:
                 for each in item.selection.asked:
-                    row[each.name] = self.field(each, source, here)  # type: ignore[index]
+                    if each in values:
+                        row[each.name] = self.completed(each, (here, each.name), values[each][index])
+                    else:
+                        row[each.name] = self.field(each, source, here)
+                completed.append(row)
             except GraphQLError as error:  # of a field that must not be null
                 self.fail(error, what, here, nullable=item.nullable)
-                rows[index] = None
+                completed.append(None)
+        return completed
 
     def _blocks(self, selection: Selection, site: int, items: tuple[Any, ...]) -> orjson.Fragment:
         inner = []
@@ -144,7 +179,7 @@ class Run:
             block = (site, objects)
             known = self.before.get(block) or self.blocks.get(block)
             if known is None:
-                known = bytes(memoryview(orjson.dumps(selection.rows(objects)))[1:-1])
+                known = bytes(memoryview(orjson.dumps(selection.rows(selection.columns(objects))))[1:-1])
             self.blocks[block] = known
             inner.append(known)
         return orjson.Fragment(b"[%b]" % b",".join(inner))
