@@ -7,15 +7,16 @@ raises is `Unreachable`, when there was no answer at all, or one that was cut.
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final
 
 import aiohttp
 from kubernetes_asyncio.client import ApiClient
 from yarl import URL
 
 from auth.api import Reply, Unreachable
+from schema.sources.kubernetes.api import Incoming
 from schema.sources.kubernetes.connection import Connection, CredentialsUnavailable, connect, one_line
 from schema.sources.kubernetes.settings import KubernetesSettings
 
@@ -26,42 +27,11 @@ CONNECT_TIMEOUT_S: Final = 5.0
 # dead, and what was missed can still be replayed without a LIST. A LIST may take as long before its first byte.
 SILENCE_LIMIT_S: Final = 70.0
 
-# What is read of the body of a refusal: a Status is a few hundred bytes, and a proxy's HTML page is of no use.
-REFUSAL_LIMIT_BYTES: Final = 65_536
-
 UNAUTHORIZED: Final = 401
 
 # On a data centre's network compressing a list costs the API server more than sending it: 2.0 s instead of 0.65 s for
 # 15,000 pods.
 HEADERS: Final = {"Accept": "application/json", "Accept-Encoding": "identity"}
-
-
-@dataclass(frozen=True, slots=True)
-class Incoming:
-    """An answer whose body is still on its way. Valid inside the `stream(...)` block that gave it."""
-
-    status: int
-    headers: Mapping[str, str]
-    chunks: AsyncIterator[bytes]
-
-    async def refusal(self) -> bytes:
-        """The beginning of the body of an answer that is not what was asked for."""
-        body = b""
-        async for chunk in self.chunks:
-            body += chunk
-            if len(body) >= REFUSAL_LIMIT_BYTES:
-                break
-        return body[:REFUSAL_LIMIT_BYTES]
-
-
-class ObjectsApi(Protocol):
-    """What the watch cache needs of an API server: the seam at which tests inject faults."""
-
-    def stream(self, path: str, params: Mapping[str, str]) -> AbstractAsyncContextManager[Incoming]:
-        """GET an answer piece by piece; entering, and reading the chunks, may raise Unreachable."""
-        ...
-
-    async def get(self, path: str, params: Mapping[str, str], *, timeout: float) -> Reply: ...  # noqa: ASYNC109
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from typing import Any, Final, Generic, TypeVar
 import msgspec
 
 from auth.api import Unreachable
-from schema.sources.kubernetes.client import ObjectsApi
+from schema.sources.kubernetes.api import ObjectsApi
 from schema.sources.kubernetes.kinds import NAMESPACES, NODES, PODS, SERVICES, Decoder, Kind, Record
 from schema.sources.kubernetes.objects import NamespaceRecord, NodeRecord, PodRecord, ServiceRecord, Sharing
 from schema.sources.kubernetes.policy import BACKOFF, Backoff

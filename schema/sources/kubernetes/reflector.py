@@ -23,7 +23,7 @@ from typing import Final, Generic, NamedTuple, NoReturn, TypeVar, final
 import msgspec
 
 from auth.api import Unreachable
-from schema.sources.kubernetes.client import Incoming, ObjectsApi
+from schema.sources.kubernetes.api import Incoming, ObjectsApi
 from schema.sources.kubernetes.framing import Items, Lines, Malformed
 from schema.sources.kubernetes.kinds import Decoder, Identity, Kind, OddObject, Record, identity
 from schema.sources.kubernetes.policy import (

@@ -6,7 +6,7 @@ A snapshot says exactly which version it shows and never changes, so the two mus
 from typing import TypeVar
 
 from auth.api import Unreachable
-from schema.sources.kubernetes.client import ObjectsApi
+from schema.sources.kubernetes.api import ObjectsApi
 from schema.sources.kubernetes.framing import Items
 from schema.sources.kubernetes.kinds import Kind, Record, identity
 from schema.sources.kubernetes.store import Snapshot

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from auth.api import Reply, Unreachable
-from schema.sources.kubernetes.client import Incoming
+from schema.sources.kubernetes.api import Incoming
 from tests.schema.sources.kubernetes import pods
 from tests.schema.sources.kubernetes.pods import Manifest
 

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Generic, TypeVar
 
-from schema.sources.kubernetes.client import ObjectsApi
+from schema.sources.kubernetes.api import ObjectsApi
 from schema.sources.kubernetes.kinds import Kind, Record
 from schema.sources.kubernetes.selfcheck import differences
 from schema.sources.kubernetes.store import Change, Snapshot, Store, TooOld

@@ -8,7 +8,7 @@ from contextlib import AbstractAsyncContextManager
 import pytest
 
 from auth.api import Reply, Unreachable
-from schema.sources.kubernetes.client import Incoming
+from schema.sources.kubernetes.api import Incoming
 from schema.sources.kubernetes.cluster import Cluster
 from schema.sources.kubernetes.policy import Backoff
 from schema.sources.kubernetes.selfcheck import CacheDiverged
