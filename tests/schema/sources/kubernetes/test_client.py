@@ -10,6 +10,7 @@ from aiohttp import web
 
 from auth.api import Unreachable
 from schema.sources.kubernetes import client
+from schema.sources.kubernetes.api import REFUSAL_LIMIT_BYTES
 from schema.sources.kubernetes.client import KubernetesApi, open_api
 from schema.sources.kubernetes.settings import KubernetesSettings
 
@@ -230,9 +231,9 @@ async def test_a_cut_connection_is_told(api: KubernetesApi, server: Server):
 
 async def test_of_a_refusal_only_the_beginning_is_read(api: KubernetesApi, server: Server):
     """A proxy's endless page is of no use."""
-    await endless(server, b"x" * (client.REFUSAL_LIMIT_BYTES + 1))
+    await endless(server, b"x" * (REFUSAL_LIMIT_BYTES + 1))
     async with api.stream("/api/v1/pods", {}) as incoming:
-        assert len(await incoming.refusal()) == client.REFUSAL_LIMIT_BYTES
+        assert len(await incoming.refusal()) == REFUSAL_LIMIT_BYTES
 
 
 async def test_connections_are_used_again(api: KubernetesApi, server: Server):
