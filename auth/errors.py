@@ -16,6 +16,7 @@
     ├── Unavailable              503  a part that every answer needs is not there; try again
     │   ├── ReviewsUnavailable        the API server cannot be asked who somebody is, or what they may do
     │   └── NotSynced                 the first list of a kind is still on its way
+    ├── TooManyRequests          429  one user's share is used up; try again
     └── InternalError            500  our mistake; the log has the reason under the request's id
 
 Codes are added, never renamed or reused. Everything that is not a `ClientError` is masked before it leaves.
@@ -41,6 +42,8 @@ class Code(StrEnum):
     ARGUMENT_TOO_LONG = "ARGUMENT_TOO_LONG"
     LIMIT_EXCEEDED = "LIMIT_EXCEEDED"
     INTROSPECTION_DISABLED = "INTROSPECTION_DISABLED"
+    TOO_MANY_REQUESTS = "TOO_MANY_REQUESTS"
+    TIMED_OUT = "TIMED_OUT"
     METRICS_UNAVAILABLE = "METRICS_UNAVAILABLE"
     UNAVAILABLE = "UNAVAILABLE"
     INTERNAL = "INTERNAL"
@@ -177,6 +180,21 @@ class Unavailable(ClientError):
 
     def __init__(self, message: str, *, retry_after: int = 1, **details: object) -> None:
         super().__init__(message, retryAfter=retry_after, **details)
+        self.retry_after = retry_after
+
+
+class TooManyRequests(ClientError):
+    """Too many requests of one user: this one was not started. `retry_after` becomes the Retry-After header."""
+
+    code = Code.TOO_MANY_REQUESTS
+    status = 429
+
+    def __init__(self, limit: int, *, retry_after: int = 1) -> None:
+        super().__init__(
+            f"You have {limit} requests under way, as many as one user may, and as many waiting; nothing was started",
+            limit=limit,
+            retryAfter=retry_after,
+        )
         self.retry_after = retry_after
 
 

@@ -129,7 +129,7 @@ async def _end(task: asyncio.Task[None]) -> None:
 
 def build_app(gateway: Gateway, server: ServerSettings) -> Starlette:
     """The ASGI application. Without a token: health, GraphiQL's page and its assets; nothing else."""
-    endpoint = GraphQLEndpoint(gateway.schema, gateway.worker, server.body_limit_bytes)
+    endpoint = GraphQLEndpoint(gateway.schema, gateway.worker, server)
     return Starlette(
         routes=[
             Route("/healthz", healthz),

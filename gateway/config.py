@@ -61,6 +61,34 @@ class ServerSettings(BaseModel):
         description="Longest request body that is read, in bytes. GraphiQL's introspection query has 2,000; "
         "1 MiB leaves room for generated queries with large variables.",
     )
+    request_seconds: float = Field(
+        default=10.0,
+        gt=0,
+        le=3_600,
+        allow_inf_nan=False,
+        description="How long an answer may take, in seconds, its sending not counted; then it is refused with "
+        "`TIMED_OUT`.",
+    )
+    requests_at_work: int = Field(
+        default=64, ge=1, le=100_000, description="Requests that are executed at once; more wait."
+    )
+    requests_per_user: int = Field(
+        default=16,
+        ge=1,
+        le=100_000,
+        description="Requests of one user that are executed at once; as many more wait, all others are refused with "
+        "`TOO_MANY_REQUESTS`.",
+    )
+    requests_waiting: int = Field(
+        default=256, ge=0, le=100_000, description="Requests that wait at once; all others are refused with status 503."
+    )
+    wait_seconds: float = Field(
+        default=2.0,
+        gt=0,
+        le=3_600,
+        allow_inf_nan=False,
+        description="How long a request waits for its turn, in seconds; then it is refused with status 503.",
+    )
     shutdown_grace_seconds: float = Field(
         default=20.0,
         ge=0,

@@ -118,12 +118,16 @@ def free_port() -> ServerSettings:
 
 @contextlib.asynccontextmanager
 async def simulated_door(
-    *, prometheus: bool = True, settings: Mapping[str, Any] | None = None, **options: Any
+    *,
+    prometheus: bool = True,
+    server: Mapping[str, Any] | None = None,
+    settings: Mapping[str, Any] | None = None,
+    **options: Any,
 ) -> AsyncIterator[FrontDoor]:
     """The gateway over a simulated cluster with these options (`nodes`, `pods_per_node`, …)."""
     async with simulated_cluster(**{"nodes": 3, "pods_per_node": 10, "churn": 0, **options}) as simulated:
         config = Config(
-            server=free_port(),
+            server=free_port().model_copy(update=server),
             kubernetes=KubernetesSettings(server=simulated.kubernetes_url, token_file=simulated.gateway_token_file),
             prometheus=PrometheusSettings(url=simulated.prometheus_url if prometheus else None),
             **(settings or {}),

@@ -4,6 +4,8 @@ rim.py             request ids, the one log line per request, the last resort fo
 authentication.py  the first lock: the token, before the body is read
 explorer.py        GraphiQL's page and assets, the only thing on /graphql that needs no token
 graphql.py         GraphQL over HTTP
+admission.py       how many requests are at work at once, of all and of each user
+vigil.py           work ends at the time limit, or when the client is gone
 media.py           which media type an answer has
 answers.py         results and errors as bytes: the only place that encodes, and that masks
 health.py          /healthz and /readyz

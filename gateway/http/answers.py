@@ -8,7 +8,7 @@ from graphql import GraphQLError, GraphQLFormattedError, GraphQLSyntaxError
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from auth.errors import ClientError, Code, InternalError, Unauthenticated, Unavailable
+from auth.errors import ClientError, Code, InternalError, TooManyRequests, Unauthenticated, Unavailable
 from gateway import logs
 from gateway.http.media import MediaType
 from schema.execution.plan.encoded import EncodedData
@@ -101,7 +101,7 @@ def refusal_headers(error: ClientError) -> dict[str, str]:
     match error:
         case Unauthenticated():
             return {"WWW-Authenticate": "Bearer"}
-        case Unavailable():
+        case Unavailable() | TooManyRequests():
             return {"Retry-After": str(error.retry_after)}
         case _:
             return {}

@@ -28,4 +28,5 @@ class Authenticated:
             await refuse(error, media_type)(scope, receive, send)
             return
         logs.bind(user=identity.username)
+        scope["user"] = identity.username
         await self._app(scope, receive, send)

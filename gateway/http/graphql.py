@@ -18,11 +18,15 @@ from strawberry.types.graphql import OperationType
 
 from auth.errors import BadRequest, ClientError
 from gateway import logs
+from gateway.config import ServerSettings
+from gateway.http.admission import Admission
 from gateway.http.answers import answer, client_error, pieces, present, refusal_headers, refuse
 from gateway.http.media import MediaType, negotiate
+from gateway.http.vigil import ClientGone, watched
 from schema.execution.context import GraphContext
 
 _ALLOWED: Final = "GET, POST"
+CLIENT_GONE: Final = 499  # nobody reads it: it is for the log, and nginx' word for what happened
 _GET_OPERATIONS: Final = (OperationType.QUERY,)
 _POST_OPERATIONS: Final = (OperationType.QUERY, OperationType.MUTATION)
 
@@ -56,10 +60,11 @@ class UnsupportedMediaType(BadRequest):
 class GraphQLEndpoint:
     """Executes the requests that passed the first lock, and turns their results into answers."""
 
-    def __init__(self, schema: strawberry.Schema, worker: Executor, body_limit_bytes: int) -> None:
+    def __init__(self, schema: strawberry.Schema, worker: Executor, settings: ServerSettings) -> None:
         self._schema = schema
         self._worker = worker
-        self._body_limit = body_limit_bytes
+        self._settings = settings
+        self._admission = Admission(settings)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
@@ -74,13 +79,20 @@ class GraphQLEndpoint:
             asked = await self._read(request)
             if not asked.query:
                 raise BadRequest("`query` is missing: send the document to execute")
+            work = self._in_turn(request, asked, media_type)
+            return await watched(request, work, self._settings.request_seconds)
+        except ClientGone:
+            return Response(status_code=CLIENT_GONE)
         except MethodNotAllowed as error:
             response = refuse(error, media_type or MediaType.JSON)
             response.headers["Allow"] = _ALLOWED
             return response
         except ClientError as error:
             return refuse(error, media_type or MediaType.JSON)
-        return await self._execute(request, asked, media_type)
+
+    async def _in_turn(self, request: Request, asked: GraphQLRequest, media_type: MediaType) -> Response:
+        async with self._admission.place(request.scope["user"]):
+            return await self._execute(request, asked, media_type)
 
     async def _read(self, request: Request) -> GraphQLRequest:
         match request.method:
@@ -94,11 +106,12 @@ class GraphQLEndpoint:
     async def _body(self, request: Request) -> bytes:
         """The JSON body, never more of it than the limit."""
         _check_content_type(request)
+        limit = self._settings.body_limit_bytes
         body = bytearray()
         async for chunk in request.stream():
             body += chunk
-            if len(body) > self._body_limit:
-                raise BodyTooLarge(f"The body is longer than {self._body_limit} bytes", limit=self._body_limit)
+            if len(body) > limit:
+                raise BodyTooLarge(f"The body is longer than {limit} bytes", limit=limit)
         return bytes(body)
 
     async def _execute(self, request: Request, asked: GraphQLRequest, media_type: MediaType) -> Response:
