@@ -6,7 +6,7 @@ On one real API server with 500 nodes and 15,000 pods, in turns in one run:
     LIST      the API server's own list of the same pods, with the same token (no join, no nodes, no GraphQL)
     naive     the same query by Strawberry and kubernetes-asyncio without a cache (tests/benchmarks/naive.py)
 
-Prints medians and ratios. Two cores serve all parties: ratios mean more than seconds.
+Prints medians and ratios, the gateway's memory, and what the watch cache keeps for each pod. Two cores serve all parties: ratios mean more than seconds.
 """
 
 import argparse
@@ -23,6 +23,7 @@ from typing import Final
 
 import aiohttp
 
+from tests.benchmarks import records
 from tests.cluster.control_plane import GATEWAY, ControlPlane, eventually
 
 QUERY: Final = "{ nodes { name pods { name namespace phase nodeName address } } }"
@@ -37,8 +38,10 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--nodes", type=int, default=500)
     parser.add_argument("--pods", type=int, default=15_000)
     parser.add_argument("--rounds", type=int, default=7, help="counted turns of each, after one warm-up")
-    asyncio.run(bench(parser.parse_args(arguments)))
-    return 0
+    options = parser.parse_args(arguments)
+    asyncio.run(bench(options))
+    print()
+    return records.main(["--pods", str(options.pods)])
 
 
 async def bench(options: argparse.Namespace) -> None:
