@@ -88,6 +88,8 @@ def image() -> Iterator[Image]:
     python = everybodys_python()
     if python is None:
         pytest.skip("no Python 3.11 or newer that another user could run")
+    if not (ROOT / ".git").exists():
+        pytest.skip("git tells what belongs to a clone, and this is no checkout")
     with tempfile.TemporaryDirectory(prefix="binnacle-image-") as temporary:
         folder = Path(temporary)
         folder.chmod(0o755)
