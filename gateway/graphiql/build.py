@@ -75,7 +75,7 @@ def build(folder: Path) -> None:
         return
     started = time.monotonic()
     node = find_node()
-    _install_packages(node, folder)
+    install_packages(node, folder)
     print(f"GraphiQL: building with Node {node.version} (a few seconds)", flush=True)
     node.run("run", "build", folder=folder, quiet=True)
     stamp.write_text(wanted)
@@ -85,7 +85,7 @@ def build(folder: Path) -> None:
 def test(folder: Path) -> None:
     """Check the types and run the tests of the app; their output is shown."""
     node = find_node()
-    _install_packages(node, folder)
+    install_packages(node, folder)
     node.run("run", "--silent", "check", folder=folder, quiet=False)
     node.run("run", "--silent", "test", folder=folder, quiet=False)
 
@@ -141,7 +141,7 @@ def _pip(home: Path, *arguments: str) -> None:
         raise BuildFailedError(f"Node cannot be installed from PyPI:\n{done.stderr.strip()}")
 
 
-def _install_packages(node: Node, folder: Path) -> None:
+def install_packages(node: Node, folder: Path) -> None:
     """`npm ci`, unless what is installed is what the lock file says."""
     stamp = folder / "node_modules" / ".package-lock.sha256"
     wanted = hashlib.sha256((folder / "package-lock.json").read_bytes()).hexdigest()
