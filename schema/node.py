@@ -5,6 +5,7 @@ from typing import Final, cast
 import strawberry
 
 from auth.access import NODES, PODS, AccessNeed, Everywhere
+from schema.amounts import ResourceAmount
 from schema.arguments import NAME_BYTES, check_length
 from schema.asking.connections import Window
 from schema.execution.context import GraphInfo, listable, refuse_look_up
@@ -39,6 +40,7 @@ class NodeResources:
         description="Local storage for containers, in bytes; null when the kubelet does not say."
     )
     pods: int = strawberry.field(description="The most pods that the kubelet runs at once.")
+    others: list[ResourceAmount] = strawberry.field(description="Huge pages, GPUs and other devices, by name.")
 
 
 def node_needs(_reach: Reach, name: str) -> FieldNeeds:
@@ -115,6 +117,9 @@ class Node:
     labels: list[Label] = strawberry.field(description="Its labels, by key.")
     ready: bool = strawberry.field(description="Whether its Ready condition is true: it can run pods.")
     schedulable: bool = strawberry.field(description="Whether new pods may be placed on it: it is not cordoned.")
+    status: str = strawberry.field(
+        description="As kubectl prints STATUS: `Ready`, `NotReady` or `Unknown`; `,SchedulingDisabled` if cordoned."
+    )
     capacity: NodeResources = strawberry.field(description="What the machine has.")
     allocatable: NodeResources = strawberry.field(
         description="What of it pods may use: the capacity without what the system keeps for itself."

@@ -5,17 +5,23 @@ from typing import TYPE_CHECKING, Annotated, cast
 import strawberry
 
 from auth.access import NODES, PODS, AccessNeed
+from schema.amounts import Amounts
 from schema.arguments import NAME_BYTES, check_length
+from schema.enums import graphql_enum
 from schema.execution.context import GraphInfo, listable, refuse_look_up
 from schema.execution.needs import EVERYTHING, FieldNeeds, Reach, needing
 from schema.label import Label
 from schema.metric import Metric, MetricNames, metrics_needs, metrics_of
+from schema.owner import Owner
 from schema.scalars import DateTime
+from schema.sources.kubernetes.attention import PodAttention
 from schema.sources.kubernetes.objects import PodRecord
 from schema.sources.prometheus.catalogue import Level
 
 if TYPE_CHECKING:
     from schema.node import Node
+
+graphql_enum(PodAttention, "PodAttention", "A reason why a person should look at a pod.")
 
 
 def pod_needs(_reach: Reach, namespace: str, name: str) -> FieldNeeds:
@@ -51,6 +57,10 @@ def _address(root: strawberry.Parent[PodRecord]) -> str | None:
     return root.addresses[0] if root.addresses else None
 
 
+def _ready_text(root: strawberry.Parent[PodRecord]) -> str:
+    return f"{root.containers_ready}/{root.containers_total}"
+
+
 def _metrics(root: strawberry.Parent[PodRecord], info: GraphInfo, names: MetricNames = None) -> list[Metric]:
     return metrics_of(info, Level.POD, (root.namespace, root.name), root.created_at, names)
 
@@ -80,6 +90,30 @@ class Pod:
     )
     containers_total: int = strawberry.field(
         description="How many containers it has, as kubectl counts: sidecars included, init containers not."
+    )
+    ready_text: str = strawberry.field(
+        resolver=_ready_text, description="Containers ready of containers in total, as kubectl prints READY: `1/2`."
+    )
+    status: str = strawberry.field(
+        description=(
+            "How it is, in one word, as kubectl prints STATUS: such as `Running`, `Completed`, `CrashLoopBackOff`, "
+            "`ContainerCreating`, `Init:0/2`, `Terminating`. Made of its phase, its reason and its containers' states."
+        )
+    )
+    attention: list[PodAttention] = strawberry.field(
+        description="Why a person should look at it, from its own report; empty when there is no reason."
+    )
+    requests: Amounts = strawberry.field(
+        description=(
+            "What it claims of its node, as the scheduler counts: the sum over containers and sidecars or the largest "
+            "init container, what is asked for the pod as a whole, overhead, and a resize that is under way."
+        )
+    )
+    limits: Amounts = strawberry.field(
+        description="The most it may use, counted in the same way; containers without a limit are not in the sum."
+    )
+    owner: Owner | None = strawberry.field(
+        description="The controller that made it and keeps it; null if a person made it. From its owner references."
     )
     restarts: int = strawberry.field(description="How often its containers were restarted in all, as kubectl counts.")
     labels: list[Label] = strawberry.field(description="Its labels, by key.")

@@ -9,7 +9,6 @@ from msgspec import Struct
 
 from schema.sources.kubernetes.cold import ColdTier
 from schema.sources.kubernetes.objects import (
-    CLUSTER_SCOPED,
     NamespaceRecord,
     NodeRecord,
     PodRecord,
@@ -24,6 +23,7 @@ from schema.sources.kubernetes.objects import (
     pod_record,
     service_record,
 )
+from schema.sources.kubernetes.wire import CLUSTER_SCOPED
 
 
 class Record(Protocol):
@@ -121,7 +121,9 @@ def identity(body: bytes | msgspec.Raw) -> Identity:
 
 
 NODES: Final[Kind[NodeRecord]] = Kind("nodes", "Node", WireNode, node_record)
-PODS: Final[Kind[PodRecord]] = Kind("pods", "Pod", WirePod, pod_record, counted_by=("phase",), grouped_by="node_name")
+PODS: Final[Kind[PodRecord]] = Kind(
+    "pods", "Pod", WirePod, pod_record, counted_by=("phase", "status"), grouped_by="node_name"
+)
 NAMESPACES: Final[Kind[NamespaceRecord]] = Kind(
     "namespaces", "Namespace", WireNamespace, namespace_record, counted_by=("phase",)
 )

@@ -12,11 +12,20 @@ from typing import ClassVar, Final
 
 from msgspec import Struct, field
 
+from schema.sources.kubernetes.attention import NodeAttention, PodAttention, node_attention, pod_attention
+from schema.sources.kubernetes.pod_words import node_status, pod_words
 from schema.sources.kubernetes.quantities import cores, whole
+from schema.sources.kubernetes.requests import Amounts, PodClaims, ResourceAmount
 from schema.sources.kubernetes.sharing import Shared
-
-CLUSTER_SCOPED: Final = ""
-
+from schema.sources.kubernetes.wire import (
+    CLUSTER_SCOPED,
+    Condition,
+    Meta,
+    OwnerReference,
+    PodSpec,
+    PodStatus,
+    is_true,
+)
 
 # ---------------------------------------------------------------------------------------------- what records share
 
@@ -38,13 +47,26 @@ class Address(Struct, frozen=True, gc=False, eq=False):
 class Resources(Struct, frozen=True, gc=False, eq=False):
     """What a node has or lends: `cpu` in cores, `memory` and `ephemeral_storage` in bytes, `pods` a count.
 
-    What a node has not reported is 0, except storage, which not every kubelet reports: None.
+    What a node has not reported is 0, except storage, which not every kubelet reports: None. `others` by name.
     """
 
     cpu: float
     memory: int
     ephemeral_storage: int | None
     pods: int
+    others: tuple[ResourceAmount, ...] = ()
+
+
+class Owner(Struct, frozen=True, gc=False, eq=False):
+    """What made an object, and keeps it as it should be: its controller."""
+
+    api_version: str
+    kind: str
+    name: str
+    uid: str
+
+
+_OWN_FIELDS: Final = frozenset({"cpu", "memory", "ephemeral-storage", "pods"})
 
 
 class Sharing:
@@ -61,46 +83,49 @@ class Sharing:
         self.address: Shared[tuple[str, str], Address] = Shared(
             lambda pair: Address(self.strings[pair[0]], self.strings[pair[1]])
         )
-        self._resources: Shared[tuple[float, int, int | None, int], Resources] = Shared(lambda four: Resources(*four))
+        self._resources: Shared[tuple[tuple[str, str], ...], Resources] = Shared(
+            lambda quantities: _resources(dict(quantities))
+        )
+        self._owner: Shared[tuple[str, str, str, str], Owner] = Shared(
+            lambda parts: Owner(self.strings[parts[0]], self.strings[parts[1]], parts[2], parts[3])
+        )
+        self.attention: Shared[tuple[PodAttention, ...], tuple[PodAttention, ...]] = Shared(lambda reasons: reasons)
+        self.claims = PodClaims()
 
     def labels(self, pairs: dict[str, str] | None) -> tuple[Label, ...]:
         """Sorted by key."""
         return self._labels[tuple(pairs.items())] if pairs else ()
 
     def resources(self, quantities: dict[str, str] | None) -> Resources:
-        said = quantities or {}
-        storage = said.get("ephemeral-storage")
-        return self._resources[
-            cores(said.get("cpu", "0")),
-            whole(said.get("memory", "0")),
-            None if storage is None else whole(storage),
-            whole(said.get("pods", "0")),
-        ]
+        return self._resources[tuple((quantities or {}).items())]
+
+    def owner(self, references: list[OwnerReference] | None) -> Owner | None:
+        """The one that says it is the controller; an object has one at most."""
+        for one in references or ():
+            if one.controller:
+                return self._owner[one.api_version, one.kind, one.name, one.uid]
+        return None
 
 
-class Meta(Struct, frozen=True, gc=False):
-    name: str
-    uid: str
-    resource_version: str = field(name="resourceVersion")
-    namespace: str = CLUSTER_SCOPED
-    creation_timestamp: str | None = field(name="creationTimestamp", default=None)
-    labels: dict[str, str] | None = None
-
-
-class _Condition(Struct, frozen=True, gc=False):
-    type: str
-    status: str
-
-
-def _is_true(conditions: Iterable[_Condition] | None, kind: str) -> bool:
-    return any(condition.status == "True" for condition in conditions or () if condition.type == kind)
+def _resources(said: dict[str, str]) -> Resources:
+    storage = said.get("ephemeral-storage")
+    return Resources(
+        cpu=cores(said.get("cpu", "0")),
+        memory=whole(said.get("memory", "0")),
+        ephemeral_storage=None if storage is None else whole(storage),
+        pods=whole(said.get("pods", "0")),
+        others=tuple(ResourceAmount(name, whole(said[name])) for name in sorted(said.keys() - _OWN_FIELDS)),
+    )
 
 
 # ----------------------------------------------------------------------------------------------------------- nodes
 
 
 class NodeRecord(Struct, frozen=True, gc=False, eq=False):
-    """A node. `roles` as kubectl shows them, sorted; `created_at` as Kubernetes sent it (RFC 3339)."""
+    """A node. `roles` and `status` as kubectl shows them, roles sorted; `created_at` as Kubernetes sent it (RFC 3339).
+
+    `attention` is what the node itself says; what its pods request is no part of it.
+    """
 
     namespace: ClassVar[str] = CLUSTER_SCOPED
 
@@ -113,6 +138,8 @@ class NodeRecord(Struct, frozen=True, gc=False, eq=False):
     addresses: tuple[Address, ...]
     ready: bool
     schedulable: bool
+    status: str
+    attention: tuple[NodeAttention, ...]
     capacity: Resources
     allocatable: Resources
     kubelet_version: str
@@ -136,7 +163,7 @@ class _NodeSpec(Struct, frozen=True, gc=False):
 
 class _NodeStatus(Struct, frozen=True, gc=False):
     addresses: list[_WireAddress] | None = None
-    conditions: list[_Condition] | None = None
+    conditions: list[Condition] | None = None
     capacity: dict[str, str] | None = None
     allocatable: dict[str, str] | None = None
     node_info: _NodeInfo | None = field(name="nodeInfo", default=None)
@@ -171,8 +198,10 @@ def node_record(wire: WireNode, rest: bytes, sharing: Sharing) -> NodeRecord:
         labels=labels,
         roles=_roles(labels),
         addresses=tuple(sharing.address[address.type, address.address] for address in status.addresses or ()),
-        ready=_is_true(status.conditions, "Ready"),
+        ready=is_true(status.conditions, "Ready"),
         schedulable=not spec.unschedulable,
+        status=sharing.strings[node_status(status.conditions, unschedulable=bool(spec.unschedulable))],
+        attention=node_attention(status.conditions, unschedulable=bool(spec.unschedulable)),
         capacity=sharing.resources(status.capacity),
         allocatable=sharing.resources(status.allocatable),
         kubelet_version=sharing.strings[info.kubelet_version],
@@ -187,7 +216,8 @@ def node_record(wire: WireNode, rest: bytes, sharing: Sharing) -> NodeRecord:
 class PodRecord(Struct, frozen=True, gc=False, eq=False):
     """A pod. `ready` is its Ready condition; `addresses` are its IPs; `node_name` is None until it is scheduled.
 
-    `containers_ready`, `containers_total` and `restarts` are what kubectl shows as READY and RESTARTS.
+    `status`, `containers_ready`, `containers_total`, `restarts` and `last_restart` (RFC 3339, None if nobody knows) are
+    what kubectl shows as STATUS, READY and RESTARTS. `requests` and `limits` as the scheduler counts them.
     """
 
     uid: str
@@ -203,100 +233,32 @@ class PodRecord(Struct, frozen=True, gc=False, eq=False):
     containers_ready: int
     containers_total: int
     restarts: int
+    last_restart: str | None
+    status: str
+    attention: tuple[PodAttention, ...]
+    requests: Amounts
+    limits: Amounts
+    owner: Owner | None
     rest: bytes
-
-
-class _Present(Struct, frozen=True, gc=False):
-    """Something that is only looked at for being there."""
-
-
-class _InitContainer(Struct, frozen=True, gc=False):
-    name: str
-    restart_policy: str | None = field(name="restartPolicy", default=None)
-
-
-class _Terminated(Struct, frozen=True, gc=False):
-    exit_code: int = field(name="exitCode", default=0)
-
-
-class _ContainerState(Struct, frozen=True, gc=False):
-    running: _Present | None = None
-    terminated: _Terminated | None = None
-
-
-class _ContainerStatus(Struct, frozen=True, gc=False):
-    name: str
-    ready: bool = False
-    restart_count: int = field(name="restartCount", default=0)
-    started: bool | None = None
-    state: _ContainerState | None = None
-
-
-class _PodIP(Struct, frozen=True, gc=False):
-    ip: str = ""
-
-
-class _PodSpec(Struct, frozen=True, gc=False):
-    node_name: str | None = field(name="nodeName", default=None)
-    containers: list[_Present] | None = None
-    init_containers: list[_InitContainer] | None = field(name="initContainers", default=None)
-
-
-class _PodStatus(Struct, frozen=True, gc=False):
-    phase: str = ""
-    pod_ip: str | None = field(name="podIP", default=None)
-    pod_ips: list[_PodIP] | None = field(name="podIPs", default=None)
-    conditions: list[_Condition] | None = None
-    container_statuses: list[_ContainerStatus] | None = field(name="containerStatuses", default=None)
-    init_container_statuses: list[_ContainerStatus] | None = field(name="initContainerStatuses", default=None)
 
 
 class WirePod(Struct, frozen=True, gc=False):
     metadata: Meta
-    spec: _PodSpec | None = None
-    status: _PodStatus | None = None
+    spec: PodSpec | None = None
+    status: PodStatus | None = None
 
 
-def _containers(spec: _PodSpec, status: _PodStatus) -> tuple[int, int, int]:
-    """Containers ready, containers in total, restarts: as kubectl's READY and RESTARTS columns count them (printPod in
-    pkg/printers/internalversion/printers.go).
-
-    Sidecars (init containers that always restart) count like containers. Other init containers are in neither number of
-    READY, and their restarts are shown only while the pod initialises: then nobody else's are.
-    """
-    sidecars = {init.name for init in spec.init_containers or () if init.restart_policy == "Always"}
-    total = len(spec.containers or ()) + len(sidecars)
-    ready = restarts = sidecar_restarts = 0
-    initializing = False
-    for init in status.init_container_statuses or ():
-        restarts += init.restart_count
-        if init.name in sidecars:
-            sidecar_restarts += init.restart_count
-        terminated = init.state.terminated if init.state else None
-        if terminated is not None and terminated.exit_code == 0:
-            continue
-        if init.name in sidecars and init.started:
-            ready += init.ready
-            continue
-        initializing = True  # what stands behind it has not begun
-        break
-    if initializing and not _is_true(status.conditions, "Initialized"):
-        return ready, total, restarts
-    for container in status.container_statuses or ():
-        sidecar_restarts += container.restart_count
-        ready += container.ready and container.state is not None and container.state.running is not None
-    return ready, total, sidecar_restarts
-
-
-def _pod_addresses(status: _PodStatus) -> tuple[str, ...]:
+def _pod_addresses(status: PodStatus) -> tuple[str, ...]:
     if status.pod_ips:
         return tuple(address.ip for address in status.pod_ips if address.ip)
     return (status.pod_ip,) if status.pod_ip else ()  # API servers before 1.16, and some simulated ones
 
 
 def pod_record(wire: WirePod, rest: bytes, sharing: Sharing) -> PodRecord:
-    meta, spec, status = wire.metadata, wire.spec or _PodSpec(), wire.status or _PodStatus()
-    ready, total, restarts = _containers(spec, status)
+    meta, spec, status = wire.metadata, wire.spec or PodSpec(), wire.status or PodStatus()
+    deleted = meta.deletion_timestamp is not None
+    words = pod_words(spec, status, deleted=deleted)
+    requests, limits = sharing.claims.of(spec, status)
     return PodRecord(
         uid=meta.uid,
         resource_version=meta.resource_version,
@@ -307,10 +269,16 @@ def pod_record(wire: WirePod, rest: bytes, sharing: Sharing) -> PodRecord:
         node_name=sharing.strings[spec.node_name] if spec.node_name else None,
         phase=sharing.strings[status.phase],
         addresses=_pod_addresses(status),
-        ready=_is_true(status.conditions, "Ready"),
-        containers_ready=ready,
-        containers_total=total,
-        restarts=restarts,
+        ready=is_true(status.conditions, "Ready"),
+        containers_ready=words.ready,
+        containers_total=words.total,
+        restarts=words.restarts.count,
+        last_restart=words.restarts.last or None,
+        status=sharing.strings[words.status],
+        attention=sharing.attention[pod_attention(status, deleted=deleted)],
+        requests=requests,
+        limits=limits,
+        owner=sharing.owner(meta.owner_references),
         rest=rest,
     )
 

@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 from schema.sources.kubernetes.objects import PodRecord
+from schema.sources.kubernetes.requests import Amounts
 
 Manifest = dict[str, Any]
 
@@ -31,6 +32,12 @@ def record(
         containers_ready=1,
         containers_total=1,
         restarts=0,
+        last_restart=None,
+        status=phase,
+        attention=(),
+        requests=Amounts(),
+        limits=Amounts(),
+        owner=None,
         rest=b"",
     )
 

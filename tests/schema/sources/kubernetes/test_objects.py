@@ -24,14 +24,19 @@ META = {
     "labels": {"node-role.kubernetes.io/worker": "", "app": "web"},
     "annotations": {"note": "kept", "kubectl.kubernetes.io/last-applied-configuration": "{}"},
     "managedFields": [{"manager": "kubelet"}],
+    "deletionTimestamp": "2026-11-24T10:00:00Z",
+    "ownerReferences": [{"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "web", "uid": "7", "controller": True}],
 }
+ENDED = {"terminated": {"exitCode": 137, "signal": 9, "reason": "OOMKilled", "finishedAt": "2026-11-24T09:30:00Z"}}
+CLAIM = {"requests": {"cpu": "100m", "memory": "1Gi"}, "limits": {"cpu": "1"}}
+REPORTED = {"resources": CLAIM, "allocatedResources": {"cpu": "100m"}, "lastState": ENDED}
 NODE = {
     "metadata": META,
     "spec": {"unschedulable": True},
     "status": {
         "addresses": [{"type": "InternalIP", "address": "10.0.0.1"}],
-        "conditions": [{"type": "Ready", "status": "True"}],
-        "capacity": {"cpu": "4", "memory": "16Gi", "ephemeral-storage": "100Gi", "pods": "110"},
+        "conditions": [{"type": "Ready", "status": "True", "reason": "KubeletReady"}],
+        "capacity": {"cpu": "4", "memory": "16Gi", "ephemeral-storage": "100Gi", "pods": "110", "nvidia.com/gpu": "2"},
         "allocatable": {"cpu": "3900m", "memory": "15Gi", "ephemeral-storage": "90Gi", "pods": "100"},
         "nodeInfo": {"kubeletVersion": "v1.37.2", "osImage": "Debian"},
     },
@@ -40,17 +45,22 @@ POD = {
     "metadata": META,
     "spec": {
         "nodeName": "worker-1",
-        "containers": [{"name": "main"}],
-        "initContainers": [{"name": "side", "restartPolicy": "Always"}],
+        "containers": [{"name": "main", "restartPolicy": "Never", "resources": CLAIM}],
+        "initContainers": [{"name": "side", "restartPolicy": "Always", "resources": CLAIM}],
+        "overhead": {"memory": "64Mi"},
+        "resources": CLAIM,
     },
     "status": {
         "phase": "Running",
+        "reason": "NodeLost",
+        "resources": CLAIM,
+        "allocatedResources": {"cpu": "100m"},
         "podIP": "10.0.0.2",
         "podIPs": [{"ip": "10.0.0.2"}, {"ip": "fd00::2"}],
-        "conditions": [{"type": "Ready", "status": "True"}],
-        "containerStatuses": [{"name": "main", "ready": True, "restartCount": 2, "state": {"running": {}}}],
+        "conditions": [{"type": "Ready", "status": "True", "reason": "KubeletReady"}],
+        "containerStatuses": [{"name": "main", "ready": True, "restartCount": 2, "state": {"running": {}}, **REPORTED}],
         "initContainerStatuses": [
-            {"name": "side", "ready": True, "started": True, "restartCount": 1, "state": {"running": {}}}
+            {"name": "side", "ready": True, "started": True, "restartCount": 1, "state": {"running": {}}, **REPORTED}
         ],
     },
 }
@@ -94,7 +104,8 @@ def test_every_wire_field_is_named_as_kubernetes_names_it(kind: Kind[Any], full:
     full = json.loads(json.dumps(full))
     if kind is PODS:
         for status in full["status"]["containerStatuses"] + full["status"]["initContainerStatuses"]:
-            status |= {"started": True, "state": {"running": {}, "terminated": {"exitCode": 137}}}
+            every = {"running": {}, "waiting": {"reason": "CrashLoopBackOff"}, **ENDED}
+            status |= {"started": True, "state": every, "lastState": every}
     check(msgspec.json.decode(json.dumps(full).encode(), type=kind.wire))
 
 
@@ -109,7 +120,7 @@ def test_a_node_is_what_kubectl_shows():
     ]
     assert node.roles == ("worker",)
     assert [(address.type, address.address) for address in node.addresses] == [("InternalIP", "10.0.0.1")]
-    assert (node.ready, node.schedulable) == (True, False)
+    assert (node.ready, node.schedulable, node.status) == (True, False, "Ready,SchedulingDisabled")
     capacity, allocatable = node.capacity, node.allocatable
     assert (capacity.cpu, capacity.memory, capacity.pods) == (4.0, 16 * 2**30, 110)
     assert (allocatable.cpu, allocatable.ephemeral_storage) == (3.9, 90 * 2**30)
@@ -264,7 +275,7 @@ def test_equal_values_are_one_object():
     node = Decoder(NODES, sharing).decode(json.dumps({**NODE, "metadata": {**META, "name": "worker-1"}}).encode())
 
     assert first is not second
-    for name in ("labels", "namespace", "node_name", "phase"):
+    for name in ("labels", "namespace", "node_name", "phase", "status", "requests", "limits", "owner", "attention"):
         assert getattr(first, name) is getattr(second, name), name
     assert first.node_name is node.name
     assert first.labels is node.labels
