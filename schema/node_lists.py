@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 from dataclasses import replace
 from functools import cached_property
-from operator import attrgetter
 from typing import Annotated, Final, Optional, cast
 
 import strawberry
@@ -16,7 +15,7 @@ from schema.asking.connections import Window, check_size, page
 from schema.asking.cursors import fingerprint
 from schema.asking.durations import duration
 from schema.asking.filters import Expression, Moment
-from schema.asking.orders import Order, first
+from schema.asking.orders import Order, first, ordered
 from schema.asking.selectors import SELECTOR_BYTES, field_selector, label_selector
 from schema.enums import graphql_enum
 from schema.execution.context import GraphInfo, listable, refuse_look_up
@@ -252,7 +251,7 @@ def select_nodes(
 
 
 def _order(info: GraphInfo, order_by: list[NodeOrder] | None) -> Order:
-    return order_of(order_by, _KEYS, metric_values(info, Level.NODE, attrgetter("name")))
+    return order_of(order_by, _KEYS, metric_values(info, Level.NODE))
 
 
 def matching_nodes(info: GraphInfo, filter: NodeFilter | None) -> list[NodeRecord] | None:  # noqa: A002
@@ -314,7 +313,8 @@ def nodes_connection(  # noqa: PLR0913, PLR0917 - the schema's arguments
     rows = matching_nodes(info, filter)
     if rows is None:
         return None
-    shown = page(rows, _order(info, order_by), bounds, of)
+    order = _order(info, order_by)
+    shown = page(ordered(rows, order), order, bounds, of)
     return NodeConnection(
         total_count=shown.total,
         edges=[

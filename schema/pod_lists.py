@@ -18,12 +18,12 @@ from schema.asking.connections import Bounds, Window, check_size, page
 from schema.asking.cursors import fingerprint
 from schema.asking.durations import duration
 from schema.asking.filters import Expression, Moment
-from schema.asking.orders import Order, ValueOf, first, ordered
+from schema.asking.orders import NATURAL, Order, first, ordered
 from schema.asking.selectors import SELECTOR_BYTES, field_selector, label_selector
 from schema.enums import graphql_enum
 from schema.execution.context import GraphInfo, listable
 from schema.execution.needs import FieldNeeds, MetricNeed, Reach
-from schema.order import Direction, Key, check_order, metric_values, metrics_in, order_of
+from schema.order import Direction, Key, Metered, check_order, metric_values, metrics_in, order_of
 from schema.page_info import After, Before, First, Last, PageInfo, page_info
 from schema.pod import Pod
 from schema.sources.described import Described
@@ -57,6 +57,9 @@ class Narrowing:
     names: frozenset[str] | None
     namespaces: frozenset[str] | None
     nodes: frozenset[str] | None
+
+
+_ANYWHERE: Final = Narrowing(None, None, None, None)
 
 
 @strawberry.input(
@@ -338,7 +341,7 @@ def _with_rows(
     return replace(needs, reach=replace(needs.reach, rows=rows))
 
 
-def _unread(metric: MetricName) -> ValueOf:
+def _unread(metric: MetricName) -> Metered:
     raise AssertionError(f"an order by {metric} needs that metric")
 
 
@@ -375,27 +378,51 @@ def select_pods(
     """
     check_size("limit", limit)
     check_order(order_by)
-    rows = matching(info, filter, node=node)
-    if rows is None:
+    if not _may_ask(info, filter):
         return None
-    return cast("list[Pod]", first(rows, _order(info, order_by), limit))
+    rows = _in_order(info, filter, _order(info, order_by), node, limit)
+    return cast("list[Pod]", rows)
 
 
 def _order(info: GraphInfo, order_by: list[PodOrder] | None) -> Order:
-    return order_of(order_by, _KEYS, metric_values(info, Level.POD, _PLACE))
+    return order_of(order_by, _KEYS, metric_values(info, Level.POD))
 
 
-def matching(info: GraphInfo, filter: PodFilter | None, *, node: str | None = None) -> list[PodRecord] | None:  # noqa: A002
+def matching(info: GraphInfo, filter: PodFilter | None) -> list[PodRecord] | None:  # noqa: A002
     """The pods that the caller sees and `filter` leaves, by namespace and name; None as in `select_pods`."""
-    wanted = filter or _NO_FILTER
-    wanted.expression  # noqa: B018 - what cannot be used is told first: without it no right was asked for
-    narrowing = wanted.narrowing
-    if listable(info, PODS, *(narrowing.namespaces or ())) is None:
-        return None
-    if wanted.services and listable(info, SERVICES, *(narrowing.namespaces or ())) is None:
+    if not _may_ask(info, filter):
         return None
     view = info.context.view
-    return _found(wanted, view.snapshot, view.visibility, view.now, node)
+    return _found(filter or _NO_FILTER, view.snapshot, view.visibility, view.now)
+
+
+def _may_ask(info: GraphInfo, filter: PodFilter | None) -> bool:  # noqa: A002
+    """Whether the caller has the rights that the question needs; what is missing is told. Raises InvalidArgument."""
+    wanted = filter or _NO_FILTER
+    wanted.expression  # noqa: B018 - what cannot be used is told first: without it no right was asked for
+    namespaces = wanted.narrowing.namespaces or ()
+    if listable(info, PODS, *namespaces) is None:
+        return False
+    return not wanted.services or listable(info, SERVICES, *namespaces) is not None
+
+
+def _in_order(
+    info: GraphInfo,
+    filter: PodFilter | None,  # noqa: A002
+    order: Order,
+    node: str | None,
+    limit: int | None = None,
+) -> Sequence[PodRecord]:
+    """The first `limit` rows: from the order's index, where the question is about all pods, else by sorting a few."""
+    view, wanted = info.context.view, filter or _NO_FILTER
+    scope = view.visibility.scope(PODS)
+    if not order or node is not None or wanted.narrowing != _ANYWHERE or not isinstance(scope, Everywhere):
+        return first(_found(wanted, view.snapshot, view.visibility, view.now, node), order, limit)
+    rows = view.indexes.rows("pods", view.snapshot.pods, order)
+    if wanted.expression is filters.EVERYTHING:
+        return first(rows, NATURAL, limit)
+    moment = Moment(view.now, _behind(wanted, view.snapshot, view.visibility))
+    return first(filters.select(rows, wanted.expression, moment), NATURAL, limit)
 
 
 def _found(
@@ -478,10 +505,10 @@ def page_of_pods(
     check_order(order_by)
     of = _fingerprint(filter, order_by, node)
     bounds = window.bounds(of)
-    rows = matching(info, filter, node=node)
-    if rows is None:
+    if not _may_ask(info, filter):
         return None
-    shown = page(rows, _order(info, order_by), bounds, of)
+    order = _order(info, order_by)
+    shown = page(_in_order(info, filter, order, node), order, bounds, of)
     return PodConnection(
         total_count=shown.total,
         edges=[

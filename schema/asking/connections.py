@@ -11,7 +11,7 @@ from typing import Final, Generic, TypeVar
 
 from auth.errors import InvalidArgument
 from schema.asking import cursors
-from schema.asking.orders import Order, Placed, Value, compare, ordered, place_of
+from schema.asking.orders import Order, Placed, Value, compare, place_of
 
 T = TypeVar("T", bound=Placed)
 
@@ -84,16 +84,15 @@ class Page(Generic[T]):
 
 
 def page(rows: Sequence[T], order: Order, bounds: Bounds, of: bytes) -> Page[T]:
-    """One page of `rows`, which come sorted by namespace and name; `of` is the list's fingerprint."""
-    found = ordered(rows, order) if order else rows
-    window = bounds.of(found, order)
-    shown = found[window]
+    """One page of `rows`, which come in this order; `of` is the list's fingerprint."""
+    window = bounds.of(rows, order)
+    shown = rows[window]
     return Page(
         shown,
         [cursors.encode(place_of(row, order), of) for row in shown],
-        total=len(found),
+        total=len(rows),
         has_previous=window.start > 0,
-        has_next=window.stop < len(found),
+        has_next=window.stop < len(rows),
     )
 
 

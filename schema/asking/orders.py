@@ -31,12 +31,13 @@ _FEW: Final = 8
 
 @dataclass(frozen=True, slots=True)
 class By:
-    """One key of an order. `name` says which, in cursors' fingerprints."""
+    """One key of an order. `name` says which; `source` is what else the values are read from, such as a metric's."""
 
     name: str
     value: ValueOf
     descending: bool = False
     nullable: bool = False  # values may be None: those stand last
+    source: object = None
 
 
 Order = tuple[By, ...]

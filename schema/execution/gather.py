@@ -7,6 +7,7 @@ from typing import Final, Protocol, final
 from auth.access import NODES, PODS, Access, Everywhere, Visibility
 from auth.errors import NotSynced
 from auth.identity import Identity
+from schema.asking.indexes import Indexes
 from schema.execution.cost import check_cost
 from schema.execution.needs import MetricNeed, Needs, Reach
 from schema.execution.settings import LimitSettings
@@ -48,6 +49,7 @@ class Gatherer:
         self._metrics = metrics
         self._access = access
         self._wall_clock = wall_clock
+        self._indexes = Indexes()
         self._cost_limit = limits.cost
 
     async def view(self, identity: Identity, needs: Needs) -> View:
@@ -69,6 +71,7 @@ class Gatherer:
             refused,
             self._stale(kinds),
             self._wall_clock() if needs.clock else 0.0,
+            self._indexes,
         )
 
     async def _frames(self, questions: Collection[Question]) -> Mapping[Question, MetricFrame]:

@@ -1,9 +1,10 @@
 """One moment of the cluster, as one caller may see it, with the metrics that were asked for."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from auth.access import Visibility
+from schema.asking.indexes import Indexes
 from schema.sources.kubernetes.cluster import ClusterSnapshot
 from schema.sources.prometheus.catalogue import Level, MetricName
 from schema.sources.prometheus.frames import MetricFrame
@@ -26,3 +27,4 @@ class View:
     refused: Mapping[str, str]
     stale: Mapping[str, int]
     now: float = 0.0
+    indexes: Indexes = field(default_factory=Indexes, compare=False)  # of snapshots; nobody's own

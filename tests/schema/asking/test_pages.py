@@ -187,7 +187,7 @@ async def test_a_page_asks_for_the_metrics_of_its_own_pods_alone():
     shown = {edge["node"]["name"]: edge["node"]["metrics"][0] for edge in data["podsConnection"]["edges"]}
     assert len(shown) == 5
     assert all(metric["value"] is not None for metric in shown.values())
-    asked = {question.metric.name: question.selector.names or () for question in questions}
+    asked = {question.metric.name: question.selector.names or frozenset() for question in questions}
     assert asked.keys() == {"MEMORY_USAGE", "CPU_USAGE"}
     assert shown.keys() <= asked["MEMORY_USAGE"]
     assert {pod["name"] for pod in data["pods"]} <= asked["CPU_USAGE"]

@@ -1,0 +1,93 @@
+"""Whole kinds in the orders that are asked for: sorted once, then brought up to date by what changed.
+
+An index is made when an order is first asked for, from a snapshot. The next snapshot shares with it every block in
+which nothing changed, so that only what changed is taken out and put in: at 150,000 rows some milliseconds, whatever
+the order, and nothing at all while the cluster stands still or nobody asks. An order by a metric belongs to one answer
+of Prometheus, and is sorted once for it. What nobody asked for in a while is dropped with the next question.
+"""
+
+import threading
+import time
+from bisect import bisect_left
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any, Final, Protocol, TypeVar, final
+
+from schema.asking.orders import Order, Placed, compare, ordered, place_of
+
+T_co = TypeVar("T_co", bound=Placed, covariant=True)
+T = TypeVar("T", bound=Placed)
+
+IDLE_SECONDS: Final = 300.0
+KEPT: Final = 16  # at 150,000 rows each takes 1.2 MB, and holds what its snapshot held
+# With more changes than this, sorting anew is faster.
+_MANY: Final = 2_000
+
+
+class Blocks(Protocol[T_co]):
+    """A snapshot, in blocks that stay the same tuple until one of their rows changes."""
+
+    @property
+    def blocks(self) -> Sequence[tuple[T_co, ...]]: ...
+
+
+@dataclass(slots=True)
+class _Index:
+    order: Order
+    snapshot: Blocks[Any]
+    rows: Sequence[Any]  # replaced, never changed: readers may hold it
+    used: float
+
+
+@final
+class Indexes:
+    """The indexes in use. Shared by the event loop and the worker thread: one at a time is at work."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._indexes: OrderedDict[tuple[object, ...], _Index] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def __len__(self) -> int:
+        return len(self._indexes)
+
+    def rows(self, kind: str, snapshot: Blocks[T], order: Order) -> Sequence[T]:
+        """All rows of the snapshot in that order."""
+        name = (kind, *((key.name, key.descending, id(key.source)) for key in order))
+        with self._lock:
+            now = self._clock()
+            index = self._indexes.pop(name, None)
+            if index is None:
+                index = _Index(order, snapshot, ordered(chain.from_iterable(snapshot.blocks), order), now)
+            elif index.snapshot is not snapshot:
+                index = _Index(index.order, snapshot, _updated(index, snapshot), now)
+            index.used = now
+            self._indexes[name] = index
+            self._drop_idle(now)
+            return index.rows
+
+    def _drop_idle(self, now: float) -> None:
+        while len(self._indexes) > KEPT or next(iter(self._indexes.values())).used < now - IDLE_SECONDS:
+            self._indexes.popitem(last=False)
+
+
+def _updated(index: _Index, snapshot: Blocks[T]) -> Sequence[T]:
+    """The index's rows as of another snapshot. Rows compare by identity: a changed row is another one."""
+    before = _rows_only_in(index.snapshot, snapshot)
+    after = _rows_only_in(snapshot, index.snapshot)
+    gone, new = before - after, after - before
+    if len(new) > _MANY:
+        return ordered(chain.from_iterable(snapshot.blocks), index.order)
+    rows: list[T] = [row for row in index.rows if row not in gone] if gone else list(index.rows)
+    for row in new:
+        place = place_of(row, index.order)
+        rows.insert(bisect_left(rows, 0, key=lambda each: compare(each, place, index.order)), row)
+    return rows
+
+
+def _rows_only_in(one: Blocks[T], other: Blocks[T]) -> set[T]:
+    known = set(map(id, other.blocks))
+    changed: Iterable[tuple[T, ...]] = (block for block in one.blocks if id(block) not in known)
+    return set(chain.from_iterable(changed))
