@@ -283,12 +283,12 @@ class Selection:
 
     def columns(self, objects: Sequence[Any]) -> dict[Field, Sequence[Any]]:
         """The pure fields of all objects, column by column. Raises at anything odd."""
-        if _told_in_place(objects, _NOTHING):
+        if not self.fields or _told_in_place(objects, _NOTHING):
             raise Odd
         return {field: field.column(objects) for field in self._pure}
 
     def rows(self, columns: Mapping[Field, Sequence[Any]], count: int = 0) -> list[dict[str, Any]]:
-        """Rows from columns; fields without a column have None in all `count` rows. Raises Odd without any field."""
+        """Rows from columns; fields without a column have None in all `count` rows."""
         blank = [None] * count
         return self._build(*(columns.get(field, blank) for field in self.fields))
 
@@ -298,18 +298,14 @@ def _row_builder(names: Sequence[str]) -> Callable[..., list[dict[str, Any]]]:
 
     The names are GraphQL's: letters, digits and underscores, so that nothing of a request becomes code.
     """
-    if not names:
-        return _no_rows
+    if not names:  # every field was left out by a directive
+        return list
     entries = ", ".join(f"{name!r}: v{number}" for number, name in enumerate(names))
     row = ", ".join(f"v{number}" for number in range(len(names)))
     built: Callable[..., list[dict[str, Any]]] = eval(  # noqa: S307
         f"lambda *columns: [{{{entries}}} for {row}, in zip(*columns)]"
     )
     return built
-
-
-def _no_rows() -> list[dict[str, Any]]:
-    raise Odd  # every field was left out by a directive
 
 
 def selection_of(shapes: Shape) -> Selection:

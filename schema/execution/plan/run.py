@@ -132,7 +132,7 @@ class Run:
             return kind.one_by_one(self, what, path, items)
         values = self._values(selection, items, path) if selection.shallow else {}
         try:
-            if selection.shallow:
+            if selection.shallow and not any(map(_holds_records, values.values())):
                 return selection.rows(columns | {each: each.kind.column(values[each]) for each in selection.asked})
         except Exception:  # noqa: BLE001, S110 - as above: the same values are completed row by row
             pass
@@ -193,6 +193,12 @@ def encoded(data: dict[str, Any]) -> bytes:
 def _is_record(item: Any) -> bool:
     """Whether an object stays what it is: immutable, and equal to nothing but itself."""
     return isinstance(item, msgspec.Struct) and item.__struct_config__.frozen and not item.__struct_config__.eq
+
+
+def _holds_records(values: Iterable[Any]) -> bool:
+    """Whether a column of lists is one of records, which become blocks instead; the first that is not empty tells."""
+    first = next((each for each in values if isinstance(each, (tuple, list)) and each), (None,))
+    return _is_record(first[0])
 
 
 def cut(objects: tuple[Any, ...]) -> list[tuple[Any, ...]]:

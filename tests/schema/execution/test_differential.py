@@ -70,7 +70,7 @@ async def hold_side_by_side(texts: Sequence[str], world: World, chance: random.R
 
 
 @settings(
-    max_examples=100, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck), phases=[Phase.generate]
+    max_examples=60, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck), phases=[Phase.generate]
 )
 @given(texts=st.lists(QUERIES, min_size=1, max_size=3), seed=st.integers(0, 2**32))
 def test_a_plan_answers_what_graphql_core_answers(texts, seed):

@@ -136,6 +136,12 @@ class World:
                 self._version += 1
                 self.cluster.pods.store.apply([Gone(gone.namespace, gone.name, str(self._version))])
 
+    def write_pod(self, namespace: str, name: str, node: str = "node-1") -> None:
+        """A pod appears, or is written again."""
+        pod = self._pod(name, namespace)
+        pod["spec"]["nodeName"] = node
+        self._put(self.cluster.pods, [pod])
+
     def _put(self, watched: Watched[Any], manifests: Iterable[dict[str, Any]]) -> None:
         for manifest in manifests:
             self._version += 1

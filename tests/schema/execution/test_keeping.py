@@ -1,0 +1,199 @@
+"""What plans keep, for whom, for how long, and within which bound."""
+
+from typing import Any, cast
+
+import strawberry
+from strawberry.schema.config import StrawberryConfig
+
+from auth.identity import Identity
+from schema.execution.context import GraphContext, GraphInfo
+from schema.execution.plan.encoded import EncodedData
+from schema.execution.plan.keeping import IDLE_SECONDS, Keeper, Kept
+from schema.execution.plan.operations import Operation, Operations, Plan
+from schema.execution.plan.run import BLOCK_OBJECTS, cut
+from schema.execution.prepare import Documents
+from schema.execution.settings import ExecutionSettings
+from schema.execution.view import View
+from schema.schema import describe
+from tests.schema.execution.side_by_side import found, prepared
+from tests.schema.execution.world import ADMIN, CLERK, PORTER, World
+
+SCHEMA = describe()
+MAIN = "{ nodes { name pods { name phase } } }"
+
+
+def operation_of(text: str, settings: ExecutionSettings | None = None) -> Operation:
+    document = prepared(Documents(), SCHEMA, text)
+    return found(Operations(settings or ExecutionSettings()), SCHEMA, document, {})
+
+
+def plan_of(operation: Operation) -> Plan:
+    assert operation.plan is not None
+    return operation.plan
+
+
+def executed(operation: Operation, view: View, who: Identity = ADMIN) -> None:
+    context = GraphContext(headers=(), identity=who)
+    context.view = view
+    plan_of(operation).execute(context, operation.nodes)
+
+
+async def test_an_answer_is_kept_while_its_view_stays_the_same():
+    """Asked again it is the very same bytes; after a change there is none to reuse."""
+    world, operation = World(1), operation_of(MAIN)
+    view = await world.view(ADMIN, operation.needs)
+    executed(operation, view)
+
+    again = plan_of(operation).kept(await world.view(ADMIN, operation.needs), operation.nodes)
+    assert again is not None
+    assert again.data.encoded.startswith(b'{"nodes":[')
+
+    world.write_pod("shop", "another")
+    assert plan_of(operation).kept(await world.view(ADMIN, operation.needs), operation.nodes) is None
+
+
+async def test_only_the_blocks_of_changed_nodes_are_encoded_again():
+    """One pod of one node changes: every other block is the object that it was."""
+    world, operation = World(1, nodes=5, pods=80), operation_of(MAIN)
+    view = await world.view(ADMIN, operation.needs)
+    executed(operation, view)
+    before = blocks_of(operation, view)
+
+    world.write_pod("shop", "another", node="node-1")
+    view = await world.view(ADMIN, operation.needs)
+    executed(operation, view)
+    after = blocks_of(operation, view)
+
+    assert len(after) == len(before) == 5
+    assert sum(after[block] is before.get(block) for block in after) == 4
+
+
+def blocks_of(operation: Operation, view: View) -> Any:
+    kept = plan_of(operation).keeper.get(plan_of(operation), view.visibility)
+    assert kept is not None
+    return kept.blocks
+
+
+async def test_nobody_is_answered_from_what_others_see():
+    """The same question of people with other rights finds nothing kept."""
+    world, operation = World(1), operation_of("{ pods { name } }")
+    executed(operation, await world.view(ADMIN, operation.needs))
+
+    for who in (CLERK, PORTER):
+        assert plan_of(operation).kept(await world.view(who, operation.needs), operation.nodes) is None
+
+
+async def test_answers_of_an_old_snapshot_do_not_hold_it():
+    """When one operation is answered from a newer snapshot, the whole answers from older ones are let go."""
+    world, operations = World(1), Operations(ExecutionSettings())
+    first, second = (
+        found(operations, SCHEMA, prepared(Documents(), SCHEMA, text), {}) for text in (MAIN, "{ pods { name } }")
+    )
+    old = await world.view(ADMIN, first.needs)
+    executed(first, old)
+
+    world.write_pod("shop", "another")
+    executed(second, await world.view(ADMIN, second.needs))
+
+    kept = plan_of(first).keeper.get(plan_of(first), old.visibility)
+    assert kept is not None
+    assert kept.answer is None
+    assert kept.blocks
+
+
+async def test_what_is_kept_stays_within_its_bound():
+    """The least recently used leaves first, and what is too large is not kept at all."""
+    world = World(1)
+    visibility = (await world.view(ADMIN, operation_of(MAIN).needs)).visibility
+    now = 0.0
+    keeper = Keeper(10_000, lambda: now)
+
+    def keep(plan: str, size: int) -> None:
+        keeper.put(plan, visibility, Kept({(0, ()): b"x" * size}, None))
+
+    keep("first", 1_000)
+    keep("second", 1_000)
+    assert keeper.get("first", visibility) is not None
+    keep("third", 1_000)
+    keep("fourth", 1_000)
+
+    assert keeper.size <= 10_000
+    assert [plan for plan in ("first", "second", "third", "fourth") if keeper.get(plan, visibility)] == [
+        "first",
+        "third",
+        "fourth",
+    ]
+    keep("too large", 20_000)
+    assert keeper.get("too large", visibility) is None
+
+    now = IDLE_SECONDS + 1
+    keep("new", 1_000)
+    assert keeper.get("first", visibility) is None
+    keeper.drop("new")
+    assert keeper.size == 0
+
+
+def test_a_long_list_keeps_nearly_all_its_borders():
+    """One object more, at the very beginning, leaves all blocks but one as they were."""
+    objects = tuple(type("Thing", (), {})() for _ in range(20_000))
+    before = cut(objects)
+    after = cut((object(), *objects))
+
+    assert [each for block in before for each in block] == list(objects)
+    assert max(map(len, before)) < 20 * BLOCK_OBJECTS
+    assert len(before) > 20
+    assert before[1:] == after[-len(before) + 1 :]
+
+
+async def test_an_answer_that_depends_on_who_asks_is_not_kept():
+    """A resolver may read the rest of the context; such an answer is given to nobody else."""
+
+    @strawberry.type
+    class Query:
+        @strawberry.field
+        def me(self, info: GraphInfo) -> str | None:
+            return None if info.context.identity is None else info.context.identity.username
+
+    schema = strawberry.Schema(query=Query, config=StrawberryConfig(info_class=GraphInfo))
+    operation = found(Operations(ExecutionSettings()), schema, prepared(Documents(), schema, "{ me }"), {})
+    view = await World(1).view(ADMIN, operation.needs)
+    context = GraphContext(headers=(), identity=ADMIN)
+    context.view = view
+
+    data, errors = plan_of(operation).execute(context, operation.nodes)
+
+    assert data is not None
+    assert (data.plain, errors) == ({"me": "admin"}, ())
+    assert plan_of(operation).kept(view, operation.nodes) is None
+
+
+def test_what_has_no_plan():
+    """Introspection is graphql-core's, and everything is when plans are switched off."""
+    assert operation_of("{ __schema { types { name } } nodes { name } }").plan is None
+    assert operation_of(MAIN, ExecutionSettings(compiled=False)).plan is None
+
+
+def test_one_shape_is_one_plan():
+    """However it is written."""
+    operations = Operations(ExecutionSettings())
+    texts = (
+        MAIN,
+        "query Again { nodes { ...F } } fragment F on Node { name pods { name ... @skip(if: false) { phase } } }",
+        "{ nodes { name pods { name } } }",
+        '{ nodes { name pods(filter: {namespace: "shop"}) { name phase } } }',
+        "{ nodes { name pods { name state: phase } } }",
+    )
+    plans = [found(operations, SCHEMA, prepared(Documents(), SCHEMA, text), {}).plan for text in texts]
+
+    assert None not in plans
+    assert plans[1] is plans[0]
+    assert len(set(plans)) == len(texts) - 1
+
+
+def test_encoded_data_reads_as_what_it_encodes():
+    """Whoever executes the schema in Python sees plain data."""
+    data = EncodedData(b'{"nodes":[{"name":"a"}]}')
+
+    assert data["nodes"] == [{"name": "a"}]
+    assert dict(cast("dict[str, object]", data)) == {"nodes": [{"name": "a"}]}
+    assert (list(data), len(data)) == (["nodes"], 1)
