@@ -17,13 +17,18 @@ GRAFANA_UNITS: Final[Mapping[MetricUnit, str]] = {
     MetricUnit.CORES: "none",
     MetricUnit.BYTES: "bytes",
     MetricUnit.BYTES_PER_SECOND: "Bps",
+    MetricUnit.RATIO: "percentunit",
 }
 TITLES: Final[Mapping[MetricName, str]] = {
     MetricName.CPU_USAGE: "CPU (cores)",
+    MetricName.CPU_THROTTLING: "CPU throttling",
     MetricName.MEMORY_USAGE: "Memory",
     MetricName.NETWORK_RECEIVE: "Received",
     MetricName.NETWORK_TRANSMIT: "Sent",
     MetricName.FILESYSTEM_USAGE: "Filesystems",
+    MetricName.FILESYSTEM_SIZE: "Filesystems' size",
+    MetricName.DISK_READ: "Read from disks",
+    MetricName.DISK_WRITE: "Written to disks",
 }
 COLUMNS: Final = 24  # the width of Grafana's grid
 _PLACEHOLDER: Final = re.compile(r"(?P<comma>,)?\$(?P<name>selector|instances|window)\b")
@@ -71,7 +76,7 @@ def _cluster() -> Iterator[Panel]:
     yield Panel("Pods pending, failed or unknown", troubled, "pods", width=4, height=4, kind="stat")
     yield Panel("CPU in use (cores)", f"sum({_node(cpu)})", "cores", width=6, height=4, kind="stat")
     yield Panel("Memory in use", f"sum({_node(memory)})", "bytes", "bytes", width=6, height=4, kind="stat")
-    for metric in TITLES:
+    for metric in _queried(Level.NODE):
         yield Panel(f"{TITLES[metric]} by node", _node(metric), "{{node}}", GRAFANA_UNITS[UNITS[metric]])
     phases = "sum by (phase) (max by (namespace,pod,phase) (kube_pod_status_phase))"
     yield Panel("Pods by phase", phases, "{{phase}}")
@@ -82,7 +87,7 @@ def _cluster() -> Iterator[Panel]:
 
 
 def _nodes() -> Iterator[Panel]:
-    for metric in TITLES:
+    for metric in _queried(Level.NODE):
         query = _node(metric, selector='node=~"$node"', instances='instance=~"$node"')
         yield Panel(TITLES[metric], query, "{{node}}", GRAFANA_UNITS[UNITS[metric]])
     here = 'max by (namespace,pod) (kube_pod_info{node=~"$node"})'
@@ -93,9 +98,14 @@ def _nodes() -> Iterator[Panel]:
 
 
 def _pods() -> Iterator[Panel]:
-    for metric in TITLES:
+    for metric in _queried(Level.POD):
         query = _pod(metric, selector='namespace=~"$namespace",pod=~"$pod"')
         yield Panel(TITLES[metric], query, "{{namespace}}/{{pod}}", GRAFANA_UNITS[UNITS[metric]])
+
+
+def _queried(level: Level) -> list[MetricName]:
+    """What Prometheus is asked for; shares of what an object has are none of its business."""
+    return [metric for metric in MetricName if (metric, level) in CATALOGUE]
 
 
 def _node(metric: MetricName, **matchers: str) -> str:

@@ -5,6 +5,22 @@ import strawberry
 from auth.access import NODES, PODS, AccessNeed, Everywhere
 from schema.execution.context import GraphInfo, listable
 from schema.execution.needs import FieldNeeds, Reach, needing
+from schema.metric import (
+    Measured,
+    Metric,
+    MetricNames,
+    MetricRange,
+    TimeRangeArgument,
+    forbidden_metrics,
+    forbidden_ranges,
+    metrics_needs,
+    metrics_of,
+    metrics_range_needs,
+    metrics_range_of,
+    window_of,
+)
+from schema.node import allocatable_of
+from schema.sources.prometheus.catalogue import Level
 
 
 def _version(info: GraphInfo) -> str | None:
@@ -31,6 +47,31 @@ def _pod_count(info: GraphInfo) -> int | None:
     return len(pods) if isinstance(scope, Everywhere) else sum(pods.count_in(namespace) for namespace in scope)
 
 
+def _metrics(info: GraphInfo, names: MetricNames = None) -> list[Metric]:
+    if listable(info, NODES) is None:
+        return forbidden_metrics(Level.CLUSTER, names)
+    return metrics_of(info, _measured(info), names)
+
+
+def _metrics_range(
+    info: GraphInfo,
+    names: MetricNames = None,
+    range: TimeRangeArgument = None,  # noqa: A002
+) -> list[MetricRange]:
+    window = window_of(range)
+    if listable(info, NODES) is None:
+        return forbidden_ranges(Level.CLUSTER, names)
+    return metrics_range_of(info, _measured(info), names, window)
+
+
+def _measured(info: GraphInfo) -> Measured:
+    """There is one cluster, which Prometheus' labels do not name."""
+    return Measured(Level.CLUSTER, "", wholes=allocatable_of(info.context.view.snapshot.nodes))
+
+
+_LIST_NODES = (AccessNeed(NODES),)
+
+
 @strawberry.type(description="The cluster as a whole. Counts count what the caller may see.")
 class Cluster:
     version: str | None = strawberry.field(
@@ -46,4 +87,20 @@ class Cluster:
         resolver=_pod_count,
         metadata=needing(_pod_count_needs),
         description="How many pods the caller may see, finished ones included.",
+    )
+    metrics: list[Metric] = strawberry.field(
+        resolver=_metrics,
+        metadata=needing(metrics_needs(Level.CLUSTER, _LIST_NODES)),
+        description=(
+            "What all nodes together use at this moment: at least one Metric per name asked, in that order, "
+            "also when there is no value to show. Needs the right to list nodes."
+        ),
+    )
+    metrics_range: list[MetricRange] = strawberry.field(
+        resolver=_metrics_range,
+        metadata=needing(metrics_range_needs(Level.CLUSTER, _LIST_NODES)),
+        description=(
+            "What all nodes together used over time, by default in the last hour: at least one MetricRange per name "
+            "asked. Needs the right to list nodes."
+        ),
     )

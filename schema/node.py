@@ -1,5 +1,6 @@
 """Nodes: the machines of the cluster, with the pods on them and the metrics of both."""
 
+from collections.abc import Iterable
 from typing import Final, cast
 
 import strawberry
@@ -11,7 +12,20 @@ from schema.asking.connections import Window
 from schema.execution.context import GraphInfo, listable, refuse_look_up
 from schema.execution.needs import FieldNeeds, Reach, needing
 from schema.label import Label
-from schema.metric import Metric, MetricNames, metrics_needs, metrics_of
+from schema.metric import (
+    ALLOCATABLE,
+    Measured,
+    Metric,
+    MetricNames,
+    MetricRange,
+    TimeRangeArgument,
+    Wholes,
+    metrics_needs,
+    metrics_of,
+    metrics_range_needs,
+    metrics_range_of,
+    window_of,
+)
 from schema.page_info import After, Before, First, Last
 from schema.pod import Pod
 from schema.pod_lists import (
@@ -100,7 +114,26 @@ def _pod_count(root: strawberry.Parent[NodeRecord], info: GraphInfo) -> int | No
 
 
 def _metrics(root: strawberry.Parent[NodeRecord], info: GraphInfo, names: MetricNames = None) -> list[Metric]:
-    return metrics_of(info, Level.NODE, root.name, root.created_at, names)
+    return metrics_of(info, _measured(root), names)
+
+
+def _metrics_range(
+    root: strawberry.Parent[NodeRecord],
+    info: GraphInfo,
+    names: MetricNames = None,
+    range: TimeRangeArgument = None,  # noqa: A002
+) -> list[MetricRange]:
+    return metrics_range_of(info, _measured(root), names, window_of(range))
+
+
+def _measured(node: NodeRecord) -> Measured:
+    return Measured(Level.NODE, node.name, node.created_at, allocatable_of((node,)))
+
+
+def allocatable_of(nodes: Iterable[NodeRecord]) -> Wholes:
+    """What the nodes' use is a share of."""
+    summed = tuple(nodes)
+    return {share: sum(map(amount, summed)) for share, amount in ALLOCATABLE.items()}
 
 
 @strawberry.type(description="A node: a machine of the cluster, on which pods run.")
@@ -148,5 +181,12 @@ class Node:
         description=(
             "What the machine uses at this moment: at least one Metric per name asked, in that order, "
             "also when there is no value to show."
+        ),
+    )
+    metrics_range: list[MetricRange] = strawberry.field(
+        resolver=_metrics_range,
+        metadata=needing(metrics_range_needs(Level.NODE)),
+        description=(
+            "What the machine used over time, by default in the last hour: at least one MetricRange per name asked."
         ),
     )

@@ -11,7 +11,18 @@ from schema.enums import graphql_enum
 from schema.execution.context import GraphInfo, listable, refuse_look_up
 from schema.execution.needs import EVERYTHING, FieldNeeds, Reach, needing
 from schema.label import Label
-from schema.metric import Metric, MetricNames, metrics_needs, metrics_of
+from schema.metric import (
+    Measured,
+    Metric,
+    MetricNames,
+    MetricRange,
+    TimeRangeArgument,
+    metrics_needs,
+    metrics_of,
+    metrics_range_needs,
+    metrics_range_of,
+    window_of,
+)
 from schema.owner import Owner
 from schema.scalars import DateTime
 from schema.sources.kubernetes.attention import PodAttention
@@ -62,7 +73,20 @@ def _ready_text(root: strawberry.Parent[PodRecord]) -> str:
 
 
 def _metrics(root: strawberry.Parent[PodRecord], info: GraphInfo, names: MetricNames = None) -> list[Metric]:
-    return metrics_of(info, Level.POD, (root.namespace, root.name), root.created_at, names)
+    return metrics_of(info, _measured(root), names)
+
+
+def _metrics_range(
+    root: strawberry.Parent[PodRecord],
+    info: GraphInfo,
+    names: MetricNames = None,
+    range: TimeRangeArgument = None,  # noqa: A002
+) -> list[MetricRange]:
+    return metrics_range_of(info, _measured(root), names, window_of(range))
+
+
+def _measured(pod: PodRecord) -> Measured:
+    return Measured(Level.POD, (pod.namespace, pod.name), pod.created_at)
 
 
 @strawberry.type(description="A pod: containers that the scheduler placed together on one node.")
@@ -124,5 +148,12 @@ class Pod:
         description=(
             "What its containers use at this moment: at least one Metric per name asked, in that order, "
             "also when there is no value to show."
+        ),
+    )
+    metrics_range: list[MetricRange] = strawberry.field(
+        resolver=_metrics_range,
+        metadata=needing(metrics_range_needs(Level.POD)),
+        description=(
+            "What its containers used over time, by default in the last hour: at least one MetricRange per name asked."
         ),
     )

@@ -1,4 +1,4 @@
-"""The simulated Prometheus: instant queries of the gateway's catalogue, answered from the simulated cluster's use.
+"""The simulated Prometheus: the queries of the gateway's catalogue, answered from the simulated cluster's use.
 
 Any other query is refused as Prometheus refuses what it cannot parse: there are no invented numbers.
 """
@@ -6,8 +6,9 @@ Any other query is refused as Prometheus refuses what it cannot parse: there are
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from typing import TypeAlias, TypeVar
 
 import orjson
 from aiohttp import web
@@ -29,6 +30,12 @@ BUILD = {
     "goVersion": "go1.26.8",
 }
 
+MOST_POINTS = 11_000
+
+T = TypeVar("T")
+Key: TypeAlias = tuple[str, ...]
+Usages: TypeAlias = Callable[[float], Usage]
+
 MAX_FORM = 64 * 2**20  # bytes; a page of pods by their names is long
 
 
@@ -49,6 +56,8 @@ class PrometheusApi:
         application = web.Application(client_max_size=MAX_FORM)
         application.router.add_get("/api/v1/query", self._query)
         application.router.add_post("/api/v1/query", self._query)
+        application.router.add_get("/api/v1/query_range", self._query_range)
+        application.router.add_post("/api/v1/query_range", self._query_range)
         application.router.add_get("/api/v1/status/buildinfo", self._build)
         application.router.add_get("/-/ready", _ready)
         application.router.add_get("/-/healthy", _healthy)
@@ -60,36 +69,79 @@ class PrometheusApi:
 
     async def _query(self, request: web.Request) -> web.Response:
         self.requests[request.method, "query"] += 1
-        form = {**request.query, **(await request.post() if request.method == "POST" else {})}
+        form = await _form(request)
         try:
-            moment = _moment(str(form["time"])) if "time" in form else self._now()
-            answer = await self._answer(_question(str(form.get("query", ""))), moment)
+            moment = _moment("time", form["time"]) if "time" in form else self._now()
+            answer = await self._answer(_vector, _question(form.get("query", "")), moment)
         except RefusedError as refused:
-            return _json({"status": "error", "errorType": "bad_data", "error": str(refused)}, status=400)
+            return _refused(refused)
         return web.Response(body=answer, content_type="application/json")
 
-    async def _answer(self, question: Question, moment: float) -> bytes:
+    async def _query_range(self, request: web.Request) -> web.Response:
+        self.requests[request.method, "query_range"] += 1
+        form = await _form(request)
+        try:
+            moments = _moments(form)
+            answer = await self._answer(_matrix, _question(form.get("query", "")), moments)
+        except RefusedError as refused:
+            return _refused(refused)
+        return web.Response(body=answer, content_type="application/json")
+
+    async def _answer(
+        self, made: Callable[[Question, Usages, list[Pod], T], bytes], question: Question, when: T
+    ) -> bytes:
         self.questions[question] += 1
         nodes = {node.name: node for node in self._storage.all("nodes") if isinstance(node, Node)}
         pods = [pod for pod in self._storage.all("pods") if isinstance(pod, Pod)]
         # What a thread is given is immutable; 150,000 pods take it the better part of a second.
-        return await asyncio.to_thread(_vector, question, Usage(nodes, moment), pods)
+        return await asyncio.to_thread(made, question, lambda moment: Usage(nodes, moment), pods, when)
 
 
-def _vector(question: Question, usage: Usage, pods: list[Pod]) -> bytes:
-    if question.level is Level.NODE:
-        result = [_row({"node": name}, usage.at, value) for name, value in _of_nodes(question, usage, pods)]
-    else:
-        result = [
-            _row({"namespace": pod.namespace, "pod": pod.name}, usage.at, value)
-            for pod, value in _of_pods(question, usage, pods)
-        ]
+def _vector(question: Question, usages: Usages, pods: list[Pod], moment: float) -> bytes:
+    rows = _rows(question, usages(moment), pods)
+    result = [{"metric": _labels(question, key), "value": _value(moment, value)} for key, value in rows]
     return orjson.dumps({"status": "success", "data": {"resultType": "vector", "result": result}})
 
 
-def _row(labels: Mapping[str, str], moment: float, value: float) -> dict[str, object]:
+def _matrix(question: Question, usages: Usages, pods: list[Pod], moments: Sequence[float]) -> bytes:
+    series: dict[Key, list[list[object]]] = {}
+    for moment in moments:
+        there = [pod for pod in pods if pod.created <= moment]
+        for key, value in _rows(question, usages(moment), there):
+            series.setdefault(key, []).append(_value(moment, value))
+    result = [{"metric": _labels(question, key), "values": values} for key, values in series.items()]
+    return orjson.dumps({"status": "success", "data": {"resultType": "matrix", "result": result}})
+
+
+def _labels(question: Question, key: Key) -> Mapping[str, str]:
+    return dict(zip(question.level.key_labels, key, strict=True))
+
+
+def _value(moment: float, value: float) -> list[object]:
     written = str(int(value)) if value.is_integer() else repr(value)  # as Go writes a float: no .0, no exponent
-    return {"metric": labels, "value": [round(moment, 3), written]}
+    return [round(moment, 3), written]
+
+
+def _rows(question: Question, usage: Usage, pods: list[Pod]) -> Iterable[tuple[Key, float]]:
+    match question.level:
+        case Level.NODE:
+            return (((name,), value) for name, value in _of_nodes(question, usage, pods))
+        case Level.POD:
+            return (((pod.namespace, pod.name), value) for pod, value in _of_pods(question, usage, pods))
+        case Level.CONTAINER:
+            found = usage.of_containers(question.metric, _wanted(question, pods))
+            return (((pod.namespace, pod.name, container), value) for pod, container, value in found)
+        case Level.NAMESPACE:
+            return _sums(((pod.namespace,), value) for pod, value in _of_pods(question, usage, pods))
+        case Level.CLUSTER:
+            return _sums(((), value) for _, value in _of_nodes(question, usage, pods))
+
+
+def _sums(parts: Iterable[tuple[Key, float]]) -> Iterable[tuple[Key, float]]:
+    sums: dict[Key, float] = {}
+    for key, value in parts:
+        sums[key] = sums.get(key, 0.0) + value
+    return sums.items()
 
 
 def _of_nodes(question: Question, usage: Usage, pods: list[Pod]) -> Iterable[tuple[str, float]]:
@@ -99,15 +151,18 @@ def _of_nodes(question: Question, usage: Usage, pods: list[Pod]) -> Iterable[tup
 
 
 def _of_pods(question: Question, usage: Usage, pods: list[Pod]) -> Iterable[tuple[Pod, float]]:
+    # A pod on its node's network shows the node's traffic, and that is the sum over all pods, wanted or not.
+    hosts = usage.of_nodes(question.metric, pods) if question.metric in TRAFFIC else {}
+    return usage.of_pods(question.metric, _wanted(question, pods), hosts)
+
+
+def _wanted(question: Question, pods: Iterable[Pod]) -> Iterator[Pod]:
     namespaces, names = question.selector.namespaces, question.selector.names
-    wanted = (
+    return (
         pod
         for pod in pods
         if (namespaces is None or pod.namespace in namespaces) and (names is None or pod.name in names)
     )
-    # A pod on its node's network shows the node's traffic, and that is the sum over all pods, wanted or not.
-    hosts = usage.of_nodes(question.metric, pods) if question.metric in TRAFFIC else {}
-    return usage.of_pods(question.metric, wanted, hosts)
 
 
 def _question(query: str) -> Question:
@@ -121,7 +176,40 @@ def _question(query: str) -> Question:
     return question
 
 
-def _moment(text: str) -> float:
+async def _form(request: web.Request) -> Mapping[str, str]:
+    sent = await request.post() if request.method == "POST" else {}
+    return {name: str(value) for name, value in {**request.query, **sent}.items()}
+
+
+def _refused(refused: RefusedError) -> web.Response:
+    return _json({"status": "error", "errorType": "bad_data", "error": str(refused)}, status=400)
+
+
+def _moments(form: Mapping[str, str]) -> Sequence[float]:
+    """From `start` to `end`, every `step` seconds; Prometheus gives no more than 11,000."""
+    start, end = (_moment(name, form.get(name, "")) for name in ("start", "end"))
+    try:
+        step = float(form.get("step", ""))
+    except ValueError:
+        raise RefusedError(
+            f'invalid parameter "step": cannot parse "{form.get("step", "")}" to a valid duration'
+        ) from None
+    if end < start:
+        raise RefusedError('invalid parameter "end": end timestamp must not be before start time')
+    if step <= 0:
+        raise RefusedError(
+            'invalid parameter "step": zero or negative query resolution step widths are not accepted. '
+            "Try a positive integer"
+        )
+    if (end - start) / step > MOST_POINTS:
+        raise RefusedError(
+            "exceeded maximum resolution of 11,000 points per timeseries. Try decreasing the query resolution "
+            "(?step=XX)"
+        )
+    return [start + number * step for number in range(int((end - start) / step) + 1)]
+
+
+def _moment(parameter: str, text: str) -> float:
     """Seconds since 1970 out of Prometheus' two ways to write a time."""
     try:
         return float(text)
@@ -130,7 +218,7 @@ def _moment(text: str) -> float:
     try:
         return datetime.fromisoformat(text).timestamp()
     except ValueError:
-        raise RefusedError(f'invalid parameter "time": cannot parse "{text}" to a valid timestamp') from None
+        raise RefusedError(f'invalid parameter "{parameter}": cannot parse "{text}" to a valid timestamp') from None
 
 
 async def _ready(_: web.Request) -> web.Response:

@@ -79,7 +79,7 @@ def _pattern(template: str) -> str:
 def _selector(matchers: str, level: Level) -> Selector:
     wanted = {label: frozenset(values) for label, values in _matchers(matchers)}
     return Selector(
-        namespaces=wanted.get("namespace") if level is Level.POD else None,
+        namespaces=wanted.get("namespace") if "namespace" in level.key_labels else None,
         names=wanted.get("node" if level is Level.NODE else "pod"),
     )
 

@@ -27,8 +27,11 @@ SYSTEM_TRAFFIC = 18_000.0  # bytes per second
 IMAGES = 14 * 2**30  # what images and the operating system take of a node's disk
 FULLEST = 0.97  # of anything that a node has
 
-RATES = frozenset({MetricName.CPU_USAGE, MetricName.NETWORK_RECEIVE, MetricName.NETWORK_TRANSMIT})
+SYSTEM_DISK = 40_000.0  # bytes per second, in either direction
+
 TRAFFIC = frozenset({MetricName.NETWORK_RECEIVE, MetricName.NETWORK_TRANSMIT})
+DISKS = frozenset({MetricName.DISK_READ, MetricName.DISK_WRITE})
+RATES = frozenset({MetricName.CPU_USAGE, MetricName.CPU_THROTTLING}) | TRAFFIC | DISKS
 
 # Which containers a scrape of the pod's node finds: all; those beside the first, which is in trouble; none.
 _ALL = frozenset({Situation.RUNNING, Situation.UNREADY})
@@ -56,8 +59,20 @@ class Usage:
                 value = host_traffic.get(pod.node_name, 0.0)
             yield pod, value
 
+    def of_containers(self, metric: MetricName, pods: Iterable[Pod]) -> Iterator[tuple[Pod, str, float]]:
+        """The containers of those pods that have a number, by name, and it."""
+        for pod in pods:
+            if not self._measured(metric, pod):
+                continue
+            for container in _running(pod):
+                value = self._of_container(metric, pod, container)
+                if value is not None:
+                    yield pod, container.name, value
+
     def of_nodes(self, metric: MetricName, pods: Iterable[Pod]) -> dict[str, float]:
         """Every reporting node's number, from all pods of the cluster."""
+        if metric is MetricName.FILESYSTEM_SIZE:
+            return {name: float(node.disk) for name, node in self.nodes.items() if node.ready}
         sums = {
             name: self._of_system(metric, node)
             for name, node in self.nodes.items()
@@ -70,21 +85,32 @@ class Usage:
         return {name: min(value, self._most(metric, self.nodes[name])) for name, value in sums.items()}
 
     def _of_pod(self, metric: MetricName, pod: Pod) -> float | None:
-        node = self.nodes.get(pod.node_name)
-        if node is None or not node.ready or self._too_young(metric, pod):
+        if not self._measured(metric, pod):
             return None
         if metric in TRAFFIC:
             return self._traffic(metric, pod) if pod.situation in _CONNECTED else None
-        containers = _running(pod)
-        if not containers:
+        of_containers = [self._of_container(metric, pod, container) for container in _running(pod)]
+        values = [value for value in of_containers if value is not None]
+        if not values:
             return None
+        return sum(values) / len(values) if metric is MetricName.CPU_THROTTLING else float(sum(values))
+
+    def _measured(self, metric: MetricName, pod: Pod) -> bool:
+        node = self.nodes.get(pod.node_name)
+        return node is not None and node.ready and not self._too_young(metric, pod)
+
+    def _of_container(self, metric: MetricName, pod: Pod, container: Container) -> float | None:
         match metric:
             case MetricName.CPU_USAGE:
-                return sum(self._cpu(pod, container) for container in containers)
+                return self._cpu(pod, container)
+            case MetricName.CPU_THROTTLING:
+                return self._throttled(pod, container)
             case MetricName.MEMORY_USAGE:
-                return float(sum(self._memory(pod, container) for container in containers))
+                return float(self._memory(pod, container))
+            case MetricName.DISK_READ | MetricName.DISK_WRITE:
+                return self._disk(metric, pod, container)
             case _:
-                return float(sum(self._written(pod, container) for container in containers))
+                return float(self._written(pod, container))
 
     def _too_young(self, metric: MetricName, pod: Pod) -> bool:
         return self.at < pod.created + (FIRST_RATE_S if metric in RATES else SCRAPE_INTERVAL_S)
@@ -92,6 +118,17 @@ class Usage:
     def _cpu(self, pod: Pod, container: Container) -> float:
         used = container.cpu_request * container.busy * self._swing(pod.uid, 0.55)
         return min(used, container.cpu_limit or used) / 1000
+
+    def _throttled(self, pod: Pod, container: Container) -> float | None:
+        """The nearer to its limit, the more often it is held back; one without a limit never is, and has no number."""
+        if not container.cpu_limit:
+            return None
+        return max(0.0, self._cpu(pod, container) * 1000 / container.cpu_limit - 0.5) / 2
+
+    def _disk(self, metric: MetricName, pod: Pod, container: Container) -> float:
+        """Mostly nothing to speak of; some write a lot."""
+        habit = _habit(pod.uid, f"{container.name} {metric.value}")
+        return 2_000_000 * habit**8 * self._swing(pod.uid, 0.8)
 
     def _memory(self, pod: Pod, container: Container) -> int:
         share = 0.5 + 0.4 * _habit(pod.uid, container.name)
@@ -113,6 +150,8 @@ class Usage:
                 return int(SYSTEM_MEMORY * self._swing(node.uid, 0.02))
             case MetricName.FILESYSTEM_USAGE:
                 return int(IMAGES * (0.7 + 0.6 * _habit(node.uid, "images")))
+            case MetricName.DISK_READ | MetricName.DISK_WRITE:
+                return SYSTEM_DISK * self._swing(node.uid, 0.6)
             case _:
                 return SYSTEM_TRAFFIC * self._swing(node.uid, 0.4)
 

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
-from typing import Final, Protocol, final
+from typing import Final, Protocol, TypeAlias, final
 
 from auth.access import NODES, PODS, Access, Everywhere, Visibility
 from auth.errors import NotSynced
@@ -13,11 +13,14 @@ from schema.execution.needs import MetricNeed, Needs, Reach
 from schema.execution.settings import LimitSettings
 from schema.execution.view import View
 from schema.sources.kubernetes.cluster import ClusterSnapshot, KindStatus
-from schema.sources.prometheus.catalogue import Level, MetricName
-from schema.sources.prometheus.frames import MetricFrame, Question, Selector
+from schema.sources.prometheus.catalogue import MEASURED, Level, MetricName
+from schema.sources.prometheus.frames import MetricFrame, Question, Selector, TimeWindow
 
 # Longer selectors cost Prometheus more than the rows that they save; from here on, all series are asked for.
 NAMED_AT_MOST: Final = 256
+NOBODY: Final = Selector(names=frozenset())
+
+Asked: TypeAlias = tuple[MetricName, Level, TimeWindow | None]
 
 
 class KubernetesSource(Protocol):
@@ -67,11 +70,20 @@ class Gatherer:
         return View(
             self._kubernetes.snapshot(),  # taken again: the answer shows the moment after the last wait
             visibility,
-            {asked: frames[question] for asked, question in questions.items()},
+            {
+                (metric, level): frames[question]
+                for (metric, level, window), question in questions.items()
+                if window is None
+            },
             refused,
             self._stale(kinds),
             self._wall_clock() if needs.clock else 0.0,
             self._indexes,
+            ranges={
+                (metric, level, window): frames[question]
+                for (metric, level, window), question in questions.items()
+                if window is not None
+            },
         )
 
     async def _frames(self, questions: Collection[Question]) -> Mapping[Question, MetricFrame]:
@@ -99,27 +111,40 @@ class Gatherer:
 
 def _questions(
     needs: Iterable[MetricNeed], snapshot: ClusterSnapshot, visibility: Visibility, now: float
-) -> dict[tuple[MetricName, Level], Question]:
-    """One question per metric and level: the union of what its fields can come to."""
-    reaches: dict[tuple[MetricName, Level], set[Reach]] = {}
+) -> dict[Asked, Question]:
+    """One question per metric, level and window: the union of what its fields can come to."""
+    reaches: dict[Asked, set[Reach]] = {}
     for need in needs:
-        reaches.setdefault((need.metric, need.level), set()).add(need.reach)
+        if need.metric in MEASURED[need.level]:  # its resolver says that there is no such metric
+            reaches.setdefault((need.metric.measured, need.level, need.window), set()).add(need.reach)
     return {
-        (metric, level): Question(metric, level, _selector(level, wanted, snapshot, visibility, now))
-        for (metric, level), wanted in reaches.items()
+        (metric, level, window): Question(
+            metric,
+            level,
+            _selector(level, wanted, snapshot, visibility, now),
+            None if window is None else window.at(now),
+        )
+        for (metric, level, window), wanted in reaches.items()
     }
 
 
 def _selector(
     level: Level, reaches: Iterable[Reach], snapshot: ClusterSnapshot, visibility: Visibility, now: float
 ) -> Selector:
-    if level is Level.NODE:
-        return Selector(names=_bounded(_union(_known_nodes(reach, snapshot, visibility) for reach in reaches)))
-    selectors = [_pod_selector(reach, snapshot, visibility, now) for reach in reaches]
-    return Selector(
-        namespaces=_bounded(_union(selector.namespaces for selector in selectors)),
-        names=_bounded(_union(selector.names for selector in selectors)),
-    )
+    match level:
+        case Level.CLUSTER:
+            return Selector() if isinstance(visibility.scope(NODES), Everywhere) else NOBODY
+        case Level.NODE:
+            return Selector(names=_bounded(_union(_known_nodes(reach, snapshot, visibility) for reach in reaches)))
+        case Level.NAMESPACE:
+            named = [_namespaces(reach, snapshot, visibility) for reach in reaches]
+            return Selector(namespaces=_bounded(_union(named)))
+        case Level.POD | Level.CONTAINER:
+            selectors = [_pod_selector(reach, snapshot, visibility, now) for reach in reaches]
+            return Selector(
+                namespaces=_bounded(_union(selector.namespaces for selector in selectors)),
+                names=_bounded(_union(selector.names for selector in selectors)),
+            )
 
 
 def _known_nodes(reach: Reach, snapshot: ClusterSnapshot, visibility: Visibility) -> frozenset[str] | None:

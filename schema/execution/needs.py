@@ -32,6 +32,7 @@ from schema.execution.cost import COUNTED, PAGE_ARGUMENTS, Cost, Costs, Place, p
 from schema.sources.kubernetes.cluster import ClusterSnapshot
 from schema.sources.kubernetes.objects import PodRecord
 from schema.sources.prometheus.catalogue import Level, MetricName
+from schema.sources.prometheus.frames import TimeWindow
 
 _NEEDS: Final = "binnacle/needs"
 _DEFINITION: Final = "strawberry-definition"  # where Strawberry keeps its own field behind graphql-core's
@@ -56,11 +57,12 @@ EVERYTHING: Final = Reach()
 
 @dataclass(frozen=True, slots=True)
 class MetricNeed:
-    """One metric of one level, of the objects in reach."""
+    """One metric of one level, of the objects in reach; with a window over time, else at this moment."""
 
     metric: MetricName
     level: Level
     reach: Reach
+    window: TimeWindow | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from auth.access import Visibility
 from schema.asking.indexes import Indexes
 from schema.sources.kubernetes.cluster import ClusterSnapshot
 from schema.sources.prometheus.catalogue import Level, MetricName
-from schema.sources.prometheus.frames import MetricFrame
+from schema.sources.prometheus.frames import MetricFrame, TimeWindow
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +18,8 @@ class View:
     the reason: their fields are null with an error of their own, the rest of the answer stands. `stale` has the kinds
     of which the API server does not tell us news at the moment, each with the seconds since it last did. `now` is the
     time in seconds since 1970 where the operation needs one, such as for ages; else 0, so that two views of the same
-    cluster are equal.
+    cluster are equal. `ranges` are the metrics over time,
+    by what was wanted of it.
     """
 
     snapshot: ClusterSnapshot
@@ -28,3 +29,4 @@ class View:
     stale: Mapping[str, int]
     now: float = 0.0
     indexes: Indexes = field(default_factory=Indexes, compare=False)  # of snapshots; nobody's own
+    ranges: Mapping[tuple[MetricName, Level, TimeWindow], MetricFrame] = field(default_factory=dict)

@@ -42,6 +42,9 @@ class NodeUse:
     """Bytes a second on eth0; lo and one pod's veth carry traffic too, which is not the node's."""
     filesystem_size: int = 100 * 2**30
     filesystem_available: int = 60 * 2**30
+    read_rate: float = 300_000.0
+    write_rate: float = 200_000.0
+    """Bytes a second of the disk vda; a mapping on it counts the same ones once more."""
     kubelet_version: str = "v1.37.2"
 
 
@@ -61,6 +64,10 @@ class PodUse:
     receive_rate: float = 1_000.0
     transmit_rate: float = 500.0
     filesystem_used: int = 2 * 2**20
+    read_rate: float = 3_000.0
+    write_rate: float = 2_000.0
+    throttled: float = 0.25
+    """The share of its ten scheduling periods a second in which each container is held back."""
     phase: str = "Running"
     created_by: str = "ReplicaSet"
     """The kind of its owner; `<none>` for a pod that nobody owns."""
@@ -115,6 +122,9 @@ def node_exporter(node: NodeUse, counted_s: float) -> Iterator[Family]:
     ]
     for name, amount in (("size", node.filesystem_size), ("avail", node.filesystem_available)):
         yield Family(f"node_filesystem_{name}_bytes", "gauge", [(labels, amount * part) for labels, part in mounts])
+    for name, rate in (("read", node.read_rate), ("written", node.write_rate)):
+        disks = [({"device": device}, counted_s * rate) for device in ("vda", "dm-0")]
+        yield Family(f"node_disk_{name}_bytes_total", "counter", disks)
     uname = {"nodename": node.name, "sysname": "Linux", "release": "6.12.0-amd64", "machine": "x86_64"}
     yield Family("node_uname_info", "gauge", [(uname, 1)])
 
@@ -138,6 +148,11 @@ def cadvisor(node: NodeUse, pods: Sequence[PodUse], counted_s: float) -> Iterato
     yield Family("container_network_receive_bytes_total", "counter", received)
     transmitted = _traffic(node.transmit_rate, [(pod, pod.transmit_rate) for pod in pods], counted_s)
     yield Family("container_network_transmit_bytes_total", "counter", transmitted)
+    for name, of in (("reads", "read_rate"), ("writes", "write_rate")):
+        transferred = _transfers(getattr(node, of), [(pod, getattr(pod, of)) for pod in pods], counted_s)
+        yield Family(f"container_fs_{name}_bytes_total", "counter", transferred)
+    yield Family("container_cpu_cfs_periods_total", "counter", _periods(pods, counted_s, throttled=False))
+    yield Family("container_cpu_cfs_throttled_periods_total", "counter", _periods(pods, counted_s, throttled=True))
 
 
 MACHINE: Labels = {"container": "", "id": "/", "image": "", "name": "", "namespace": "", "pod": ""}
@@ -172,6 +187,22 @@ def _traffic(node_rate: float, pods: Sequence[tuple[PodUse, float]], counted_s: 
     yield {**MACHINE, "interface": "eth0"}, counted_s * node_rate
     for pod, rate in pods:
         yield _sandbox(pod) | {"container": "", "interface": "eth0"}, counted_s * rate
+
+
+def _transfers(node_rate: float, pods: Sequence[tuple[PodUse, float]], counted_s: float) -> Samples:
+    """By container, and once more by the pod's cgroup; once more by the mapping on the disk."""
+    for device in ("/dev/vda", "/dev/dm-0"):
+        yield {**MACHINE, "device": device}, counted_s * node_rate
+        for pod, rate in pods:
+            for container in pod.containers:
+                yield _container(pod, container) | {"device": device}, counted_s * rate
+            yield _cgroup(pod) | {"device": device}, counted_s * rate * len(pod.containers)
+
+
+def _periods(pods: Sequence[PodUse], counted_s: float, *, throttled: bool) -> Samples:
+    for pod in pods:
+        for container in pod.containers:
+            yield _container(pod, container), counted_s * 10 * (pod.throttled if throttled else 1.0)
 
 
 def _container(pod: PodUse, container: str) -> dict[str, str]:

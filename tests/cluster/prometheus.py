@@ -137,12 +137,16 @@ class PrometheusServer:
         aside.write_text(json.dumps(groups))
         aside.rename(self._folder / "targets.json")
 
-    async def query(self, promql: str) -> list[Any]:
-        """An instant query's `result`: for a vector, entries with `metric` (labels) and `value` ([time, text])."""
+    async def query(self, promql: str, at: float | None = None) -> list[Any]:
+        """An instant query's `result`, now or at a moment.
+
+        For a vector, entries with `metric` (labels) and `value` ([time, text]).
+        """
         limit = aiohttp.ClientTimeout(total=REQUEST_LIMIT_S)
+        form = {"query": promql} if at is None else {"query": promql, "time": str(at)}
         async with (
             aiohttp.ClientSession(timeout=limit) as session,
-            session.post(f"{self.url}/api/v1/query", data={"query": promql}) as answer,
+            session.post(f"{self.url}/api/v1/query", data=form) as answer,
         ):
             content = await answer.json()
         if content["status"] != "success":

@@ -1,6 +1,7 @@
 """Prometheus' answers to the catalogue's queries, as the gateway's metrics rely on them."""
 
 import json
+import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +11,7 @@ import pytest
 import pytest_asyncio
 
 from gateway.demo import simulated_cluster
-from schema.sources.prometheus.catalogue import Level, MetricName, render
+from schema.sources.prometheus.catalogue import CATALOGUE, Level, MetricName, render
 from schema.sources.prometheus.frames import Question, Selector
 from schema.sources.prometheus.settings import PrometheusSettings
 from tests.cluster import fixtures
@@ -19,7 +20,8 @@ from tests.conformance.conftest import BOTH
 
 # The real one scrapes every second: with the usual window of five minutes the first rates would be of few samples.
 SETTINGS = PrometheusSettings(scrape_interval_seconds=1, rate_window="10s")
-EVERY_METRIC = [(metric, level) for metric in MetricName for level in Level]
+EVERY_METRIC = list(CATALOGUE)
+BOTH_LEVELS = [metric for metric in MetricName if {(metric, Level.POD), (metric, Level.NODE)} <= set(CATALOGUE)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +42,8 @@ class Monitored:
         rows: list[Any] = body["data"]["result"]
         return rows
 
-    async def post(self, form: dict[str, str]) -> tuple[int, Any]:
-        async with self.session.post(f"{self.url}/api/v1/query", data=form) as response:
+    async def post(self, form: dict[str, str], api: str = "query") -> tuple[int, Any]:
+        async with self.session.post(f"{self.url}/api/v1/{api}", data=form) as response:
             return response.status, json.loads(await response.text())
 
     async def get(self, path: str, **params: str) -> tuple[int, str]:
@@ -69,7 +71,13 @@ async def prometheus(real_parts: tuple[Any, Any] | None, namespace: str) -> Asyn
         await plane.create_namespace(namespace)
         await fixtures.Namespace(plane, namespace).run_pods("web-1", node="worker-1")
         monitored = Monitored(session, server.url, "worker-1", namespace, "web-1")
-        selectors = {Level.POD: Selector(frozenset({namespace})), Level.NODE: Selector(names=frozenset({"worker-1"}))}
+        selectors = {
+            Level.CLUSTER: Selector(),
+            Level.NODE: Selector(names=frozenset({"worker-1"})),
+            Level.NAMESPACE: Selector(frozenset({namespace})),
+            Level.POD: Selector(frozenset({namespace})),
+            Level.CONTAINER: Selector(frozenset({namespace})),
+        }
 
         async def scraped() -> bool:
             return all(
@@ -87,7 +95,9 @@ async def test_every_query_of_the_catalogue_is_answered_with_its_keys_labels(pro
         rows = await prometheus.ask(Question(metric, level))
 
         keys = [tuple(row["metric"][label] for label in level.key_labels) for row in rows]
-        assert (prometheus.node,) in keys or (prometheus.namespace, prometheus.pod) in keys, (metric, level)
+        known = {"node": prometheus.node, "namespace": prometheus.namespace, "pod": prometheus.pod}
+        named = {tuple(value for label, value in row["metric"].items() if label in known) for row in rows}
+        assert tuple(known[label] for label in level.key_labels if label in known) in named, (metric, level)
         assert len(keys) == len(set(keys)), "one row an object"
         for row in rows:
             assert set(row["metric"]) == set(level.key_labels)
@@ -100,7 +110,7 @@ async def test_every_query_of_the_catalogue_is_answered_with_its_keys_labels(pro
 async def test_a_selector_leaves_only_what_it_names(prometheus: Monitored):
     """By namespace, by namespace and name, by node: each alone in its answer."""
     namespace, pod, node = prometheus.namespace, prometheus.pod, prometheus.node
-    for metric in MetricName:
+    for metric in BOTH_LEVELS:
         by_namespace = await prometheus.ask(Question(metric, Level.POD, Selector(frozenset({namespace}))))
         by_name = await prometheus.ask(
             Question(metric, Level.POD, Selector(frozenset({namespace, "default"}), frozenset({pod, "other.pod"})))
@@ -117,7 +127,8 @@ async def test_names_that_nobody_has_have_no_rows(prometheus: Monitored):
     nobody = Selector(names=frozenset({'no"body', "no\\body", "no|body", "nobody.*"}))
 
     for metric, level in EVERY_METRIC:
-        assert await prometheus.ask(Question(metric, level, nobody)) == []
+        if level in (Level.NODE, Level.POD, Level.CONTAINER):  # the others are sums over everything
+            assert await prometheus.ask(Question(metric, level, nobody)) == []
 
 
 async def test_a_query_may_be_asked_by_get(prometheus: Monitored):
@@ -139,6 +150,34 @@ async def test_a_query_that_makes_no_sense_is_bad_data(prometheus: Monitored, fo
     assert (body["status"], body["errorType"]) == ("error", "bad_data")
     parameter = "time" if "time" in form else "query"
     assert body["error"].startswith(f'invalid parameter "{parameter}": ')
+
+
+async def test_the_past_is_answered_as_a_matrix(prometheus: Monitored):
+    """A row of values for each series, at the moments that were asked for and no others."""
+    query = render(Question(MetricName.MEMORY_USAGE, Level.POD, Selector(frozenset({prometheus.namespace}))), SETTINGS)
+    end = int(time.time())
+    form = {"query": query, "start": str(end - 10), "end": str(end), "step": "5"}
+
+    status, body = await prometheus.post(form, "query_range")
+
+    assert (status, body["status"], body["data"]["resultType"]) == (200, "success", "matrix")
+    (row,) = body["data"]["result"]
+    assert row["metric"] == {"namespace": prometheus.namespace, "pod": prometheus.pod}
+    assert {moment for moment, _ in row["values"]} <= {end - 10, end - 5, end}
+    assert all(float(value) > 0 for _, value in row["values"])
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"start": "x"}, {"end": "1"}, {"step": "0"}, {"step": "x"}, {"step": "0.0001"}, {"query": "sum("}]
+)
+async def test_a_past_that_makes_no_sense_is_bad_data(prometheus: Monitored, wrong: dict[str, str]):
+    """400, with Prometheus' own error object."""
+    query = render(Question(MetricName.MEMORY_USAGE, Level.POD), SETTINGS)
+    form = {"query": query, "start": "1700000000", "end": "1700000060", "step": "5", **wrong}
+
+    status, body = await prometheus.post(form, "query_range")
+
+    assert (status, body["status"], body["errorType"]) == (400, "error", "bad_data")
 
 
 async def test_it_says_what_it_is_and_that_it_is_ready(prometheus: Monitored):

@@ -406,8 +406,9 @@ MISTAKES_IN_THE_FILE = {
     ),
     "prometheus: {catalogue: 4}": "prometheus.catalogue in binnacle.yaml is 4: must be keys and values",
     "prometheus: {catalogue: {CPU_USAG: {POD: x}}}": (
-        "prometheus.catalogue.CPU_USAG in binnacle.yaml: no such key; must be 'CPU_USAGE', 'MEMORY_USAGE', "
-        "'NETWORK_RECEIVE', 'NETWORK_TRANSMIT' or 'FILESYSTEM_USAGE'"
+        "prometheus.catalogue.CPU_USAG in binnacle.yaml: no such key; must be 'CPU_USAGE', "
+        "'CPU_ALLOCATABLE_UTILIZATION', 'CPU_THROTTLING', 'MEMORY_USAGE', 'MEMORY_ALLOCATABLE_UTILIZATION', "
+        "'NETWORK_RECEIVE', 'NETWORK_TRANSMIT', 'FILESYSTEM_USAGE', 'FILESYSTEM_SIZE', 'DISK_READ' or 'DISK_WRITE'"
     ),
     "prometheus: {catalogue: {CPU_USAGE: {POD: 4}}}": (
         "prometheus.catalogue.CPU_USAGE.POD in binnacle.yaml is 4: must be a valid string"

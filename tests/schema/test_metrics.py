@@ -2,6 +2,7 @@
 
 import logging
 import time
+from datetime import datetime
 
 import pytest
 from aiohttp import web
@@ -153,3 +154,176 @@ async def test_what_nobody_may_see_is_not_asked_for(front_door: FrontDoor):
     assert refused.body["data"] == {"node": None}
     assert refused.codes == ["FORBIDDEN"]
     assert not front_door.simulated.metrics.questions
+
+
+LINE = "name unit missing start end step points { timestamp value missing }"
+
+
+async def test_metrics_over_time_are_one_question_each_whatever_the_size_of_the_cluster():
+    """The last hour by the minute, of nodes, pods and the cluster: one range query per metric and level."""
+    query = f"""{{
+        cluster {{ metricsRange(names: [CPU_USAGE]) {{ {LINE} }} }}
+        nodes {{
+            metricsRange(names: [CPU_USAGE, CPU_ALLOCATABLE_UTILIZATION]) {{ {LINE} }}
+            pods {{ metricsRange(names: [CPU_USAGE]) {{ {LINE} }} }}
+        }}
+    }}"""
+    calls = {}
+    for nodes in (3, 30):
+        async with simulated_door(nodes=nodes, pods_per_node=3) as door:
+            await door.ask("{ nodes { pods { name } } }")
+            asked = door.simulated.metrics.requests.copy()
+
+            data = (await door.ask(query)).data
+
+            calls[nodes] = dict(door.simulated.metrics.requests - asked)
+            (line,) = data["cluster"]["metricsRange"]
+            assert (line["unit"], line["step"], line["missing"]) == ("CORES", 60, None)
+            assert [point["timestamp"] for point in line["points"][:2]] == [
+                line["points"][0]["timestamp"],
+                line["points"][0]["timestamp"] + 60,
+            ]
+            assert 59 <= len(line["points"]) <= 61
+            assert len(data["nodes"]) == nodes
+    assert calls[3] == calls[30] == {("POST", "query_range"): 3}
+
+
+async def test_a_line_begins_with_the_life_of_its_object(front_door: FrontDoor):
+    """What was measured before belongs to a predecessor of the same name; before the first scrape there is a gap."""
+    front_door.simulated.create_pod("shop", "fresh-1", node="worker-1", age=600)
+    query = (
+        '{ pod(namespace: "shop", name: "fresh-1") {'
+        f" createdAt metricsRange(names: [MEMORY_USAGE, CPU_USAGE]) {{ {LINE} }} }} }}"
+    )
+
+    async def seen() -> object:
+        return (await front_door.ask('{ pod(namespace: "shop", name: "fresh-1") { name } }')).data["pod"]
+
+    await front_door.eventually(seen, {"name": "fresh-1"})
+
+    pod = (await front_door.ask(query)).data["pod"]
+
+    born = datetime.fromisoformat(pod["createdAt"]).timestamp()
+    memory, cpu = pod["metricsRange"]
+    assert 9 <= len(memory["points"]) <= 11
+    assert all(point["timestamp"] >= born for point in (*memory["points"], *cpu["points"]))
+    assert all((point["value"] is None) == (point["missing"] is not None) for point in cpu["points"])
+    assert cpu["points"][-1]["value"] > 0
+
+
+@pytest.mark.parametrize(
+    ("asked", "step", "points"),
+    [
+        ('{start: "2026-11-20T00:00:00Z", end: "2026-11-20T06:00:00Z"}', 600, 37),
+        ('{start: "2026-11-20T00:00:00Z", end: "2026-11-20T06:00:00+00:00", step: 3600}', 3600, 7),
+        ('{start: "2026-11-20T00:00:00Z", end: "2026-11-21T00:00:00Z", step: 1}', 300, 289),
+    ],
+)
+async def test_a_step_is_as_asked_or_wider_and_the_answer_says_so(
+    front_door: FrontDoor, asked: str, step: int, points: int
+):
+    """Nobody gets more points than a screen can show."""
+    query = f"{{ cluster {{ metricsRange(names: [FILESYSTEM_SIZE], range: {asked}) {{ {LINE} }} }} }}"
+
+    (line,) = (await front_door.ask(query)).data["cluster"]["metricsRange"]
+
+    assert line["step"] == step
+    assert line["start"] == "2026-11-20T00:00:00Z"
+    if line["missing"] is None:
+        assert len(line["points"]) == points
+
+
+@pytest.mark.parametrize(
+    ("asked", "argument"),
+    [
+        ('{start: "yesterday"}', "range.start"),
+        ('{end: "2026-11-20T06:00:00"}', "range.end"),
+        ('{start: "0001-01-01T00:00:00Z"}', "range.start"),
+        ('{start: "2026-11-21T00:00:00Z", end: "2026-11-20T00:00:00Z"}', "range.start"),
+        ("{step: 0}", "range.step"),
+    ],
+)
+@pytest.mark.parametrize("place", ["cluster", "nodes"])
+async def test_a_time_that_makes_no_sense_is_refused_by_its_name(
+    front_door: FrontDoor, asked: str, argument: str, place: str
+):
+    """And Prometheus is not asked."""
+    answer = await front_door.ask(f"{{ {place} {{ metricsRange(range: {asked}) {{ name }} }} }}")
+
+    assert set(answer.codes) == {"BAD_USER_INPUT"}
+    assert {error["extensions"]["argument"] for error in answer.errors} == {argument}
+    assert not front_door.simulated.metrics.questions
+
+
+async def test_the_clusters_metrics_are_the_sums_of_its_nodes(front_door: FrontDoor):
+    """And its shares are of what all nodes can give to pods."""
+    names = "names: [CPU_USAGE, CPU_ALLOCATABLE_UTILIZATION, MEMORY_USAGE, FILESYSTEM_SIZE]"
+    query = (
+        f"{{ cluster {{ metrics({names}) {{ name value unit }} }}"
+        f" nodes {{ allocatable {{ cpu }} metrics({names}) {{ name value }} }} }}"
+    )
+
+    data = (await front_door.ask(query)).data
+
+    whole = {metric["name"]: metric["value"] for metric in data["cluster"]["metrics"]}
+    nodes = [{metric["name"]: metric["value"] for metric in node["metrics"]} for node in data["nodes"]]
+    for name in ("CPU_USAGE", "MEMORY_USAGE", "FILESYSTEM_SIZE"):
+        assert whole[name] == pytest.approx(sum(node[name] or 0 for node in nodes), rel=0.05)
+    allocatable = sum(node["allocatable"]["cpu"] for node in data["nodes"])
+    assert whole["CPU_ALLOCATABLE_UTILIZATION"] == pytest.approx(whole["CPU_USAGE"] / allocatable)
+    for node, values in zip(data["nodes"], nodes, strict=True):
+        if values["CPU_USAGE"] is not None:
+            share = values["CPU_USAGE"] / node["allocatable"]["cpu"]
+            assert values["CPU_ALLOCATABLE_UTILIZATION"] == pytest.approx(share)
+
+
+async def test_who_may_not_list_nodes_sees_no_sums_of_them(front_door: FrontDoor):
+    """One error a field; the values say why; and Prometheus is not asked."""
+    query = f"{{ cluster {{ metrics(names: [CPU_USAGE]) {{ value missing }} metricsRange {{ {LINE} }} }} }}"
+
+    answer = await front_door.ask(query, "demo-shop")
+
+    cluster = answer.body["data"]["cluster"]
+    assert cluster["metrics"] == [{"value": None, "missing": "FORBIDDEN"}]
+    assert {line["missing"] for line in cluster["metricsRange"]} == {"FORBIDDEN"}
+    assert answer.codes == ["FORBIDDEN", "FORBIDDEN"]
+    assert not front_door.simulated.metrics.questions
+
+
+async def test_a_metric_that_an_object_has_not_says_so(front_door: FrontDoor):
+    """Nodes are not throttled; left out, the names are those that there are."""
+    query = "{ nodes { asked: metrics(names: [CPU_THROTTLING]) { missing } all: metrics { name } } }"
+
+    data = (await front_door.ask(query)).data
+
+    for node in data["nodes"]:
+        assert node["asked"] == [{"missing": "NOT_MEASURED"}]
+        assert "CPU_THROTTLING" not in {metric["name"] for metric in node["all"]}
+
+
+async def test_a_failing_prometheus_costs_one_error_for_all_lines():
+    """As for the numbers of this moment."""
+    async with simulated_door() as door:
+        await door.simulated.prometheus.stop()
+
+        answer = await door.ask(f"{{ nodes {{ metricsRange(names: [CPU_USAGE]) {{ {LINE} }} }} }}")
+
+    assert answer.codes == ["METRICS_UNAVAILABLE"]
+    assert {line["missing"] for node in answer.body["data"]["nodes"] for line in node["metricsRange"]} == {
+        "UNREACHABLE"
+    }
+
+
+@pytest.mark.parametrize(
+    ("query", "name"),
+    [
+        ("pods(orderBy: {metric: FILESYSTEM_SIZE}) { name }", "FILESYSTEM_SIZE"),
+        ("nodes(orderBy: {metric: CPU_ALLOCATABLE_UTILIZATION}) { name }", "CPU_ALLOCATABLE_UTILIZATION"),
+    ],
+)
+async def test_what_nothing_is_known_of_is_no_order(front_door: FrontDoor, query: str, name: str):
+    """A list in no order would look like one in this order."""
+    answer = await front_door.ask(f"{{ {query} }}")
+
+    assert answer.codes == ["BAD_USER_INPUT"]
+    assert name in answer.errors[0]["message"]

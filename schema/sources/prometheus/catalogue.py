@@ -1,4 +1,4 @@
-"""What can be measured of a node or a pod, and the one place of the PromQL that measures it.
+"""What can be measured of which objects, and the one place of the PromQL that measures it.
 
 A question has one query, whoever installed Prometheus: the labels of the usual installations differ, so every query is
 a chain of sources joined by `or`, each reduced to exactly the labels of its key (`node`, or `namespace` and `pod`). It
@@ -17,11 +17,15 @@ How an object is found in the series:
 Placeholders: `$selector` becomes the matchers of what is asked for, on the key's own labels; `$instances` the same
 names on the label `instance`; `$window` the rate window. Either set of matchers may be empty: its comma then goes too.
 
+Where an installation is known (profiles.py), every source is pinned to the jobs that it has there: what a tenant's own
+exporter says of other people's pods does not count.
+
 Prometheus evaluates every side of an `or`; a source that is not installed has no series and costs an index look-up.
 """
 
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from schema.sources.described import Described
@@ -40,14 +44,26 @@ class MetricUnit(Described):
         "BYTES_PER_SECOND",
         "Bytes per second, averaged over the rate window (5 minutes unless configured).",
     )
+    RATIO = "RATIO", "A share of a whole: 0.25 is a quarter of it, and more than 1 is more than there should be."
 
 
 class MetricName(Described):
-    """What can be asked about a node or a pod at this moment."""
+    """What can be asked about an object at this moment, or over time."""
 
     CPU_USAGE = (
         "CPU_USAGE",
         "Processor time in use, in cores, averaged over the rate window (5 minutes unless configured).",
+    )
+    CPU_ALLOCATABLE_UTILIZATION = (
+        "CPU_ALLOCATABLE_UTILIZATION",
+        "CPU_USAGE as a share of the cores that pods may use (`allocatable`); of nodes and the cluster.",
+    )
+    CPU_THROTTLING = (
+        "CPU_THROTTLING",
+        (
+            "The share of its scheduling periods in which a container was held back by its CPU limit; of pods and "
+            "containers. There is none without a CPU limit, nor where nothing ran."
+        ),
     )
     MEMORY_USAGE = (
         "MEMORY_USAGE",
@@ -56,11 +72,16 @@ class MetricName(Described):
             "a node its memory less what is available, or the working set where no node exporter runs."
         ),
     )
+    MEMORY_ALLOCATABLE_UTILIZATION = (
+        "MEMORY_ALLOCATABLE_UTILIZATION",
+        "MEMORY_USAGE as a share of the memory that pods may use (`allocatable`); of nodes and the cluster.",
+    )
     NETWORK_RECEIVE = (
         "NETWORK_RECEIVE",
         (
             "Bytes received per second: of a node over its own interfaces (no bridges, tunnels or pods' ends), of a "
-            "pod over all interfaces but loopback. A pod on its node's network shows the node's traffic."
+            "pod over all interfaces but loopback. A pod on its node's network shows the node's traffic; containers "
+            "share their pod's."
         ),
     )
     NETWORK_TRANSMIT = (
@@ -74,30 +95,70 @@ class MetricName(Described):
             "filesystems), of a pod in its containers' writable layers, which some container runtimes do not report."
         ),
     )
+    FILESYSTEM_SIZE = (
+        "FILESYSTEM_SIZE",
+        "Bytes that the filesystems of FILESYSTEM_USAGE hold in total; of nodes and the cluster.",
+    )
+    DISK_READ = (
+        "DISK_READ",
+        "Bytes read from disks per second, each disk once (no partitions, mappings or arrays beside their disks).",
+    )
+    DISK_WRITE = (
+        "DISK_WRITE",
+        "Bytes written to disks per second, to the same disks as DISK_READ.",
+    )
 
     @property
     def unit(self) -> MetricUnit:
         return UNITS[self]
 
+    @property
+    def measured(self) -> "MetricName":
+        """What Prometheus is asked for: this metric itself, or what it is a share of something of."""
+        return SHARES_OF.get(self, self)
+
 
 class Level(Described):
     """What kind of object a metric is asked of."""
 
+    CLUSTER = "CLUSTER", "The cluster: the sum of its nodes."
     NODE = "NODE", "A node as a whole, whatever runs on it."
+    NAMESPACE = "NAMESPACE", "A namespace: the sum of its pods."
     POD = "POD", "A pod: the sum of its containers."
+    CONTAINER = "CONTAINER", "One container of a pod."
 
     @property
     def key_labels(self) -> tuple[str, ...]:
         """The labels that name one object of this level in an answer."""
-        return ("node",) if self is Level.NODE else ("namespace", "pod")
+        return KEY_LABELS[self]
 
+
+KEY_LABELS: Final[Mapping[Level, tuple[str, ...]]] = {
+    Level.CLUSTER: (),
+    Level.NODE: ("node",),
+    Level.NAMESPACE: ("namespace",),
+    Level.POD: ("namespace", "pod"),
+    Level.CONTAINER: ("namespace", "pod", "container"),
+}
 
 UNITS: Final[Mapping[MetricName, MetricUnit]] = {
     MetricName.CPU_USAGE: MetricUnit.CORES,
+    MetricName.CPU_ALLOCATABLE_UTILIZATION: MetricUnit.RATIO,
+    MetricName.CPU_THROTTLING: MetricUnit.RATIO,
     MetricName.MEMORY_USAGE: MetricUnit.BYTES,
+    MetricName.MEMORY_ALLOCATABLE_UTILIZATION: MetricUnit.RATIO,
     MetricName.NETWORK_RECEIVE: MetricUnit.BYTES_PER_SECOND,
     MetricName.NETWORK_TRANSMIT: MetricUnit.BYTES_PER_SECOND,
     MetricName.FILESYSTEM_USAGE: MetricUnit.BYTES,
+    MetricName.FILESYSTEM_SIZE: MetricUnit.BYTES,
+    MetricName.DISK_READ: MetricUnit.BYTES_PER_SECOND,
+    MetricName.DISK_WRITE: MetricUnit.BYTES_PER_SECOND,
+}
+
+# Metrics that Prometheus is not asked for: the whole stands in the object itself.
+SHARES_OF: Final[Mapping[MetricName, MetricName]] = {
+    MetricName.CPU_ALLOCATABLE_UTILIZATION: MetricName.CPU_USAGE,
+    MetricName.MEMORY_ALLOCATABLE_UTILIZATION: MetricName.MEMORY_USAGE,
 }
 
 # --- building stones -------------------------------------------------------------------------------------------------
@@ -112,13 +173,8 @@ INSTANCE_IS_ADDRESS = 'node="",instance=~".*:.*"'
 # Who runs where, from kube-state-metrics. Exporters are DaemonSets, so the join need not read every pod of the cluster;
 # `max by` drops what a second replica adds, `topk` what a pod replaced under the same name left behind
 # (kubernetes-mixin joins the same way, rules/apps.libsonnet).
-NODE_OF_POD = (
-    "topk by (namespace,pod) (1, max by (namespace,pod,node) "
-    '(kube_pod_info{created_by_kind="DaemonSet",node!="",$selector}))'
-)
-NODE_OF_ADDRESS = (
-    'topk by (internal_ip) (1, max by (internal_ip,node) (kube_node_info{internal_ip!="",node!="",$selector}))'
-)
+POD_OF_EXPORTER = 'created_by_kind="DaemonSet",node!="",$selector'
+NODE_WITH_ADDRESS = 'internal_ip!="",node!="",$selector'
 
 # cAdvisor counts the pause container as container="" or "POD" and the pod's cgroup as container="": their sum with the
 # containers would count everything twice. No `image!=""` as in the mixin: the kubelet's resource endpoint has no such
@@ -139,12 +195,71 @@ VIRTUAL_INTERFACES = (
 NOT_LOCAL = (
     "|tmpfs|devtmpfs|ramfs|overlay|squashfs|erofs|iso9660|autofs|nfs.*|cifs|smb.*|fuse.*|ceph|glusterfs|9p|virtiofs"
 )
+# Disks that are others once more: partitions and mappings on them, arrays of them; and what is no disk.
+VIRTUAL_DISKS = "(/dev/)?(dm-|md|loop|ram|zram|sr|fd|nbd|drbd|bcache).*"
 # Volumes of pods are mounted below here: theirs is not the node's use.
 POD_VOLUMES = "/var/lib/kubelet/.+"
 
 
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """Matchers that pin each kind of source to the jobs which an installation scrapes it by; empty: to none.
+
+    `containers` is of what cAdvisor and the resource endpoint serve under one name: both, or the better one.
+    `cpu_rule` and `memory_rule` are kubernetes-mixin's recording rules, by namespace, pod and container, in the place
+    of cAdvisor's own series; empty where nobody records them.
+    """
+
+    exporter: str = ""
+    cadvisor: str = ""
+    resource: str = ""
+    containers: str = ""
+    state: str = ""
+    cpu_rule: str = ""
+    memory_rule: str = ""
+
+
+def queries(at: Installation) -> Mapping[tuple[MetricName, Level], str]:
+    """What measures each metric of each level that has it."""
+    nodes = {
+        MetricName.CPU_USAGE: _node_cpu(at),
+        MetricName.MEMORY_USAGE: _node_memory(at),
+        MetricName.NETWORK_RECEIVE: _node_network(at, "receive"),
+        MetricName.NETWORK_TRANSMIT: _node_network(at, "transmit"),
+        MetricName.FILESYSTEM_USAGE: _node_filesystem_usage(at),
+        MetricName.FILESYSTEM_SIZE: _node_filesystem_size(at),
+        MetricName.DISK_READ: _node_disk(at, "read", "reads"),
+        MetricName.DISK_WRITE: _node_disk(at, "written", "writes"),
+    }
+    pods = {
+        MetricName.CPU_USAGE: _pod_cpu(at),
+        MetricName.MEMORY_USAGE: _pod_memory(at),
+        MetricName.NETWORK_RECEIVE: _pod_network(at, "receive"),
+        MetricName.NETWORK_TRANSMIT: _pod_network(at, "transmit"),
+        MetricName.FILESYSTEM_USAGE: _pod_filesystem(at),
+        MetricName.DISK_READ: _pod_disk(at, "reads"),
+        MetricName.DISK_WRITE: _pod_disk(at, "writes"),
+    }
+    containers = {
+        MetricName.CPU_USAGE: _containers_cpu(at),
+        MetricName.MEMORY_USAGE: _containers_memory(at),
+        MetricName.FILESYSTEM_USAGE: _by(CONTAINER, _containers_filesystem(at)),
+        MetricName.DISK_READ: _by(CONTAINER, _containers_disk(at, "reads")),
+        MetricName.DISK_WRITE: _by(CONTAINER, _containers_disk(at, "writes")),
+    }
+    return {
+        **{(metric, Level.CLUSTER): f"sum (\n{query}\n)" for metric, query in nodes.items()},
+        **{(metric, Level.NODE): query for metric, query in nodes.items()},
+        **{(metric, Level.NAMESPACE): f"sum by (namespace) (\n{query}\n)" for metric, query in pods.items()},
+        **{(metric, Level.POD): query for metric, query in pods.items()},
+        (MetricName.CPU_THROTTLING, Level.POD): _pod_throttling(at),
+        **{(metric, Level.CONTAINER): query for metric, query in containers.items()},
+        (MetricName.CPU_THROTTLING, Level.CONTAINER): _throttling(at, CONTAINER, CONTAINERS),
+    }
+
+
 def _series(name: str, *fixed: str) -> Series:
-    return lambda matchers: f"{name}{{{','.join((*fixed, matchers))}}}"
+    return lambda matchers: f"{name}{{{','.join((*filter(None, fixed), matchers))}}}"
 
 
 def _rate(series: Series) -> Series:
@@ -157,7 +272,7 @@ def _rate_of_the_living(series: Series) -> Series:
     A range still holds the samples of a container that was replaced minutes ago: without the `and`, a pod created again
     under its old name would show its predecessor's use until the window has passed. (Nodes keep their series.) That
     doubles the price of the rate: a real Prometheus with 15,000 pods of two containers answers CPU_USAGE of all pods in
-    0.5 s, where the bare sum takes 0.2 s; recording rules (see the settings' `catalogue`) make either cheap.
+    0.5 s, where the bare sum takes 0.2 s; recording rules make either cheap.
     """
     return lambda matchers: f"(rate({series(matchers)}[$window]) and {series(matchers)})"
 
@@ -175,14 +290,18 @@ def _kubelet(series: Series) -> str:
     return f"{series(HAS_NODE)} or {_named_by_instance(series(INSTANCE_IS_NODE))}"
 
 
-def _exporter(series: Series) -> str:
+def _exporter(at: Installation, series: Series) -> str:
     """Series of the node exporter, with the label `node`: the four cases of the table above, in its order."""
     unnamed = series(INSTANCE_IS_ADDRESS)
     addressed = rf'label_replace({unnamed}, "internal_ip", "$1", "instance", "\\[?(.*?)\\]?:\\d+")'
+    pods = _series("kube_pod_info", at.state)(POD_OF_EXPORTER)
+    nodes = _series("kube_node_info", at.state)(NODE_WITH_ADDRESS)
     return (
         f"{_kubelet(series)}"
-        f" or {unnamed} * on (namespace,pod) group_left(node) {NODE_OF_POD}"
-        f" or {addressed} * on (internal_ip) group_left(node) {NODE_OF_ADDRESS}"
+        f" or {unnamed} * on (namespace,pod) group_left(node)"
+        f" topk by (namespace,pod) (1, max by (namespace,pod,node) ({pods}))"
+        f" or {addressed} * on (internal_ip) group_left(node)"
+        f" topk by (internal_ip) (1, max by (internal_ip,node) ({nodes}))"
     )
 
 
@@ -193,103 +312,186 @@ def _or(*sources: str) -> str:
 # --- nodes -----------------------------------------------------------------------------------------------------------
 
 
-def _node_cpu() -> str:
+def _node_cpu(at: Installation) -> str:
     """Cores busy: node exporter's modes that are work (node-mixin's complement of idle, iowait and steal; guest is in
     user), else the kubelet's resource endpoint, which metrics-server reads, else cAdvisor's root cgroup.
     """
-    busy = _rate(_series("node_cpu_seconds_total", 'mode=~"user|nice|system|irq|softirq"'))
+    busy = _rate(_series("node_cpu_seconds_total", at.exporter, 'mode=~"user|nice|system|irq|softirq"'))
     return _or(
-        f"sum by (node) (max by (node,cpu,mode) ({_exporter(busy)}))",
-        f"max by (node) ({_kubelet(_rate(_series('node_cpu_usage_seconds_total')))})",
-        f"max by (node) ({_kubelet(_rate(_series('container_cpu_usage_seconds_total', CGROUP_ROOT)))})",
+        f"sum by (node) (max by (node,cpu,mode) ({_exporter(at, busy)}))",
+        f"max by (node) ({_kubelet(_rate(_series('node_cpu_usage_seconds_total', at.resource)))})",
+        f"max by (node) ({_kubelet(_rate(_series('container_cpu_usage_seconds_total', at.cadvisor, CGROUP_ROOT)))})",
     )
 
 
-def _node_memory() -> str:
+def _node_memory(at: Installation) -> str:
     """Bytes not available (node-mixin, nodeExporter-prometheusRule.yaml), else the kubelet's working set, which is what
     `kubectl top` shows.
     """
-    used = _difference(_series("node_memory_MemTotal_bytes"), _series("node_memory_MemAvailable_bytes"))
+    used = _difference(
+        _series("node_memory_MemTotal_bytes", at.exporter), _series("node_memory_MemAvailable_bytes", at.exporter)
+    )
     return _or(
-        f"max by (node) ({_exporter(used)})",
-        f"max by (node) ({_kubelet(_series('node_memory_working_set_bytes'))})",
-        f"max by (node) ({_kubelet(_series('container_memory_working_set_bytes', CGROUP_ROOT))})",
+        f"max by (node) ({_exporter(at, used)})",
+        f"max by (node) ({_kubelet(_series('node_memory_working_set_bytes', at.resource))})",
+        f"max by (node) ({_kubelet(_series('container_memory_working_set_bytes', at.cadvisor, CGROUP_ROOT))})",
     )
 
 
-def _node_network(direction: str) -> str:
+def _node_network(at: Installation, direction: str) -> str:
     """Bytes a second over the node's own interfaces (node-mixin, with more of the virtual ones left out)."""
-    exporter = _rate(_series(f"node_network_{direction}_bytes_total", f'device!~"{VIRTUAL_INTERFACES}"'))
-    cadvisor = _rate(
-        _series(f"container_network_{direction}_bytes_total", CGROUP_ROOT, f'interface!~"{VIRTUAL_INTERFACES}"')
-    )
+    exporter = _series(f"node_network_{direction}_bytes_total", at.exporter, f'device!~"{VIRTUAL_INTERFACES}"')
+    own = f'interface!~"{VIRTUAL_INTERFACES}"'
+    cadvisor = _series(f"container_network_{direction}_bytes_total", at.cadvisor, CGROUP_ROOT, own)
     return _or(
-        f"sum by (node) (max by (node,device) ({_exporter(exporter)}))",
-        f"sum by (node) (max by (node,interface) ({_kubelet(cadvisor)}))",
+        f"sum by (node) (max by (node,device) ({_exporter(at, _rate(exporter))}))",
+        f"sum by (node) (max by (node,interface) ({_kubelet(_rate(cadvisor))}))",
     )
 
 
-def _node_filesystem() -> str:
+LOCAL: Final = (f'fstype!~"{NOT_LOCAL}"', f'mountpoint!~"{POD_VOLUMES}"')
+LOCAL_OF_CADVISOR: Final = (CGROUP_ROOT, 'device=~"/dev/.+",device!="/dev/shm"')
+
+
+def _node_filesystem_usage(at: Installation) -> str:
     """Bytes of the node's disks that are not available (node-mixin), each disk once, however often it is mounted."""
-    local = (f'fstype!~"{NOT_LOCAL}"', f'mountpoint!~"{POD_VOLUMES}"')
-    used = _difference(_series("node_filesystem_size_bytes", *local), _series("node_filesystem_avail_bytes", *local))
-    cadvisor = _series("container_fs_usage_bytes", CGROUP_ROOT, 'device=~"/dev/.+",device!="/dev/shm"')
+    used = _difference(
+        _series("node_filesystem_size_bytes", at.exporter, *LOCAL),
+        _series("node_filesystem_avail_bytes", at.exporter, *LOCAL),
+    )
+    return _node_filesystem(at, used, "container_fs_usage_bytes")
+
+
+def _node_filesystem_size(at: Installation) -> str:
+    """Bytes that the same disks hold in total."""
+    return _node_filesystem(at, _series("node_filesystem_size_bytes", at.exporter, *LOCAL), "container_fs_limit_bytes")
+
+
+def _node_filesystem(at: Installation, exporter: Series, cadvisor: str) -> str:
     return _or(
-        f"sum by (node) (max by (node,device) ({_exporter(used)}))",
-        f"sum by (node) (max by (node,device) ({_kubelet(cadvisor)}))",
+        f"sum by (node) (max by (node,device) ({_exporter(at, exporter)}))",
+        f"sum by (node) (max by (node,device) ({_kubelet(_series(cadvisor, at.cadvisor, *LOCAL_OF_CADVISOR))}))",
     )
 
 
-# --- pods ------------------------------------------------------------------------------------------------------------
+def _node_disk(at: Installation, exporter: str, cadvisor: str) -> str:
+    """Bytes a second of the node's disks (node-mixin, without mappings and arrays, whose bytes their disks count)."""
+    disks = f'device!~"{VIRTUAL_DISKS}"'
+    own = _rate(_series(f"node_disk_{exporter}_bytes_total", at.exporter, disks))
+    root = _rate(_series(f"container_fs_{cadvisor}_bytes_total", at.cadvisor, CGROUP_ROOT, disks))
+    return _or(
+        f"sum by (node) (max by (node,device) ({_exporter(at, own)}))",
+        f"sum by (node) (max by (node,device) ({_kubelet(root)}))",
+    )
 
 
-def _pod_cpu() -> str:
+# --- pods and containers ---------------------------------------------------------------------------------------------
+
+POD: Final = "namespace,pod"
+CONTAINER: Final = "namespace,pod,container"
+
+
+def _by(labels: str, expression: str) -> str:
+    return f"sum by ({labels}) ({expression})"
+
+
+def _containers_cpu(at: Installation) -> str:
+    """Cores used by each container: as recorded, else by cAdvisor or the kubelet's resource endpoint."""
+    if at.cpu_rule:
+        return f"max by ({CONTAINER}) ({_recorded(at.cpu_rule)})"
+    cpu = _rate_of_the_living(_series("container_cpu_usage_seconds_total", at.containers))
+    return f"max by ({CONTAINER}) ({cpu(CONTAINERS)})"
+
+
+def _pod_cpu(at: Installation) -> str:
     """Cores used by a pod's containers (kubernetes-mixin, queries/pod.libsonnet), else what the kubelet says of the pod
     (resource endpoint), else the pod's own cgroup.
     """
-    cpu = "container_cpu_usage_seconds_total"
+    of_pod = _rate_of_the_living(_series("pod_cpu_usage_seconds_total", at.resource))
+    cgroup = _rate_of_the_living(_series("container_cpu_usage_seconds_total", at.cadvisor))
     return _or(
-        f"sum by (namespace,pod) (max by (namespace,pod,container) ({_rate_of_the_living(_series(cpu))(CONTAINERS)}))",
-        f"max by (namespace,pod) ({_rate_of_the_living(_series('pod_cpu_usage_seconds_total'))(PODS)})",
-        f"max by (namespace,pod) ({_rate_of_the_living(_series(cpu))(POD_CGROUP)})",
+        _by(POD, _containers_cpu(at)), f"max by ({POD}) ({of_pod(PODS)})", f"max by ({POD}) ({cgroup(POD_CGROUP)})"
     )
 
 
-def _pod_memory() -> str:
+def _containers_memory(at: Installation) -> str:
+    """The working set of each container, by the same sources as its CPU."""
+    if at.memory_rule:
+        return f"max by ({CONTAINER}) ({_recorded(at.memory_rule)})"
+    return f"max by ({CONTAINER}) ({_series('container_memory_working_set_bytes', at.containers)(CONTAINERS)})"
+
+
+def _pod_memory(at: Installation) -> str:
     """The working set of a pod's containers, by the same sources as its CPU."""
-    memory = "container_memory_working_set_bytes"
+    of_pod = _series("pod_memory_working_set_bytes", at.resource)
+    cgroup = _series("container_memory_working_set_bytes", at.cadvisor)
     return _or(
-        f"sum by (namespace,pod) (max by (namespace,pod,container) ({_series(memory)(CONTAINERS)}))",
-        f"max by (namespace,pod) ({_series('pod_memory_working_set_bytes')(PODS)})",
-        f"max by (namespace,pod) ({_series(memory)(POD_CGROUP)})",
+        _by(POD, _containers_memory(at)), f"max by ({POD}) ({of_pod(PODS)})", f"max by ({POD}) ({cgroup(POD_CGROUP)})"
     )
 
 
-def _pod_network(direction: str) -> str:
+def _recorded(rule: str) -> str:
+    """A recording rule's series, which have no job: what a target serves under the same name has one."""
+    return _series(rule, 'job=""')('namespace!="",pod!="",container!="",$selector')
+
+
+def _pod_network(at: Installation, direction: str) -> str:
     """Bytes a second of a pod. Its network belongs to the pause container, so containers are not filtered."""
-    traffic = _rate_of_the_living(_series(f"container_network_{direction}_bytes_total", 'interface!="lo"'))
-    return f"sum by (namespace,pod) (max by (namespace,pod,interface) ({traffic(PODS)}))"
+    traffic = _series(f"container_network_{direction}_bytes_total", at.cadvisor, 'interface!="lo"')
+    return _by(POD, f"max by ({POD},interface) ({_rate_of_the_living(traffic)(PODS)})")
 
 
-def _pod_filesystem() -> str:
+def _containers_filesystem(at: Installation) -> str:
+    return f"max by ({CONTAINER},device) ({_series('container_fs_usage_bytes', at.cadvisor)(CONTAINERS)})"
+
+
+def _pod_filesystem(at: Installation) -> str:
     """Bytes that a pod's containers wrote into their own layers (Freelens)."""
-    return (
-        "sum by (namespace,pod) (max by (namespace,pod,container,device) "
-        f"({_series('container_fs_usage_bytes')(CONTAINERS)}))"
+    return _by(POD, _containers_filesystem(at))
+
+
+def _containers_disk(at: Installation, direction: str) -> str:
+    return f"max by ({CONTAINER},device) ({_disk(at, direction)(CONTAINERS)})"
+
+
+def _pod_disk(at: Installation, direction: str) -> str:
+    """Bytes a second that a pod's containers read or wrote (kubernetes-mixin), else those of the pod's own cgroup."""
+    return _or(
+        _by(POD, _containers_disk(at, direction)),
+        _by(POD, f"max by ({POD},device) ({_disk(at, direction)(POD_CGROUP)})"),
     )
 
 
-CATALOGUE: Final[Mapping[tuple[MetricName, Level], str]] = {
-    (MetricName.CPU_USAGE, Level.NODE): _node_cpu(),
-    (MetricName.CPU_USAGE, Level.POD): _pod_cpu(),
-    (MetricName.MEMORY_USAGE, Level.NODE): _node_memory(),
-    (MetricName.MEMORY_USAGE, Level.POD): _pod_memory(),
-    (MetricName.NETWORK_RECEIVE, Level.NODE): _node_network("receive"),
-    (MetricName.NETWORK_RECEIVE, Level.POD): _pod_network("receive"),
-    (MetricName.NETWORK_TRANSMIT, Level.NODE): _node_network("transmit"),
-    (MetricName.NETWORK_TRANSMIT, Level.POD): _pod_network("transmit"),
-    (MetricName.FILESYSTEM_USAGE, Level.NODE): _node_filesystem(),
-    (MetricName.FILESYSTEM_USAGE, Level.POD): _pod_filesystem(),
+def _disk(at: Installation, direction: str) -> Series:
+    disks = f'device!~"{VIRTUAL_DISKS}"'
+    return _rate_of_the_living(_series(f"container_fs_{direction}_bytes_total", at.cadvisor, disks))
+
+
+def _pod_throttling(at: Installation) -> str:
+    """Over all containers of the pod that have a limit, else by the pod's own cgroup."""
+    return _or(_throttling(at, POD, CONTAINERS), _throttling(at, POD, POD_CGROUP))
+
+
+def _throttling(at: Installation, labels: str, matchers: str) -> str:
+    """Periods cut short among all periods (kubernetes-mixin's CPUThrottlingHigh)."""
+
+    def periods(name: str) -> str:
+        living = _rate_of_the_living(_series(f"container_cpu_cfs_{name}_total", at.cadvisor))
+        return _by(labels, f"max by ({CONTAINER}) ({living(matchers)})")
+
+    return f"{periods('throttled_periods')} / ({periods('periods')} > 0)"
+
+
+CATALOGUE: Final = queries(Installation())
+
+# The metrics of each level, in the order in which they are shown.
+MEASURED: Final[Mapping[Level, tuple[MetricName, ...]]] = {
+    level: tuple(
+        metric
+        for metric in MetricName
+        if (metric, level) in CATALOGUE or (metric in SHARES_OF and level in (Level.NODE, Level.CLUSTER))
+    )
+    for level in Level
 }
 
 # --- from a template to a query --------------------------------------------------------------------------------------
@@ -304,15 +506,19 @@ def unknown_placeholders(template: str) -> tuple[str, ...]:
     return tuple(f"${name}" for name in _UNKNOWN_PLACEHOLDER.findall(template))
 
 
-def render(question: "Question", settings: "PrometheusSettings") -> str:
-    """The PromQL that answers `question`: the catalogue's template, or the one configured in its place, filled in."""
+def render(
+    question: "Question",
+    settings: "PrometheusSettings",
+    templates: Mapping[tuple[MetricName, Level], str] = CATALOGUE,
+) -> str:
+    """The PromQL that answers `question`: its template, or the one configured in its place, filled in."""
     template = settings.catalogue.get(question.metric, {}).get(question.level)
     if template is None:
-        template = CATALOGUE[question.metric, question.level]
+        template = templates[question.metric, question.level]
     values = {
         "selector": ",".join(_matchers(question.level, question.selector)),
         "instances": "" if question.selector.names is None else matcher("instance", question.selector.names),
-        "window": settings.rate_window,
+        "window": settings.rate_window if question.range is None else settings.window_of(question.range.step),
     }
 
     def filled(found: re.Match[str]) -> str:

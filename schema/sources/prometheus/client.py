@@ -18,19 +18,30 @@ import time
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
-from typing import Final, final
+from typing import Final, Protocol, TypeVar, final
 
 import aiohttp
 import msgspec
 
 from schema.sources.prometheus.catalogue import Level, MetricName, render
-from schema.sources.prometheus.frames import MetricFrame, Missing, Question
+from schema.sources.prometheus.frames import MetricFrame, Missing, Question, Range
 from schema.sources.prometheus.settings import PrometheusSettings
-from schema.sources.prometheus.vector import Answer, Index, decode_answer, decode_rows, other_type, split
+from schema.sources.prometheus.vector import (
+    MATRIX,
+    VECTOR,
+    Answer,
+    Index,
+    R,
+    RangeIndex,
+    Reading,
+    other_type,
+    split,
+)
 
 log = logging.getLogger(__name__)
 
 Clock = Callable[[], float]
+Taken_contra = TypeVar("Taken_contra", contravariant=True)
 
 CONNECTIONS: Final = 20  # Prometheus evaluates no more queries at a time unless told so (--query.max-concurrency)
 KEPT_QUESTIONS: Final = 256
@@ -41,6 +52,14 @@ SEVERAL: Final = 100  # distinct warnings that are logged before the rest is hel
 SHARE_OF_TIMEOUT: Final = 0.9
 # errorType of answers about Prometheus itself rather than about the query (its web/api/v1/api.go).
 ABOUT_ITSELF: Final = frozenset({"unavailable", "internal"})
+
+
+class Indexing(Protocol[Taken_contra]):
+    """Takes in the rows of one answer; counts those that name no object."""
+
+    unnamed: int
+
+    def add(self, rows: Iterable[Taken_contra]) -> None: ...
 
 
 class SourceError(Exception):
@@ -172,27 +191,39 @@ class Prometheus:
         return f"it did not answer within {self._settings.timeout_seconds:g} s"
 
     async def _answer(self, question: Question) -> MetricFrame:
-        status, body = await self._call(
-            "POST",  # a page of names is longer than a URL may be
-            "/api/v1/query",
-            {
-                "query": render(question, self._settings),
-                "timeout": f"{self._settings.timeout_seconds * SHARE_OF_TIMEOUT * 1000:.0f}ms",
-            },
-        )
-        whole, pieces = split(body)
-        answer = _understood(status, whole)
+        query = render(question, self._settings)
+        if question.range is None:
+            return await self._answer_now(question, query)
+        return await self._answer_over_time(question, question.range, query)
+
+    async def _answer_now(self, question: Question, query: str) -> MetricFrame:
         index = Index(question.level, stale_before=self._wall_clock() - self._settings.stale_after_seconds)
+        await self._read(question, VECTOR, index, "/api/v1/query", {"query": query})
+        evaluated_at = self._wall_clock() if index.evaluated_at is None else index.evaluated_at
+        return MetricFrame(question, index.samples, evaluated_at=evaluated_at)
+
+    async def _answer_over_time(self, question: Question, asked: Range, query: str) -> MetricFrame:
+        index = RangeIndex(question.level, asked)
+        moments = {"start": str(asked.start), "end": str(asked.end), "step": str(asked.step)}
+        await self._read(question, MATRIX, index, "/api/v1/query_range", {"query": query, **moments})
+        return MetricFrame(question, {}, evaluated_at=float(asked.end), series=index.series)
+
+    async def _read(
+        self, question: Question, reading: Reading[R], index: Indexing[R], path: str, form: Mapping[str, str]
+    ) -> None:
+        """Ask, and take the answer into `index` in pieces."""
+        limit = {"timeout": f"{self._settings.timeout_seconds * SHARE_OF_TIMEOUT * 1000:.0f}ms"}
+        status, body = await self._call("POST", path, {**form, **limit})  # a page of names is longer than a URL may be
+        whole, pieces = split(body)
+        answer = _understood(status, whole, reading)
         try:
             index.add(answer.data.result if answer.data else ())
             for piece in pieces:
                 await asyncio.sleep(0)  # other requests go first, every few milliseconds
-                index.add(decode_rows(piece))
+                index.add(reading.rows.decode(piece))
         except (msgspec.DecodeError, ValueError) as mistake:
             raise SourceError("its answer is not that of a Prometheus") from mistake
-        self._warn(question, answer, index)
-        evaluated_at = self._wall_clock() if index.evaluated_at is None else index.evaluated_at
-        return MetricFrame(question, index.samples, evaluated_at=evaluated_at)
+        self._warn(question, answer.warnings, index.unnamed)
 
     async def _call(self, method: str, path: str, form: Mapping[str, str] | None = None) -> tuple[int, bytes]:
         """Status and body, whatever the status is."""
@@ -247,10 +278,10 @@ class Prometheus:
                 reason,
             )
 
-    def _warn(self, question: Question, answer: Answer, index: Index) -> None:
+    def _warn(self, question: Question, said: Iterable[str], unnamed: int) -> None:
         """Each warning once: Prometheus repeats them with every answer."""
-        warnings = [f"warns: {_one_line(warning)}" for warning in answer.warnings]
-        if index.unnamed:
+        warnings = [f"warns: {_one_line(warning)}" for warning in said]
+        if unnamed:
             warnings.append(f"answers with series that lack the labels {', '.join(question.level.key_labels)}")
         for warning in warnings:
             text = f"{question.metric} of {question.level.lower()}s: Prometheus {warning}"
@@ -291,23 +322,28 @@ class RecentFrames:
         self._objects -= self._kept.pop(question)[2]
 
 
-def _understood(status: int, body: bytes) -> Answer:
-    """The answer in `body` if it is a vector; raises SourceError or QuestionError."""
+def _understood(status: int, body: bytes, reading: Reading[R]) -> Answer[R]:
+    """The answer in `body` if it is of the kind that was asked for; raises SourceError or QuestionError."""
     try:
-        answer = decode_answer(body)
+        answer = reading.answer.decode(body)
     except msgspec.DecodeError as error:
-        if kind := other_type(body):
-            raise QuestionError(f"the query gives a {kind}, not an instant vector") from error
+        if (kind := other_type(body)) not in (None, reading.kind):
+            raise _wrong_kind(kind, reading) from error
         what = "its answer is not that of a Prometheus" if status == 200 else f"it answers with HTTP status {status}"
         raise SourceError(what) from error
     if answer.status == "success" and answer.data is not None and status == 200:
-        if answer.data.result_type != "vector":  # an empty matrix decodes as well
-            raise QuestionError(f"the query gives a {answer.data.result_type}, not an instant vector")
+        if answer.data.result_type != reading.kind:  # an empty result of another kind decodes as well
+            raise _wrong_kind(answer.data.result_type, reading)
         return answer
     if answer.status != "error" or not answer.error_type:
         raise SourceError(f"it answers with HTTP status {status}, and not as a Prometheus")
     reason = _one_line(f"{answer.error_type}: {answer.error}")
     raise (SourceError if answer.error_type in ABOUT_ITSELF else QuestionError)(reason)
+
+
+def _wrong_kind(kind: str | None, reading: Reading[R]) -> QuestionError:
+    expected = "an instant vector" if reading is VECTOR else f"a {reading.kind}"
+    return QuestionError(f"the query gives a {kind}, not {expected}")
 
 
 def _says_success(body: bytes) -> bool:

@@ -115,8 +115,8 @@ class PrometheusSettings(BaseModel):
         description="PromQL in place of the built-in, by metric and level, such as {CPU_USAGE: {POD: …}}. $selector "
         'stands for the matchers of what is asked for and comes last between braces: metric{container!="",$selector}; '
         "$instances for the same node names on the label `instance`; $window for the rate window. Series must carry "
-        "`node`, or `namespace` and `pod`; other labels are shown with the metric. Where kubernetes-mixin's recording "
-        "rules exist, their series are cheaper than the built-in queries.",
+        "the labels that name an object of their level (`node`, or those of `namespace`, `pod` and `container` that it "
+        "has); other labels are shown with the metric.",
     )
 
     @field_validator("rate_window")
@@ -126,3 +126,7 @@ class PrometheusSettings(BaseModel):
         if interval is not None and duration_seconds(window) < SCRAPES_IN_A_WINDOW * interval:
             raise ValueError(f"must be at least {SCRAPES_IN_A_WINDOW} times scrape_interval_seconds ({interval:g})")
         return window
+
+    def window_of(self, step_seconds: int) -> str:
+        """The rate window of numbers that are this far apart: what happens between two of them is not lost."""
+        return self.rate_window if step_seconds <= duration_seconds(self.rate_window) else f"{step_seconds}s"

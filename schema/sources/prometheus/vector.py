@@ -7,13 +7,15 @@ indexed for itself; the loop may run in between.
 
 import math
 import re
+from array import array
 from collections.abc import Iterable, Iterator
-from typing import Final
+from dataclasses import dataclass
+from typing import Final, Generic, TypeVar
 
 import msgspec
 
 from schema.sources.prometheus.catalogue import Level
-from schema.sources.prometheus.frames import Held, Missing, Sample
+from schema.sources.prometheus.frames import Held, Missing, Range, Sample, Series
 
 PIECE_BYTES: Final = 256 * 1024  # some 2,000 series: at most 5 ms at a time, where a whole answer took 190 ms
 
@@ -26,16 +28,27 @@ class Row(msgspec.Struct, gc=False):
     histogram: tuple[float, msgspec.Raw] | None = None
 
 
-class Vector(msgspec.Struct):
+class RangeRow(msgspec.Struct, gc=False):
+    """One element of a matrix: moments and numbers; `histograms` are no numbers."""
+
+    metric: dict[str, str]
+    values: list[tuple[float, str]] = []
+    histograms: list[tuple[float, msgspec.Raw]] = []
+
+
+R = TypeVar("R", Row, RangeRow)
+
+
+class Result(msgspec.Struct, Generic[R]):
     result_type: str = msgspec.field(name="resultType")
-    result: list[Row]
+    result: list[R]
 
 
-class Answer(msgspec.Struct):
+class Answer(msgspec.Struct, Generic[R]):
     """The envelope of every answer of Prometheus' HTTP API."""
 
     status: str
-    data: Vector | None = None
+    data: Result[R] | None = None
     error_type: str = msgspec.field(name="errorType", default="")
     error: str = ""
     warnings: list[str] = []
@@ -52,9 +65,20 @@ class Outline(msgspec.Struct):
     data: Shape
 
 
-_answers = msgspec.json.Decoder(Answer)
+@dataclass(frozen=True, slots=True)
+class Reading(Generic[R]):
+    """How the answers of one kind of result are decoded. Both decoders raise msgspec.DecodeError (ValidationError
+    where it is JSON of another shape).
+    """
+
+    kind: str
+    answer: msgspec.json.Decoder[Answer[R]]
+    rows: msgspec.json.Decoder[list[R]]
+
+
+VECTOR: Final = Reading("vector", msgspec.json.Decoder(Answer[Row]), msgspec.json.Decoder(list[Row]))
+MATRIX: Final = Reading("matrix", msgspec.json.Decoder(Answer[RangeRow]), msgspec.json.Decoder(list[RangeRow]))
 _outlines = msgspec.json.Decoder(Outline)
-_rows = msgspec.json.Decoder(list[Row])
 
 _RESULT = re.compile(rb'"result"\s*:\s*\[')
 # Between two elements. A bare quote ends a string in JSON, so none of these bytes can stand inside a label's value; and
@@ -84,23 +108,32 @@ def _cuts(body: bytes, begin: int, piece_bytes: int) -> Iterator[tuple[int, int]
         begin = found.end()
 
 
-def decode_answer(body: bytes) -> Answer:
-    """Raises msgspec.DecodeError (ValidationError where it is JSON of another shape)."""
-    return _answers.decode(body)
-
-
-def decode_rows(piece: bytes) -> list[Row]:
-    """Raises msgspec.DecodeError."""
-    return _rows.decode(piece)
-
-
 def other_type(body: bytes) -> str | None:
-    """The kind of result (`matrix`, `scalar`, `string`) of an answer that is sound, and no vector."""
+    """The kind of result (`matrix`, `scalar`, `string`) of an answer that is sound, and not what was expected."""
     try:
         kind = _outlines.decode(body).data.result_type
     except msgspec.DecodeError:
         return None
-    return kind if kind in {"matrix", "scalar", "string"} else None
+    return kind if kind in {"vector", "matrix", "scalar", "string"} else None
+
+
+def take_key(level: Level, labels: dict[str, str]) -> tuple[str, str] | None:
+    """Namespace and name of the object that a row speaks of, as a frame keeps them; None if it names none.
+
+    What remains in `labels` tells several rows of one object apart.
+    """
+    labels.pop("__name__", None)
+    parts = [labels.pop(label, "") for label in level.key_labels]
+    if not all(parts):
+        return None
+    match parts:
+        case []:
+            return "", ""
+        case [name]:
+            return "", name
+        case [namespace, *names]:
+            return namespace, "/".join(names)
+    raise AssertionError(parts)
 
 
 class Index:
@@ -114,22 +147,19 @@ class Index:
         self.samples: dict[str, dict[str, Held]] = {}
         self.evaluated_at: float | None = None
         self.unnamed = 0
-        self._name_label = level.key_labels[-1]
-        self._in_namespaces = level is Level.POD
+        self._level = level
         self._stale_before = stale_before
 
     def add(self, rows: Iterable[Row]) -> None:
         """Raises ValueError on a value that is no number at all."""
         for row in rows:
-            labels = row.metric
-            labels.pop("__name__", None)
-            name = labels.pop(self._name_label, "")
-            namespace = labels.pop("namespace", "") if self._in_namespaces else ""
-            if not name or (self._in_namespaces and not namespace):
+            key = take_key(self._level, row.metric)
+            if key is None:
                 self.unnamed += 1
                 continue
+            namespace, name = key
             names = self.samples.setdefault(namespace, {})
-            held = self._held(row, labels)
+            held = self._held(row, row.metric)
             before = names.get(name)
             names[name] = held if before is None else self._samples(before) + self._samples(held)
 
@@ -159,3 +189,41 @@ def _missing(number: float, *, stale: bool) -> Missing | None:
     if stale:
         return Missing.STALE
     return None if math.isfinite(number) else Missing.NOT_A_NUMBER
+
+
+class RangeIndex:
+    """The rows of one matrix by the object they speak of, as a MetricFrame keeps its `series`."""
+
+    def __init__(self, level: Level, asked: Range) -> None:
+        self.series: dict[str, dict[str, tuple[Series, ...]]] = {}
+        self.unnamed = 0
+        self._level = level
+        self._asked = asked
+        self._count = len(asked.moments())
+
+    def add(self, rows: Iterable[RangeRow]) -> None:
+        """Raises ValueError on a value that is no number, or of a moment that was not asked for."""
+        for row in rows:
+            key = take_key(self._level, row.metric)
+            if key is None:
+                self.unnamed += 1
+                continue
+            namespace, name = key
+            names = self.series.setdefault(namespace, {})
+            series = Series(self._numbers(row), tuple(row.metric.items()))
+            names[name] = (*names.get(name, ()), series)
+
+    def _numbers(self, row: RangeRow) -> "array[float]":
+        numbers = array("d", [math.nan]) * self._count
+        for moment, text in row.values:
+            number = float(text)
+            numbers[self._place(moment)] = number if math.isfinite(number) else math.inf
+        for moment, _ in row.histograms:
+            numbers[self._place(moment)] = math.inf
+        return numbers
+
+    def _place(self, moment: float) -> int:
+        place = round((moment - self._asked.start) / self._asked.step)
+        if not 0 <= place < self._count:
+            raise ValueError("a moment that was not asked for")
+        return place

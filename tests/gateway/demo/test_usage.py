@@ -135,7 +135,10 @@ SELECTORS = {
         Selector(names=frozenset({"worker-1"})),
         Selector(names=frozenset({"ip-10-0-0-1.ec2", "b"})),
     ],
+    Level.NAMESPACE: [Selector(), Selector(namespaces=frozenset({"shop", "payments"}))],
+    Level.CLUSTER: [Selector()],
 }
+SELECTORS[Level.CONTAINER] = SELECTORS[Level.POD]
 
 
 @pytest.mark.parametrize(("metric", "level"), CATALOGUE)

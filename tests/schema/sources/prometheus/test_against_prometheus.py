@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import time
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest_asyncio
 
 from schema.sources.prometheus.catalogue import CATALOGUE, Level, MetricName, render
 from schema.sources.prometheus.client import Prometheus, open_prometheus
-from schema.sources.prometheus.frames import Key, Missing, Question, Selector
+from schema.sources.prometheus.frames import Key, Missing, Question, Range, Selector
 from schema.sources.prometheus.settings import PrometheusSettings
 from tests.cluster import programs
 from tests.cluster.exporters import Exporters, NodeUse, PodUse, World
@@ -22,6 +23,8 @@ pytestmark = pytest.mark.cluster
 
 CPU, MEMORY = MetricName.CPU_USAGE, MetricName.MEMORY_USAGE
 RECEIVE, TRANSMIT, FILESYSTEM = MetricName.NETWORK_RECEIVE, MetricName.NETWORK_TRANSMIT, MetricName.FILESYSTEM_USAGE
+SIZE, READ, WRITE = MetricName.FILESYSTEM_SIZE, MetricName.DISK_READ, MetricName.DISK_WRITE
+THROTTLING = MetricName.CPU_THROTTLING
 NODE, POD = Level.NODE, Level.POD
 
 Series = tuple[str, str]
@@ -408,6 +411,182 @@ PODS = [
     ),
 ]
 
+DISKS = ("sda", "nvme0n1", "dm-0", "md127", "loop3", "sr0")
+NODE_DISKS = [
+    Case(
+        "each disk once, and no mapping or array of them",
+        metric,
+        NODE,
+        [counting(f'node_disk_{counter}_bytes_total{{node="a",device="{device}"}}', 100) for device in DISKS],
+        {A: 200},
+    )
+    for metric, counter in ((READ, "read"), (WRITE, "written"))
+] + [
+    Case(
+        "a node's disks by cAdvisor",
+        READ,
+        NODE,
+        [
+            counting(f'container_fs_reads_bytes_total{{id="/",instance="a",device="/dev/{device}"}}', 100)
+            for device in ("vda", "dm-0")
+        ],
+        {A: 100},
+    ),
+    Case(
+        "what the node's own disks hold",
+        SIZE,
+        NODE,
+        [
+            steady(f'node_filesystem_size_bytes{{node="a",device="{device}",fstype="{kind}",mountpoint="{mount}"}}', 9)
+            for device, kind, mount in (
+                ("/dev/sda1", "ext4", "/"),
+                ("/dev/sda1", "ext4", "/var/lib/kubelet"),
+                ("/dev/sdb", "xfs", "/data"),
+                ("/dev/sdc", "ext4", "/var/lib/kubelet/pods/1/volumes/x/mount"),
+                ("tmpfs", "tmpfs", "/run"),
+            )
+        ],
+        {A: 18},
+    ),
+    Case(
+        "what they hold, by cAdvisor",
+        SIZE,
+        NODE,
+        [steady('container_fs_limit_bytes{id="/",instance="a",device="/dev/sda1"}', 40)],
+        {A: 40},
+    ),
+]
+
+WEB_CONTAINER = '{namespace="shop", pod="web-0", container="web"}'
+SHOP = '{namespace="shop"}'
+
+
+def in_containers(name: str, more: str = "", **per_second: float) -> list[Series]:
+    """By container; `cgroup` is the pod's own."""
+    return [
+        counting(cadvisor(name, "" if container == "cgroup" else container, more), rate)
+        for container, rate in per_second.items()
+    ]
+
+
+READS = [
+    *in_containers("container_fs_reads_bytes_total", ',device="/dev/sda"', web=100, sidecar=50, cgroup=150),
+    *in_containers("container_fs_reads_bytes_total", ',device="/dev/dm-0"', web=100, sidecar=50, cgroup=150),
+]
+WRITES = [
+    *in_containers("container_fs_writes_bytes_total", ',device="/dev/sda"', web=100, cgroup=100),
+    *in_containers("container_fs_writes_bytes_total", ',device="/dev/sdb"', web=200, cgroup=200),
+]
+CFS = [
+    *in_containers("container_cpu_cfs_periods_total", web=10, sidecar=30),
+    *in_containers("container_cpu_cfs_throttled_periods_total", web=5, sidecar=5),
+]
+CPUS = in_containers("container_cpu_usage_seconds_total", web=0.5, sidecar=0.25, POD=0.01, cgroup=0.76)
+SIZES = [
+    steady(cadvisor(name, container, more), size)
+    for name, more in (("container_memory_working_set_bytes", ""), ("container_fs_usage_bytes", ',device="/dev/sda1"'))
+    for container, size in (("web", 30), ("sidecar", 12), ("POD", 5), ("", 47))
+]
+WEB_TRAFFIC = [
+    counting(cadvisor(f"container_network_{direction}_bytes_total", "POD", ',interface="eth0"'), 100)
+    for direction in ("receive", "transmit")
+]
+
+
+def of_containers(web: float, sidecar: float | None = None) -> dict[str, float]:
+    answer = {WEB_CONTAINER: web}
+    return answer if sidecar is None else {**answer, WEB_CONTAINER.replace('="web"', '="sidecar"'): sidecar}
+
+
+PODS_AND_CONTAINERS = [
+    Case("a pod's reads, from each disk once", READ, POD, READS, {WEB: 150}),
+    Case("a pod's writes, to all its disks", WRITE, POD, WRITES, {WEB: 300}),
+    Case(
+        "reads by the pod's cgroup", READ, POD, [series for series in READS if 'container=""' in series[0]], {WEB: 150}
+    ),
+    Case("periods cut short, over all containers", THROTTLING, POD, CFS, {WEB: 0.25}),
+    Case(
+        "without a period there is no share of them",
+        THROTTLING,
+        POD,
+        in_containers("container_cpu_cfs_periods_total", web=0)
+        + in_containers("container_cpu_cfs_throttled_periods_total", web=0),
+        {},
+    ),
+    Case("cores by container", CPU, Level.CONTAINER, CPUS, of_containers(0.5, 0.25)),
+    Case("memory by container", MEMORY, Level.CONTAINER, SIZES, of_containers(30, 12)),
+    Case("layers by container", FILESYSTEM, Level.CONTAINER, SIZES, of_containers(30, 12)),
+    Case("reads by container", READ, Level.CONTAINER, READS, of_containers(100, 50)),
+    Case("writes by container", WRITE, Level.CONTAINER, WRITES, of_containers(300)),
+    Case("throttling by container", THROTTLING, Level.CONTAINER, CFS, of_containers(0.5, 1 / 6)),
+]
+
+NAMESPACES = [
+    Case(f"a namespace is the sum of its pods: {metric}", metric, Level.NAMESPACE, series, {SHOP: value})
+    for metric, series, value in (
+        (CPU, CPUS, 0.75),
+        (MEMORY, SIZES, 42),
+        (FILESYSTEM, SIZES, 42),
+        (RECEIVE, WEB_TRAFFIC, 100),
+        (TRANSMIT, WEB_TRAFFIC, 100),
+        (READ, READS, 150),
+        (WRITE, WRITES, 300),
+    )
+] + [
+    Case(
+        "some namespaces of all",
+        MEMORY,
+        Level.NAMESPACE,
+        [
+            steady(f'container_memory_working_set_bytes{{container="c",namespace="{namespace}",pod="{pod}"}}', 1)
+            for namespace in ("shop", "pay", "other")
+            for pod in ("p", "q")
+        ],
+        {SHOP: 2, '{namespace="pay"}': 2},
+        Selector(namespaces=frozenset({"shop", "pay"})),
+    )
+]
+
+
+def two_nodes(name: str, value: float, *, labels: str = "", growing: bool = False) -> list[Series]:
+    made = counting if growing else steady
+    return [made(f'{name}{{node="{node}"{labels}}}', value) for node in ("a", "b")]
+
+
+DISK_A1 = ',device="/dev/sda1",fstype="ext4",mountpoint="/"'
+CLUSTERS = [
+    Case(f"the cluster is the sum of its nodes: {metric}", metric, Level.CLUSTER, series, {"{}": value})
+    for metric, series, value in (
+        (CPU, [*cpu_of('node="a"'), *cpu_of('node="b"', busy=2)], 3),
+        (
+            MEMORY,
+            two_nodes("node_memory_MemTotal_bytes", 1000) + two_nodes("node_memory_MemAvailable_bytes", 600),
+            800,
+        ),
+        (RECEIVE, two_nodes("node_network_receive_bytes_total", 7, labels=',device="eth0"', growing=True), 14),
+        (TRANSMIT, two_nodes("node_network_transmit_bytes_total", 7, labels=',device="eth0"', growing=True), 14),
+        (
+            FILESYSTEM,
+            two_nodes("node_filesystem_size_bytes", 100, labels=DISK_A1)
+            + two_nodes("node_filesystem_avail_bytes", 60, labels=DISK_A1),
+            80,
+        ),
+        (SIZE, two_nodes("node_filesystem_size_bytes", 100, labels=DISK_A1), 200),
+        (READ, two_nodes("node_disk_read_bytes_total", 7, labels=',device="sda"', growing=True), 14),
+        (WRITE, two_nodes("node_disk_written_bytes_total", 7, labels=',device="sda"', growing=True), 14),
+    )
+]
+
+CASES = [
+    *LABELS_OF_NODES,
+    *OTHER_SOURCES_OF_NODES,
+    *PODS,
+    *NODE_DISKS,
+    *PODS_AND_CONTAINERS,
+    *NAMESPACES,
+    *CLUSTERS,
+]
+
 
 @pytest.fixture(scope="module")
 def promtool(pytestconfig: pytest.Config) -> Path:
@@ -415,7 +594,7 @@ def promtool(pytestconfig: pytest.Config) -> Path:
     return programs.provide(programs.PROMTOOL, print)
 
 
-@pytest.mark.parametrize("case", [*LABELS_OF_NODES, *OTHER_SOURCES_OF_NODES, *PODS], ids=lambda case: case.title)
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.title)
 def test_a_query_gives_the_right_numbers(case: Case, promtool: Path, tmp_path: Path):
     """Whatever the labels and sources, an object has one number, with no label but its name."""
     query = render(Question(case.metric, case.level, case.selector), PrometheusSettings())
@@ -435,7 +614,7 @@ def test_a_query_gives_the_right_numbers(case: Case, promtool: Path, tmp_path: P
 
 def test_the_cases_cover_the_catalogue():
     """A metric that is added comes with the installations it was tried on."""
-    assert {(case.metric, case.level) for case in (*LABELS_OF_NODES, *OTHER_SOURCES_OF_NODES, *PODS)} == set(CATALOGUE)
+    assert {(case.metric, case.level) for case in CASES} == set(CATALOGUE)
 
 
 def test_prometheus_reads_names_as_they_are_written(promtool: Path, tmp_path: Path):
@@ -444,8 +623,9 @@ def test_prometheus_reads_names_as_they_are_written(promtool: Path, tmp_path: Pa
     rules = [
         {"record": f"rule:{number}", "expr": render(Question(metric, level, selector), PrometheusSettings())}
         for number, (metric, level, selector) in enumerate(
-            (metric, level, Selector(names=names))
+            (metric, level, Selector(namespaces=names) if level is Level.NAMESPACE else Selector(names=names))
             for metric, level in CATALOGUE
+            if level is not Level.CLUSTER
             for names in (odd, *(frozenset({one}) for one in odd))
         )
     ]
@@ -466,16 +646,43 @@ WORLD = World(
 )
 WEB_0, API_0 = ("shop", "web-0"), ("pay", "api-0")
 NUMBERS: dict[tuple[MetricName, Level], dict[Key, float]] = {
+    (CPU, Level.CLUSTER): {"": 2.0},
+    (MEMORY, Level.CLUSTER): {"": 12 * 2**30},
+    (RECEIVE, Level.CLUSTER): {"": 4_000_000},
+    (TRANSMIT, Level.CLUSTER): {"": 2_000_000},
+    (FILESYSTEM, Level.CLUSTER): {"": 80 * 2**30},
+    (SIZE, Level.CLUSTER): {"": 200 * 2**30},
+    (READ, Level.CLUSTER): {"": 600_000},
+    (WRITE, Level.CLUSTER): {"": 400_000},
     (CPU, NODE): {"control-plane": 0.5, "worker-1": 1.5},
     (MEMORY, NODE): {"worker-1": 6 * 2**30},
     (RECEIVE, NODE): {"worker-1": 2_000_000},
     (TRANSMIT, NODE): {"worker-1": 1_000_000},
     (FILESYSTEM, NODE): {"worker-1": 40 * 2**30},
+    (SIZE, NODE): {"worker-1": 100 * 2**30},
+    (READ, NODE): {"worker-1": 300_000},
+    (WRITE, NODE): {"worker-1": 200_000},
+    (CPU, Level.NAMESPACE): {"shop": 0.4, "pay": 0.4},
+    (MEMORY, Level.NAMESPACE): {"shop": 2**27},
+    (RECEIVE, Level.NAMESPACE): {"shop": 1000, "pay": 5000},
+    (TRANSMIT, Level.NAMESPACE): {"shop": 500},
+    (FILESYSTEM, Level.NAMESPACE): {"shop": 4 * 2**20},
+    (READ, Level.NAMESPACE): {"shop": 6000, "pay": 3000},
+    (WRITE, Level.NAMESPACE): {"shop": 4000},
     (CPU, POD): {WEB_0: 0.4, API_0: 0.4},
     (MEMORY, POD): {WEB_0: 2**27},
     (RECEIVE, POD): {WEB_0: 1000, API_0: 5000},
     (TRANSMIT, POD): {WEB_0: 500},
     (FILESYSTEM, POD): {WEB_0: 4 * 2**20},
+    (READ, POD): {WEB_0: 6000, API_0: 3000},
+    (WRITE, POD): {WEB_0: 4000},
+    (THROTTLING, POD): {WEB_0: 0.25},
+    (CPU, Level.CONTAINER): {("shop", "web-0/log"): 0.2},
+    (MEMORY, Level.CONTAINER): {("shop", "web-0/web"): 2**26},
+    (FILESYSTEM, Level.CONTAINER): {("pay", "api-0/web"): 2 * 2**20},
+    (READ, Level.CONTAINER): {("shop", "web-0/log"): 3000},
+    (WRITE, Level.CONTAINER): {("shop", "web-0/log"): 2000},
+    (THROTTLING, Level.CONTAINER): {("shop", "web-0/log"): 0.25},
 }
 
 
@@ -536,3 +743,30 @@ async def test_a_mistake_in_a_configured_query_is_told_in_prometheus_words(serve
     assert frames[mistaken].reason.startswith("bad_data: ")
     assert "parse error" in frames[mistaken].reason
     assert frames[sound].failure is None
+
+
+async def test_a_line_is_what_prometheus_itself_answers_for_each_of_its_moments(server: PrometheusServer):
+    """Point by point, an instant query at the same moment gives the same number, or none where there is a gap."""
+    settings = PrometheusSettings(url=server.url, scrape_interval_seconds=1, rate_window="5s", timeout_seconds=5)
+    now = int(time.time())
+    asked = Range(now - 60, now, 4)
+    questions = [Question(metric, level, range=asked) for metric, level in ((CPU, POD), (MEMORY, NODE), (READ, POD))]
+    async with open_prometheus(settings, "binnacle/test") as prometheus:
+        frames = await prometheus.frames(questions)
+
+    keys: list[Key] = [WEB_0, "worker-1", API_0]
+    for question, key, labels in zip(
+        questions,
+        keys,
+        ({"namespace": "shop", "pod": "web-0"}, {"node": "worker-1"}, {"namespace": "pay", "pod": "api-0"}),
+        strict=True,
+    ):
+        (series,) = frames[question].over_time(key)
+        samples = list(series.samples(asked.moments()))
+        query = render(Question(question.metric, question.level), settings)
+        for sample in samples:
+            rows = await server.query(query, at=sample.timestamp)
+            told = [float(row["value"][1]) for row in rows if row["metric"] == labels]
+            assert [sample.value] == told if told else sample.missing is Missing.NO_SERIES
+        assert samples[0].missing is Missing.NO_SERIES, "nothing was scraped a minute ago"
+        assert samples[-1].value is not None

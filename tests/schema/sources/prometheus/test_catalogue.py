@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from schema.sources.described import Described
 from schema.sources.prometheus.catalogue import (
     CATALOGUE,
+    MEASURED,
     Level,
     MetricName,
     MetricUnit,
@@ -17,7 +18,7 @@ from schema.sources.prometheus.catalogue import (
     quoted,
     render,
 )
-from schema.sources.prometheus.frames import Missing, Question, Selector
+from schema.sources.prometheus.frames import Missing, Question, Range, Selector
 from schema.sources.prometheus.settings import PrometheusSettings
 
 POD_MEMORY = "m{container!='',$selector}"
@@ -25,6 +26,15 @@ NODE_MEMORY = "n{$selector} or i{x='y',$instances} or rate(c{$selector}[$window]
 SETTINGS = PrometheusSettings.model_validate(
     {"catalogue": {"MEMORY_USAGE": {"POD": POD_MEMORY, "NODE": NODE_MEMORY}}, "rate_window": "10m"}
 )
+
+
+SELECTED_BY = {
+    Level.CLUSTER: lambda _: Selector(),
+    Level.NODE: lambda wanted: Selector(names=wanted),
+    Level.NAMESPACE: lambda wanted: Selector(namespaces=wanted),
+    Level.POD: lambda wanted: Selector(names=wanted),
+    Level.CONTAINER: lambda wanted: Selector(names=wanted),
+}
 
 
 def names(*values: str) -> frozenset[str]:
@@ -64,18 +74,35 @@ def test_a_node_question_selects_by_node_or_instance(selector: Selector, query: 
     assert render(Question(MetricName.MEMORY_USAGE, Level.NODE, selector), SETTINGS) == query
 
 
-@pytest.mark.parametrize("level", Level)
-@pytest.mark.parametrize("metric", MetricName)
+@pytest.mark.parametrize(("metric", "level"), CATALOGUE)
 def test_every_metric_of_every_level_is_filled_in(metric: MetricName, level: Level):
     """No placeholder is left, and what is asked for stands in every part that could answer."""
-    question = Question(metric, level, Selector(names=names("wanted-1", "wanted-2")))
+    wanted = names("wanted-1", "wanted-2")
+    question = Question(metric, level, SELECTED_BY[level](wanted))
 
     query = render(question, PrometheusSettings())
 
     assert not re.search(r"\$[a-z]", query)
     for part in query.split("\nor\n"):
-        assert "wanted-1|wanted-2" in part
-    assert set(CATALOGUE) == {(metric, level) for metric in MetricName for level in Level}
+        assert level is Level.CLUSTER or "wanted-1|wanted-2" in part
+
+
+def test_every_metric_of_a_level_can_be_asked_for():
+    """Either it has a query, or what it is a share of has one."""
+    for level in Level:
+        assert MEASURED[level]
+        assert all((metric.measured, level) in CATALOGUE for metric in MEASURED[level])
+    assert {(metric, level) for level in Level for metric in MEASURED[level] if metric.measured is metric} == set(
+        CATALOGUE
+    )
+
+
+@pytest.mark.parametrize(("step", "window"), [(60, "5m"), (300, "5m"), (3600, "3600s")])
+def test_a_rate_over_time_loses_nothing_between_two_points(step: int, window: str):
+    """The window is no narrower than the step, and never narrower than configured."""
+    question = Question(MetricName.CPU_USAGE, Level.POD, range=Range(0, step, step))
+
+    assert f"[{window}]" in render(question, PrometheusSettings())
 
 
 def test_equal_questions_are_equal_queries_whatever_the_order_of_names():
@@ -129,8 +156,14 @@ def test_every_metric_has_a_unit():
     """Rates are per second, amounts are bytes, processors are cores."""
     assert {metric: metric.unit for metric in MetricName} == {
         "CPU_USAGE": "CORES",
+        "CPU_ALLOCATABLE_UTILIZATION": "RATIO",
+        "CPU_THROTTLING": "RATIO",
         "MEMORY_USAGE": "BYTES",
+        "MEMORY_ALLOCATABLE_UTILIZATION": "RATIO",
         "NETWORK_RECEIVE": "BYTES_PER_SECOND",
         "NETWORK_TRANSMIT": "BYTES_PER_SECOND",
         "FILESYSTEM_USAGE": "BYTES",
+        "FILESYSTEM_SIZE": "BYTES",
+        "DISK_READ": "BYTES_PER_SECOND",
+        "DISK_WRITE": "BYTES_PER_SECOND",
     }

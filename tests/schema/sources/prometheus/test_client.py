@@ -1,6 +1,7 @@
 """What a question to Prometheus costs, and what is left of an answer when it fails; calls counted at the wire."""
 
 import asyncio
+import dataclasses
 import json
 import logging
 import socket
@@ -9,7 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from aiohttp import web
@@ -18,9 +19,9 @@ from aiohttp.test_utils import TestServer
 from schema.sources.prometheus import client
 from schema.sources.prometheus.catalogue import Level, MetricName
 from schema.sources.prometheus.client import Prometheus, RecentFrames, open_prometheus
-from schema.sources.prometheus.frames import MetricFrame, Missing, Question, Sample, Selector
+from schema.sources.prometheus.frames import MetricFrame, Missing, Question, Range, Sample, Selector
 from schema.sources.prometheus.settings import PrometheusSettings
-from schema.sources.prometheus.vector import PIECE_BYTES, Row, decode_rows
+from schema.sources.prometheus.vector import PIECE_BYTES, VECTOR, Row
 
 CPU = Question(MetricName.CPU_USAGE, Level.POD)
 MEMORY = Question(MetricName.MEMORY_USAGE, Level.POD)
@@ -88,6 +89,7 @@ class FakePrometheus:
 async def serving(fake: FakePrometheus) -> AsyncIterator[None]:
     application = web.Application()
     application.router.add_post("/prefix/api/v1/query", fake.query)
+    application.router.add_post("/prefix/api/v1/query_range", fake.query)
     application.router.add_get("/prefix/api/v1/status/buildinfo", fake.buildinfo)
     server = TestServer(application)
     await server.start_server(shutdown_timeout=0)
@@ -391,11 +393,12 @@ async def test_a_large_vector_does_not_hold_up_the_others(fake: FakePrometheus, 
             turns += 1
             await asyncio.sleep(0)
 
-    def decode(piece: bytes) -> list[Row]:
-        turns_at_piece.append(turns)
-        return decode_rows(piece)
+    class Rows:
+        def decode(self, piece: bytes) -> list[Row]:
+            turns_at_piece.append(turns)
+            return VECTOR.rows.decode(piece)
 
-    monkeypatch.setattr(client, "decode_rows", decode)
+    monkeypatch.setattr(client, "VECTOR", dataclasses.replace(VECTOR, rows=cast("Any", Rows())))
     fake.answer = large
     async with fake.opened(timeout_seconds=60) as prometheus:
         other = asyncio.create_task(beside())
@@ -471,3 +474,42 @@ def test_an_answer_whose_time_is_over_is_dropped():
     assert recent.get(old.question, 2) is None
     assert recent.get(new.question, 2) is new
     assert recent.get(new.question, 3) is None
+
+
+THREE_MINUTES = Range(1_699_999_980, 1_700_000_100, 60)
+MINUTES = Question(MetricName.CPU_USAGE, Level.POD, range=THREE_MINUTES)
+
+
+async def a_line(_: web.Request) -> web.Response:
+    values = [[1_699_999_980, "0.25"], [1_700_000_100, "NaN"]]
+    row = {"metric": {"namespace": "shop", "pod": "web-0"}, "values": values}
+    return web.json_response({"status": "success", "data": {"resultType": "matrix", "result": [row]}})
+
+
+async def test_a_question_over_time_is_one_range_query(fake: FakePrometheus):
+    """With its moments; what is no number and what is not there are gaps of their own kind."""
+    fake.answer = a_line
+    async with fake.opened() as prometheus:
+        frame = await ask(prometheus, MINUTES)
+        await ask(prometheus, MINUTES)
+
+    (asked,) = fake.asked
+    assert (asked["start"], asked["end"], asked["step"]) == ("1699999980", "1700000100", "60")
+    (series,) = frame.over_time(("shop", "web-0"))
+    assert [(sample.value, sample.missing) for sample in series.samples(THREE_MINUTES.moments())] == [
+        (0.25, None),
+        (None, Missing.NO_SERIES),
+        (None, Missing.NOT_A_NUMBER),
+    ]
+    assert frame.over_time(("shop", "web-1")) == ()
+    assert frame.size == 3
+
+
+async def test_a_vector_is_no_answer_about_time(fake: FakePrometheus):
+    """Nor are moments that nobody asked for: then it is not the API that is spoken here."""
+    async with fake.opened(retry_after_seconds=1) as prometheus:
+        assert (await ask(prometheus, MINUTES)).reason == "the query gives a vector, not a matrix"
+
+        fake.answer = a_line
+        earlier = Question(MetricName.CPU_USAGE, Level.POD, range=Range(0, 120, 60))
+        assert (await ask(prometheus, earlier)).reason == "its answer is not that of a Prometheus"

@@ -1,9 +1,20 @@
 """A frame answers for every object, also for those it knows nothing of."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from schema.sources.prometheus.catalogue import Level, MetricName
-from schema.sources.prometheus.frames import MetricFrame, Missing, Question, Sample, Selector
+from schema.sources.prometheus.frames import (
+    POINTS_AT_MOST,
+    MetricFrame,
+    Missing,
+    Question,
+    Range,
+    Sample,
+    Selector,
+    TimeWindow,
+)
 
 PODS = Question(MetricName.CPU_USAGE, Level.POD)
 NODES = Question(MetricName.CPU_USAGE, Level.NODE)
@@ -59,3 +70,46 @@ def test_a_selector_of_nothing_is_told_from_a_selector_of_all():
     assert Selector(names=frozenset()).empty
     assert Selector(namespaces=frozenset()).empty
     assert not Selector().empty
+
+
+@pytest.mark.parametrize(
+    ("window", "asked"),
+    [
+        (TimeWindow(), Range(1_699_996_440, 1_699_999_980, 60)),
+        (TimeWindow(step=300), Range(1_699_996_500, 1_699_999_800, 300)),
+        (TimeWindow(start=NOON - 86_400), Range(1_699_914_600, 1_700_000_000 - 800, 1_800)),
+        (TimeWindow(start=NOON - 30 * 86_400), Range(1_697_414_400, 1_699_963_200, 43_200)),
+        (TimeWindow(start=NOON - 86_400, step=1), Range(1_699_913_700, 1_699_999_800, 300)),
+        (TimeWindow(end=NOON - 86_400), Range(1_699_910_040, 1_699_913_580, 60)),
+        (TimeWindow(start=NOON - 5, end=NOON, step=60), Range(1_699_999_980, 1_699_999_980, 60)),
+    ],
+)
+def test_a_window_becomes_moments_that_others_ask_for_too(window: TimeWindow, asked: Range):
+    """Whole multiples of the step; by default the last hour by the minute; a step that is too fine is widened."""
+    assert window.at(NOON) == asked
+
+
+@given(st.integers(0, 2**31), st.integers(0, 40 * 365 * 86_400), st.none() | st.integers(1, 10**7))
+def test_no_window_gives_more_points_than_the_most(start: int, span: int, step: int | None):
+    """Nor moments outside it, save the last one where the step is wider than all of it."""
+    asked = TimeWindow(start, start + span, step).at(NOON)
+
+    assert 1 <= len(asked.moments()) <= POINTS_AT_MOST
+    assert asked.start % asked.step == asked.end % asked.step == 0
+    assert asked.end <= start + span
+    assert asked.start >= start or asked.start == asked.end
+    assert step is None or asked.step >= step
+
+
+@pytest.mark.parametrize(
+    ("level", "selector"),
+    [
+        (Level.NODE, Selector(namespaces=frozenset({"shop"}))),
+        (Level.CLUSTER, Selector(namespaces=frozenset({"shop"}))),
+        (Level.NAMESPACE, Selector(names=frozenset({"web-0"}))),
+    ],
+)
+def test_a_level_is_selected_by_its_own_labels_only(level: Level, selector: Selector):
+    """The mistake is ours and is found where it is made."""
+    with pytest.raises(ValueError, match=r"node|sum"):
+        Question(MetricName.CPU_USAGE, level, selector)

@@ -46,7 +46,7 @@ def test_an_address_may_have_a_path(given: str, kept: str):
         ({"scrape_interval_seconds": 76}, "rate_window", "at least 4 times"),
         ({"bearer_token_file": "/nowhere/token"}, "bearer_token_file", "not point to a file"),
         ({"catalogue": {"CPU": {}}}, "catalogue.CPU", "CPU_USAGE"),
-        ({"catalogue": {"CPU_USAGE": {"CLUSTER": "up"}}}, "catalogue.CPU_USAGE.CLUSTER", "NODE"),
+        ({"catalogue": {"CPU_USAGE": {"RACK": "up"}}}, "catalogue.CPU_USAGE.RACK", "NODE"),
         ({"catalogue": {"CPU_USAGE": {"NODE": " "}}}, "catalogue.CPU_USAGE.NODE", "PromQL"),
         ({"catalogue": {"CPU_USAGE": {"NODE": "up{$node}"}}}, "catalogue.CPU_USAGE.NODE", "$selector"),
         ({"unknown": 1}, "unknown", "not permitted"),

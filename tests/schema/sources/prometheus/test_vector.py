@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schema.sources.prometheus.catalogue import Level
-from schema.sources.prometheus.frames import Held, Missing, Sample
-from schema.sources.prometheus.vector import Index, Row, decode_answer, decode_rows, other_type, split
+from schema.sources.prometheus.frames import Held, Missing, Range, Sample
+from schema.sources.prometheus.vector import MATRIX, VECTOR, Index, RangeIndex, Row, other_type, split, take_key
 
 NOON = 1_700_000_000.0
 COMPACT = (",", ":")
@@ -29,9 +29,9 @@ def row(value: str = "1", at: float = NOON, **labels: str) -> dict[str, Any]:
 
 def decoded(text: bytes, piece_bytes: int) -> list[Row]:
     whole, pieces = split(text, piece_bytes)
-    last = decode_answer(whole).data
+    last = VECTOR.answer.decode(whole).data
     assert last is not None
-    return [row for piece in pieces for row in decode_rows(piece)] + last.result
+    return [row for piece in pieces for row in VECTOR.rows.decode(piece)] + last.result
 
 
 def indexed(level: Level, *rows: dict[str, Any], stale_before: float = 0) -> dict[str, dict[str, Held]]:
@@ -92,7 +92,7 @@ def test_a_histogram_is_no_number():
     histogram = {"metric": {"node": "worker-1"}, "histogram": [NOON, {"count": "1"}]}
     index = Index(Level.NODE, stale_before=0)
 
-    index.add(decode_rows(json.dumps([histogram]).encode()))
+    index.add(VECTOR.rows.decode(json.dumps([histogram]).encode()))
 
     assert index.samples == {"": {"worker-1": (Sample(None, Missing.NOT_A_NUMBER, NOON),)}}
 
@@ -141,3 +141,38 @@ def test_rows_that_name_no_object_are_counted():
 def test_other_kinds_of_result_are_told_by_name(result: str, kind: str | None):
     """So that the message can say what a configured query does wrong."""
     assert other_type(f'{{"status":"success","data":{result}}}'.encode()) == kind
+
+
+def test_every_level_has_keys_of_its_own():
+    """A container stands under its pod, a namespace and the cluster under no namespace."""
+    labels = {"namespace": "shop", "pod": "web-0", "container": "web", "node": "worker-1"}
+
+    def key(level: Level) -> object:
+        return take_key(level, {label: labels[label] for label in level.key_labels})
+
+    assert [key(level) for level in (Level.CLUSTER, Level.NODE, Level.NAMESPACE, Level.POD, Level.CONTAINER)] == [
+        ("", ""),
+        ("", "worker-1"),
+        ("", "shop"),
+        ("shop", "web-0"),
+        ("shop", "web-0/web"),
+    ]
+    assert take_key(Level.CONTAINER, {"namespace": "shop", "pod": "web-0"}) is None
+
+
+def test_series_over_time_stand_side_by_side_too():
+    """And what names no object is counted."""
+    text = json.dumps(
+        [{"metric": {"node": "a", "device": device}, "values": [[60, "1"], [120, "+Inf"]]} for device in ("sda", "sdb")]
+        + [{"metric": {}, "values": [[60, "1"]]}, {"metric": {"node": "b"}, "histograms": [[60, {"count": "1"}]]}]
+    )
+    index = RangeIndex(Level.NODE, Range(60, 120, 60))
+
+    index.add(MATRIX.rows.decode(text.encode()))
+
+    sda, sdb = index.series[""]["a"]
+    assert (list(sda.numbers), sda.labels) == ([1.0, math.inf], (("device", "sda"),))
+    assert sdb.labels == (("device", "sdb"),)
+    (b,) = index.series[""]["b"]
+    assert b.numbers[0] == math.inf
+    assert index.unnamed == 1
