@@ -13,9 +13,12 @@ from pathlib import Path
 import aiohttp
 
 from tests.cluster.control_plane import GATEWAY, ControlPlane, answers
+from tests.cluster.fixtures import Namespace
 from tests.cluster.process import Process, free_ports
 
 CLIENTS = 50
+USERS = 10
+"""One alone may not have so many requests under way (`server.requests_per_user`)."""
 PRE_STOP_S = 1.0
 """Shorter than the chart's five seconds: this balancer hears of a change at once."""
 QUERY = {"query": "{ nodes { name pods { namespace name } } }"}
@@ -50,8 +53,13 @@ async def _pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> Non
         sink.close()
 
 
-async def test_a_rolling_update_under_load_fails_no_request(real_cluster: ControlPlane, tmp_path: Path):
+async def test_a_rolling_update_under_load_fails_no_request(
+    real_cluster: ControlPlane, namespace: Namespace, tmp_path: Path
+):
     """Half of the clients keep their connections, half open a new one for each request."""
+    users = [await namespace.account(f"user-{number}") for number in range(USERS)]
+    for user in users:
+        await real_cluster.allow(user.user, ["list"], ["nodes", "pods"])
     old, new = free_ports(2)
     counts: Counter[str] = Counter()
     stop = asyncio.Event()
@@ -61,7 +69,7 @@ async def test_a_rolling_update_under_load_fails_no_request(real_cluster: Contro
         stack.callback(before.kill)
         url = await stack.enter_async_context(balancer.listening())
         clients = [
-            asyncio.create_task(ask_until(stop, url, real_cluster.token("admin"), counts, keeps=number % 2 == 0))
+            asyncio.create_task(ask_until(stop, url, users[number % USERS].token, counts, keeps=number < CLIENTS / 2))
             for number in range(CLIENTS)
         ]
         await enough(counts, 200)
