@@ -11,6 +11,7 @@ would close the sources first: uvicorn goes on serving when its lifespan task di
 
 import asyncio
 import contextlib
+import gc
 import math
 import signal
 import socket
@@ -203,6 +204,10 @@ async def _announce(gateway: Gateway, address: str, announce: Callable[[str], No
     started = time.monotonic()
     while gateway.missing() is not None:  # noqa: ASYNC110 - several causes, and nobody else waits for them
         await asyncio.sleep(0.05)
+    # What was made until here stays: modules, schema, first lists. Each full collection would visit it all again, and
+    # hold every request for some tenths of a second, as often as documents come that were not seen before.
+    gc.collect()
+    gc.freeze()
     logs.event("ready", seconds=round(time.monotonic() - started, 2))
     announce(address)
 
