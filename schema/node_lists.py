@@ -61,6 +61,10 @@ class NodeFilter:
             "`worker` is every node without it."
         ),
     )
+    status: str | None = strawberry.field(
+        default=None, description="In exactly this status, in kubectl's words, such as `Ready,SchedulingDisabled`."
+    )
+    statuses: list[str] | None = strawberry.field(default=None, description="In one of these statuses.")
     ready: bool | None = strawberry.field(default=None, description="Whether its Ready condition is true.")
     schedulable: bool | None = strawberry.field(default=None, description="Whether new pods may be placed on it.")
     older_than: str | None = strawberry.field(
@@ -105,6 +109,7 @@ class NodeFilter:
         check_length(f"{at}.id", self.id, UID_BYTES)
         check_values(f"{at}.ids", self.ids, UID_BYTES)
         check_values(f"{at}.names", self.names, NAME_BYTES)
+        check_values(f"{at}.statuses", self.statuses, NAME_BYTES)
         check_length(f"{at}.labelKey", self.label_key, LABEL_KEY_BYTES)
         for name, value in (
             ("name", self.name),
@@ -113,13 +118,18 @@ class NodeFilter:
             ("address", self.address),
             ("labelValue", self.label_value),
             ("role", self.role),
+            ("status", self.status),
         ):
             check_length(f"{at}.{name}", value, NAME_BYTES)
         check_length(f"{at}.labelSelector", self.label_selector, SELECTOR_BYTES)
         check_length(f"{at}.fieldSelector", self.field_selector, SELECTOR_BYTES)
 
     def _identity(self) -> Iterable[Expression]:
-        for attribute, one, several in (("uid", self.id, self.ids), ("name", self.name, self.names)):
+        for attribute, one, several in (
+            ("uid", self.id, self.ids),
+            ("name", self.name, self.names),
+            ("status", self.status, self.statuses),
+        ):
             if one is not None:
                 yield filters.equals(attribute, one)
             if several is not None:

@@ -85,6 +85,13 @@ class PodFilter:
     scheduled: bool | None = strawberry.field(default=None, description="Whether it was placed on a node.")
     phase: str | None = strawberry.field(default=None, description="In exactly this phase, such as `Running`.")
     phases: list[str] | None = strawberry.field(default=None, description="In one of these phases.")
+    status: str | None = strawberry.field(
+        default=None, description="In exactly this status, in kubectl's word, such as `CrashLoopBackOff`."
+    )
+    statuses: list[str] | None = strawberry.field(default=None, description="In one of these statuses.")
+    attention: bool | None = strawberry.field(
+        default=None, description="Whether there is a reason why a person should look at it (`Pod.attention`)."
+    )
     ready: bool | None = strawberry.field(default=None, description="Whether its Ready condition is true.")
     min_restarts: int | None = strawberry.field(default=None, description="Restarted at least so often.")
     older_than: str | None = strawberry.field(
@@ -169,6 +176,7 @@ class PodFilter:
             ("address", self.address),
             ("nodeName", self.node_name),
             ("phase", self.phase),
+            ("status", self.status),
             ("service", self.service),
         ):
             check_length(f"{at}.{name}", value, NAME_BYTES)
@@ -177,6 +185,7 @@ class PodFilter:
             ("namespaces", self.namespaces),
             ("nodeNames", self.node_names),
             ("phases", self.phases),
+            ("statuses", self.statuses),
         ):
             check_values(f"{at}.{name}", values, NAME_BYTES)
         check_length(f"{at}.labelSelector", self.label_selector, SELECTOR_BYTES)
@@ -188,6 +197,8 @@ class PodFilter:
             ("name", self.name, self.names),
             ("namespace", self.namespace, self.namespaces),
             ("node_name", self.node_name, self.node_names),
+            ("phase", self.phase, self.phases),
+            ("status", self.status, self.statuses),
         ):
             if one is not None:
                 yield filters.equals(attribute, one)
@@ -201,10 +212,8 @@ class PodFilter:
             yield filters.has("addresses", self.address)
 
     def _state(self) -> Iterable[Expression]:
-        if self.phase is not None:
-            yield filters.equals("phase", self.phase)
-        if self.phases is not None:
-            yield filters.is_one_of("phase", self.phases)
+        if self.attention is not None:
+            yield filters.is_(self.attention, "attention")
         if self.ready is not None:
             yield filters.is_(self.ready, "ready")
         if self.scheduled is not None:
@@ -230,8 +239,11 @@ class PodOrderKey(Described):
     AGE = "AGE", "How old it is. Never changes between two pods."
     NODE = "NODE", "The name of its node; those without one stand last."
     PHASE = "PHASE", "Its phase, by the alphabet."
+    STATUS = "STATUS", "Its status in kubectl's word, by the alphabet."
     READY = "READY", "Whether it is ready."
     RESTARTS = "RESTARTS", "How often its containers were restarted."
+    CPU_REQUESTS = "CPU_REQUESTS", "The processor time that it requests; pods that request none stand last."
+    MEMORY_REQUESTS = "MEMORY_REQUESTS", "The memory that it requests; pods that request none stand last."
 
 
 graphql_enum(PodOrderKey, "PodOrderKey", "What pods can be ordered by, beside metrics.")
@@ -243,8 +255,11 @@ _KEYS: Final = {
     PodOrderKey.AGE: Key("created_at", inverted=True),
     PodOrderKey.NODE: Key("node_name", nullable=True),
     PodOrderKey.PHASE: Key("phase"),
+    PodOrderKey.STATUS: Key("status"),
     PodOrderKey.READY: Key("ready"),
     PodOrderKey.RESTARTS: Key("restarts"),
+    PodOrderKey.CPU_REQUESTS: Key("requests.cpu", nullable=True),
+    PodOrderKey.MEMORY_REQUESTS: Key("requests.memory", nullable=True),
 }
 
 
@@ -543,11 +558,17 @@ class PodGroup(Described):
     NAMESPACE = "NAMESPACE", "By the namespace they are in."
     NODE = "NODE", "By the node they are on; those without one are a group of their own."
     PHASE = "PHASE", "By their phase."
+    STATUS = "STATUS", "By their status, in kubectl's word."
 
 
 graphql_enum(PodGroup, "PodGroup", "What pods can be counted by.")
 
-_GROUPED_BY: Final = {PodGroup.NAMESPACE: "namespace", PodGroup.NODE: "node_name", PodGroup.PHASE: "phase"}
+_GROUPED_BY: Final = {
+    PodGroup.NAMESPACE: "namespace",
+    PodGroup.NODE: "node_name",
+    PodGroup.PHASE: "phase",
+    PodGroup.STATUS: "status",
+}
 
 
 @strawberry.type(description="How many pods are alike in what they are counted by.")
@@ -557,6 +578,7 @@ class PodCount:
         default=None, description="Their node; null unless counted by it, and for those that have none."
     )
     phase: str | None = strawberry.field(default=None, description="Their phase; null unless counted by it.")
+    status: str | None = strawberry.field(default=None, description="Their status; null unless counted by it.")
     count: int = strawberry.field(default=0, description="How many they are.")
 
 
@@ -579,7 +601,11 @@ def pod_counts(info: GraphInfo, by: PodGroups, filter: PodFilterArgument = None)
 
 def _count(group: dict[str, str | None], count: int) -> PodCount:
     return PodCount(
-        namespace=group.get("namespace"), node_name=group.get("node_name"), phase=group.get("phase"), count=count
+        namespace=group.get("namespace"),
+        node_name=group.get("node_name"),
+        phase=group.get("phase"),
+        status=group.get("status"),
+        count=count,
     )
 
 

@@ -8,8 +8,9 @@ import pytest
 from gateway.demo.accounts import Right
 from tests.front_door import SHOP, FrontDoor, simulated_door
 
-POD = "{ id name namespace address nodeName phase ready restarts createdAt labels { key value } }"
-NODE = "{ id name ready schedulable roles createdAt capacity { cpu memory pods } labels { key value } }"
+POD = """{ id name namespace address nodeName phase status attention requests { cpu memory } ready restarts createdAt
+labels { key value } }"""
+NODE = "{ id name status ready schedulable roles createdAt capacity { cpu memory pods } labels { key value } }"
 
 
 async def pods_by(front_door: FrontDoor, wanted, token="demo-admin"):
@@ -39,6 +40,10 @@ async def test_each_filter_of_pods_leaves_exactly_what_it_says(front_door: Front
         ({"phase": "Running"}, lambda pod: pod["phase"] == "Running"),
         ({"phases": ["Pending", "Failed"]}, lambda pod: pod["phase"] in ("Pending", "Failed")),
         ({"ready": False}, lambda pod: not pod["ready"]),
+        ({"status": "CrashLoopBackOff"}, lambda pod: pod["status"] == "CrashLoopBackOff"),
+        ({"statuses": ["Completed", "Pending"]}, lambda pod: pod["status"] in ("Completed", "Pending")),
+        ({"attention": True}, lambda pod: pod["attention"]),
+        ({"attention": False}, lambda pod: not pod["attention"]),
         ({"minRestarts": 1}, lambda pod: pod["restarts"] >= 1),
         (
             {"not": {"namespace": "shop", "phase": "Running"}},
@@ -70,6 +75,8 @@ async def test_each_filter_of_nodes_leaves_exactly_what_it_says(front_door: Fron
         ({"nameContains": "work"}, lambda node: "work" in node["name"]),
         ({"namePrefix": "worker-"}, lambda node: node["name"].startswith("worker-")),
         ({"ready": True}, lambda node: node["ready"]),
+        ({"status": "Ready"}, lambda node: node["status"] == "Ready"),
+        ({"statuses": ["NotReady", "Ready"]}, lambda node: node["status"] in ("NotReady", "Ready")),
         ({"schedulable": False}, lambda node: not node["schedulable"]),
         ({"not": {"role": "worker"}}, lambda node: "control-plane" in node["roles"]),
         ({"labelSelector": f"{hostname} in (worker-1)"}, lambda node: label(node, hostname) == "worker-1"),
@@ -125,6 +132,11 @@ async def test_orders_go_by_several_keys_and_end_by_name(front_door: FrontDoor):
     pods = await pods_by(front_door, None)
     for order, key in [
         ("{key: NAME}", lambda pod: pod["name"]),
+        (
+            "{key: MEMORY_REQUESTS, direction: DESC}",
+            lambda pod: (pod["requests"]["memory"] is None, -(pod["requests"]["memory"] or 0)),
+        ),
+        ("{key: STATUS}", lambda pod: pod["status"]),
         ("[{key: PHASE, direction: DESC}, {key: RESTARTS}]", lambda p: ([-ord(c) for c in p["phase"]], p["restarts"])),
         (
             "[{key: READY}, {key: AGE}]",
@@ -221,6 +233,8 @@ async def test_groups_are_counted_without_their_rows(front_door: FrontDoor):
         assert group["nodeName"] is None
     assert [group["count"] for group in groups] == sorted((group["count"] for group in groups), reverse=True)
     assert {group["namespace"] for group in (await front_door.ask(query, SHOP)).data["podCounts"]} == {"shop"}
+    words = await front_door.ask("{ podCounts(by: STATUS) { status count } }")
+    assert {group["status"] for group in words.data["podCounts"]} == {pod["status"] for pod in pods}
     by_node = await front_door.ask('{ podCounts(by: NODE, filter: {namespace: "shop"}) { nodeName count } }')
     assert sum(group["count"] for group in by_node.data["podCounts"]) == sum(pod["namespace"] == "shop" for pod in pods)
     assert (await front_door.ask("{ podCounts(by: []) { count } }")).codes == ["BAD_USER_INPUT"]
