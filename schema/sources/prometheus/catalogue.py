@@ -26,6 +26,7 @@ Prometheus evaluates every side of an `or`; a source that is not installed has n
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from schema.sources.described import Described
@@ -199,6 +200,16 @@ NOT_LOCAL = (
 VIRTUAL_DISKS = "(/dev/)?(dm-|md|loop|ram|zram|sr|fd|nbd|drbd|bcache).*"
 # Volumes of pods are mounted below here: theirs is not the node's use.
 POD_VOLUMES = "/var/lib/kubelet/.+"
+
+
+class Profile(StrEnum):
+    """How Prometheus was installed; profiles.py has what that means."""
+
+    GENERIC = "generic"
+    KUBE_PROMETHEUS_STACK = "kube-prometheus-stack"
+    KUBERNETES_MIXIN = "kubernetes-mixin"
+    PROMETHEUS = "prometheus"
+    KUBERNETES_CADVISOR = "kubernetes-cadvisor"
 
 
 @dataclass(frozen=True, slots=True)

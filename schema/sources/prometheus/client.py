@@ -25,6 +25,7 @@ import msgspec
 
 from schema.sources.prometheus.catalogue import Level, MetricName, render
 from schema.sources.prometheus.frames import MetricFrame, Missing, Question, Range
+from schema.sources.prometheus.profiles import PROFILES
 from schema.sources.prometheus.settings import PrometheusSettings
 from schema.sources.prometheus.vector import (
     MATRIX,
@@ -191,7 +192,7 @@ class Prometheus:
         return f"it did not answer within {self._settings.timeout_seconds:g} s"
 
     async def _answer(self, question: Question) -> MetricFrame:
-        query = render(question, self._settings)
+        query = render(question, self._settings, PROFILES[self._settings.profile])
         if question.range is None:
             return await self._answer_now(question, query)
         return await self._answer_over_time(question, question.range, query)

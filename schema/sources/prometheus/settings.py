@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FilePath, ValidationInfo, field_validator
 
-from schema.sources.prometheus.catalogue import PLACEHOLDERS, Level, MetricName, unknown_placeholders
+from schema.sources.prometheus.catalogue import PLACEHOLDERS, Level, MetricName, Profile, unknown_placeholders
 
 # A rate needs two samples in its window, and one scrape may fail: kubernetes-mixin and Grafana's $__rate_interval both
 # hold to four scrape intervals.
@@ -109,6 +109,13 @@ class PrometheusSettings(BaseModel):
         default=64 * 2**20,
         ge=2**10,
         description="Bytes of one answer that are read at most; an answer about 150,000 pods has some 20 MB.",
+    )
+    profile: Profile = Field(
+        default=Profile.GENERIC,
+        description="How Prometheus was installed: kube-prometheus-stack, kubernetes-mixin (the stack with its "
+        "recording rules, which are cheaper), prometheus (the community chart) or kubernetes-cadvisor (Prometheus' own "
+        "example jobs) ask only the jobs that belong to it, so that no tenant's exporter speaks of others; generic "
+        "asks whatever there is.",
     )
     catalogue: dict[MetricName, dict[Level, PromQL]] = Field(
         default_factory=dict,

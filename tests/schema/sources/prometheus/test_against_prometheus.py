@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from schema.sources.prometheus.catalogue import CATALOGUE, Level, MetricName, render
+from schema.sources.prometheus.catalogue import CATALOGUE, Level, MetricName, Profile, render
 from schema.sources.prometheus.client import Prometheus, open_prometheus
 from schema.sources.prometheus.frames import Key, Missing, Question, Range, Selector
+from schema.sources.prometheus.profiles import PROFILES
 from schema.sources.prometheus.settings import PrometheusSettings
 from tests.cluster import programs
 from tests.cluster.exporters import Exporters, NodeUse, PodUse, World
@@ -610,6 +611,119 @@ def test_a_query_gives_the_right_numbers(case: Case, promtool: Path, tmp_path: P
     ran = subprocess.run([promtool, "test", "rules", file], capture_output=True, text=True, check=False)
 
     assert ran.returncode == 0, ran.stdout + ran.stderr
+
+
+NODE_DISK = 'device="/dev/sda1",fstype="ext4",mountpoint="/"'
+RULES = (
+    "node_namespace_pod_container:container_cpu_usage_seconds_total:sum_rate5m",
+    "node_namespace_pod_container:container_memory_working_set_bytes",
+)
+
+
+def said_by(exporter: str, cadvisor: str, times: float = 1) -> list[Series]:
+    """What node exporter says of a machine, and its kubelet's cAdvisor of a pod with one container."""
+    container = f'namespace="shop",pod="web-0",container="web",image="shop/web:1",{cadvisor}'
+    gauges: list[tuple[str, float]] = [
+        (f"node_memory_MemTotal_bytes{{{exporter}}}", 1000),
+        (f"node_memory_MemAvailable_bytes{{{exporter}}}", 600),
+        (f"node_filesystem_size_bytes{{{NODE_DISK},{exporter}}}", 100),
+        (f"node_filesystem_avail_bytes{{{NODE_DISK},{exporter}}}", 60),
+        (f"container_memory_working_set_bytes{{{container}}}", 100),
+        (f'container_fs_usage_bytes{{device="/dev/sda1",{container}}}', 30),
+    ]
+    counters: list[tuple[str, float]] = [
+        (f'node_network_{direction}_bytes_total{{device="eth0",{exporter}}}', 100)
+        for direction in ("receive", "transmit")
+    ]
+    counters += [(f'node_disk_{way}_bytes_total{{device="sda",{exporter}}}', 100) for way in ("read", "written")]
+    counters += [(f"container_cpu_usage_seconds_total{{{container}}}", 0.5)]
+    counters += [
+        (f'container_network_{direction}_bytes_total{{interface="eth0",{container}}}', 100)
+        for direction in ("receive", "transmit")
+    ]
+    counters += [
+        (f'container_fs_{way}_bytes_total{{device="/dev/sda",{container}}}', 100) for way in ("reads", "writes")
+    ]
+    counters += [
+        (f"container_cpu_cfs_periods_total{{{container}}}", 10),
+        (f"container_cpu_cfs_throttled_periods_total{{{container}}}", 5 * times),
+    ]
+    return [
+        *cpu_of(exporter, busy=times),
+        *(steady(series, value * times) for series, value in gauges),
+        *(counting(series, rate if "cfs" in series else rate * times) for series, rate in counters),
+    ]
+
+
+def recorded(job: str, times: float = 1) -> list[Series]:
+    labels = f'namespace="shop",pod="web-0",container="web",node="a"{job}'
+    return [steady(f"{rule}{{{labels}}}", value * times) for rule, value in zip(RULES, (0.5, 100), strict=True)]
+
+
+STACK_EXPORTER = f'job="node-exporter",instance="10.0.0.1:9100",{EXPORTER_POD}'
+STACK = [
+    *said_by(STACK_EXPORTER, 'job="kubelet",metrics_path="/metrics/cadvisor",node="a"'),
+    steady(IS_ON_A % "x", 1),
+]
+INSTALLED = {
+    Profile.KUBE_PROMETHEUS_STACK: STACK,
+    Profile.KUBERNETES_MIXIN: [*STACK, *recorded("")],
+    Profile.PROMETHEUS: said_by(
+        'job="kubernetes-service-endpoints",instance="10.0.0.1:9100",node="a"',
+        'job="kubernetes-nodes-cadvisor",instance="a"',
+    ),
+    Profile.KUBERNETES_CADVISOR: [
+        *said_by(
+            'job="kubernetes-service-endpoints",instance="10.0.0.1:9100"', 'job="kubernetes-cadvisor",instance="a"'
+        ),
+        steady('kube_node_info{node="a",internal_ip="10.0.0.1",job="kubernetes-service-endpoints"}', 1),
+    ],
+}
+A_TENANT = [
+    *said_by('job="tenant",node="a"', 'job="tenant",node="a"', times=1.5),
+    *recorded(',job="tenant"', times=1.5),
+]
+ONE: dict[MetricName, dict[Level, float]] = {
+    CPU: {NODE: 1, POD: 0.5},
+    MEMORY: {NODE: 400, POD: 100},
+    RECEIVE: {NODE: 100, POD: 100},
+    TRANSMIT: {NODE: 100, POD: 100},
+    FILESYSTEM: {NODE: 40, POD: 30},
+    SIZE: {NODE: 100},
+    READ: {NODE: 100, POD: 100},
+    WRITE: {NODE: 100, POD: 100},
+    THROTTLING: {POD: 0.5},
+}
+SAME_AS = {Level.CLUSTER: NODE, NODE: NODE, Level.NAMESPACE: POD, POD: POD, Level.CONTAINER: POD}
+NAMED = {Level.CLUSTER: "{}", NODE: A, Level.NAMESPACE: SHOP, POD: WEB, Level.CONTAINER: WEB_CONTAINER}
+
+
+@pytest.mark.parametrize("profile", INSTALLED)
+def test_a_profile_hears_its_own_jobs_and_nobody_else(profile: Profile, promtool: Path, tmp_path: Path):
+    """Every query of it, on the series of such an installation and of a tenant that claims half as much again."""
+    asked = [
+        {
+            "expr": render(Question(metric, level), PrometheusSettings(), query_of),
+            "eval_time": ASKED_AT,
+            "exp_samples": [{"labels": NAMED[level], "value": ONE[metric][SAME_AS[level]]}],
+        }
+        for query_of in [PROFILES[profile]]
+        for metric, level in query_of
+    ]
+    series = [{"series": name, "values": values} for name, values in (*INSTALLED[profile], *A_TENANT)]
+    test = {"interval": "15s", "input_series": series, "promql_expr_test": asked}
+    file = tmp_path / "test.json"
+    file.write_text(json.dumps({"fuzzy_compare": True, "tests": [test]}))
+
+    ran = subprocess.run([promtool, "test", "rules", file], capture_output=True, text=True, check=False)
+
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert set(PROFILES[profile]) == set(CATALOGUE)
+
+
+def test_every_profile_is_tried():
+    """One that is added comes with the series of its installation."""
+    assert {*INSTALLED, Profile.GENERIC} == set(Profile) == set(PROFILES)
 
 
 def test_the_cases_cover_the_catalogue():
