@@ -9,7 +9,8 @@ from auth.access import NODES, PODS, AccessNeed, Everywhere
 from schema.amounts import ResourceAmount
 from schema.arguments import NAME_BYTES, check_length
 from schema.asking.connections import Window
-from schema.execution.context import GraphInfo, listable, refuse_look_up
+from schema.enums import graphql_enum
+from schema.execution.context import GraphInfo, listable, listable_everywhere, refuse_look_up
 from schema.execution.needs import FieldNeeds, Reach, needing
 from schema.label import Label
 from schema.metric import (
@@ -38,6 +39,8 @@ from schema.pod_lists import (
     select_pods,
 )
 from schema.scalars import Bytes, DateTime
+from schema.sources.kubernetes.attention import NodeAttention
+from schema.sources.kubernetes.node_sums import left, limited, requested, scarcities
 from schema.sources.kubernetes.objects import NodeRecord
 from schema.sources.prometheus.catalogue import Level
 
@@ -46,14 +49,17 @@ CONTROL_PLANE_ROLES: Final = frozenset({"control-plane", "master"})
 _ADDRESS_TYPES: Final = ("InternalIP", "ExternalIP", "Hostname")
 
 
-@strawberry.type(description="Amounts that a node has.")
+graphql_enum(NodeAttention, "NodeAttention", "A reason why a person should look at a node.")
+
+
+@strawberry.type(description="Amounts that a node has, lends, or has left.")
 class NodeResources:
     cpu: float = strawberry.field(description="Processor time, in cores.")
     memory: Bytes = strawberry.field(description="Memory, in bytes.")
     ephemeral_storage: Bytes | None = strawberry.field(
         description="Local storage for containers, in bytes; null when the kubelet does not say."
     )
-    pods: int = strawberry.field(description="The most pods that the kubelet runs at once.")
+    pods: int = strawberry.field(description="Pods: the most that the kubelet runs at once.")
     others: list[ResourceAmount] = strawberry.field(description="Huge pages, GPUs and other devices, by name.")
 
 
@@ -113,6 +119,37 @@ def _pod_count(root: strawberry.Parent[NodeRecord], info: GraphInfo) -> int | No
     return len(placed) if isinstance(scope, Everywhere) else sum(pod.namespace in scope for pod in placed)
 
 
+def _claims_needs(_reach: Reach) -> FieldNeeds:
+    return FieldNeeds(access=(AccessNeed(PODS),))
+
+
+def _requested(root: strawberry.Parent[NodeRecord], info: GraphInfo) -> NodeResources | None:
+    if not listable_everywhere(info, PODS):
+        return None
+    return cast("NodeResources", requested(info.context.view.snapshot.pods.on_node(root.name)))
+
+
+def _limited(root: strawberry.Parent[NodeRecord], info: GraphInfo) -> NodeResources | None:
+    if not listable_everywhere(info, PODS):
+        return None
+    return cast("NodeResources", limited(info.context.view.snapshot.pods.on_node(root.name)))
+
+
+def _available(root: strawberry.Parent[NodeRecord], info: GraphInfo) -> NodeResources | None:
+    if not listable_everywhere(info, PODS):
+        return None
+    claimed = requested(info.context.view.snapshot.pods.on_node(root.name))
+    return cast("NodeResources", left(root.allocatable, claimed))
+
+
+def _attention(root: strawberry.Parent[NodeRecord], info: GraphInfo) -> list[NodeAttention]:
+    view = info.context.view
+    if PODS.name in view.refused or not isinstance(view.visibility.scope(PODS), Everywhere):
+        return [*root.attention, NodeAttention.REQUESTS_NOT_VISIBLE]
+    claimed = requested(view.snapshot.pods.on_node(root.name))
+    return [*root.attention, *scarcities(root.allocatable, claimed)]
+
+
 def _metrics(root: strawberry.Parent[NodeRecord], info: GraphInfo, names: MetricNames = None) -> list[Metric]:
     return metrics_of(info, _measured(root), names)
 
@@ -156,6 +193,35 @@ class Node:
     capacity: NodeResources = strawberry.field(description="What the machine has.")
     allocatable: NodeResources = strawberry.field(
         description="What of it pods may use: the capacity without what the system keeps for itself."
+    )
+    requested: NodeResources | None = strawberry.field(
+        resolver=_requested,
+        metadata=needing(_claims_needs),
+        description=(
+            "What the pods on it that are not done request together, as the scheduler counts (`Pod.requests`); `pods` "
+            "is their number. Needs the right to list pods in all namespaces."
+        ),
+    )
+    limits: NodeResources | None = strawberry.field(
+        resolver=_limited,
+        metadata=needing(_claims_needs),
+        description=(
+            "The limits of those pods together (`Pod.limits`); may be more than it has. "
+            "Needs the right to list pods in all namespaces."
+        ),
+    )
+    available: NodeResources | None = strawberry.field(
+        resolver=_available,
+        metadata=needing(_claims_needs),
+        description=(
+            "What is left for new pods to request: `allocatable` without `requested`, 0 at the least. "
+            "Needs the right to list pods in all namespaces."
+        ),
+    )
+    attention: list[NodeAttention] = strawberry.field(
+        resolver=_attention,
+        metadata=needing(_claims_needs),
+        description="Why a person should look at it: by its conditions, and by what its pods request. Mostly empty.",
     )
     kubelet_version: str = strawberry.field(description="The version of its kubelet, such as `v1.37.2`.")
     os_image: str = strawberry.field(description="Its operating system, such as `Debian GNU/Linux 13 (trixie)`.")

@@ -71,6 +71,14 @@ def listable(info: GraphInfo, resource: Resource, *namespaces: str) -> Scope | N
     return None
 
 
+def listable_everywhere(info: GraphInfo, resource: Resource) -> bool:
+    """Whether the caller may list `resource` in all namespaces; if not, it is told once per field of the document."""
+    scope = listable(info, resource)
+    if scope is not None and not isinstance(scope, Everywhere):
+        _refuse(info, missing_right(resource, where=" in all namespaces"))
+    return isinstance(scope, Everywhere)
+
+
 def refuse_look_up(info: GraphInfo, resource: Resource, namespace: str, name: str) -> bool:
     """Whether a look-up by name must stay unanswered, which is then told; the answer does not depend on the object."""
     view = info.context.view
@@ -81,9 +89,11 @@ def refuse_look_up(info: GraphInfo, resource: Resource, namespace: str, name: st
     return True
 
 
-def missing_right(resource: Resource, verb: str = "list") -> Forbidden:
+def missing_right(resource: Resource, verb: str = "list", where: str = "") -> Forbidden:
     """Names the right in Kubernetes' own words, so that a person can ask for it."""
-    return Forbidden(f"You may not {verb} {resource.name}", verb=verb, group=resource.group, resource=resource.name)
+    return Forbidden(
+        f"You may not {verb} {resource.name}{where}", verb=verb, group=resource.group, resource=resource.name
+    )
 
 
 def _refuse(info: GraphInfo, error: ClientError) -> None:

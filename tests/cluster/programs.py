@@ -40,7 +40,8 @@ class Program:
 KUBERNETES = "k8s.io/kubernetes/cmd"
 ETCD = Program("etcd", "kubernetes", "go.etcd.io/etcd/server/v3", (3, 5), "about 1 minute")
 API_SERVER = Program("kube-apiserver", "kubernetes", f"{KUBERNETES}/kube-apiserver", (1, 33), "about 5 minutes")
-KUBECTL = Program("kubectl", "kubernetes", f"{KUBERNETES}/kubectl", (1, 30), "half a minute", ("version", "--client"))
+# An older one counts requests in `describe node` in another way than the scheduler: without pod-level resources.
+KUBECTL = Program("kubectl", "kubernetes", f"{KUBERNETES}/kubectl", (1, 36), "half a minute", ("version", "--client"))
 KWOK = Program("kwok", "kwok", "sigs.k8s.io/kwok/cmd/kwok", (0, 7), "about 1 minute")
 CONTROLLER_MANAGER = Program(
     "kube-controller-manager", "kubernetes", f"{KUBERNETES}/kube-controller-manager", (1, 33), "about 2 minutes"

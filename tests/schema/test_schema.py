@@ -66,6 +66,7 @@ def test_what_is_behind_a_right_or_another_system_can_be_null():
         for name, field in kind.fields.items()
     }
     behind = ["Query.nodes", "Query.node", "Query.pods", "Query.pod", "Node.pods", "Node.podCount", "Pod.node"]
+    behind += ["Node.requested", "Node.limits", "Node.available"]
     behind += ["Cluster.version", "Cluster.nodeCount", "Cluster.podCount", "Metric.value"]
 
     assert [name for name in behind if isinstance(fields[name].type, GraphQLNonNull)] == []
