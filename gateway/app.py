@@ -16,7 +16,7 @@ import math
 import signal
 import socket
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -27,8 +27,10 @@ import uvicorn
 import uvloop
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp
 
 from auth.access import NAMESPACES, Access, Resource
 from auth.authenticator import Authenticator
@@ -130,15 +132,31 @@ async def _end(task: asyncio.Task[None]) -> None:
 
 def build_app(gateway: Gateway, server: ServerSettings) -> Starlette:
     """The ASGI application. Without a token: health, GraphiQL's page and its assets; nothing else."""
-    endpoint = GraphQLEndpoint(gateway.schema, gateway.worker, server)
+    guarded = Authenticated(GraphQLEndpoint(gateway.schema, gateway.worker, server), gateway.authenticator)
     return Starlette(
         routes=[
             Route("/healthz", healthz),
             Route("/readyz", readyz(gateway.missing)),
-            Route("/graphql", ExplorerPage(Authenticated(endpoint, gateway.authenticator), page())),
+            Route("/graphql", _for_other_sites(ExplorerPage(guarded, page()), server.cors_origins)),
             Mount("/graphiql", StaticFiles(directory=DIST)),
         ],
         middleware=[Middleware(RequestLine), Middleware(LastResort)],
+    )
+
+
+def _for_other_sites(app: ASGIApp, origins: Sequence[str]) -> ASGIApp:
+    """Let pages of these origins ask; a browser's preflight needs no token, as it cannot bring one.
+
+    Credentials that a browser adds by itself stay out: the token comes in a header that the page sets.
+    """
+    if not origins:
+        return app
+    return CORSMiddleware(
+        app,
+        allow_origins=origins,
+        allow_methods=["GET", "POST"],
+        allow_headers=["Authorization", "Content-Type", "X-Request-Id"],
+        expose_headers=["X-Request-Id", "ETag", "Retry-After"],
     )
 
 

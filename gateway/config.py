@@ -10,7 +10,7 @@ import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, NoReturn, Self
+from typing import Annotated, Any, Literal, NoReturn, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic.fields import FieldInfo
@@ -60,6 +60,11 @@ class ServerSettings(BaseModel):
         le=104_857_600,
         description="Longest request body that is read, in bytes. GraphiQL's introspection query has 2,000; "
         "1 MiB leaves room for generated queries with large variables.",
+    )
+    cors_origins: tuple[Annotated[str, Field(pattern=r"^https?://[^/*\s]+$")], ...] = Field(
+        default=(),
+        description="Other sites whose pages may ask, such as `https://dashboard.example`; by default none. Their "
+        "users still need tokens of their own.",
     )
     request_seconds: float = Field(
         default=10.0,

@@ -8,5 +8,6 @@ admission.py       how many requests are at work at once, of all and of each use
 vigil.py           work ends at the time limit, or when the client is gone
 media.py           which media type an answer has
 answers.py         results and errors as bytes: the only place that encodes, and that masks
+packing.py         entity tags and compression
 health.py          /healthz and /readyz
 """

@@ -17,7 +17,7 @@ from schema.execution.plan.encoded import EncodedData
 SLICE_BYTES: Final = 256 * 1024
 
 # Answers depend on who asks: nobody else's cache may keep them, and a browser's must not confuse two people.
-_HEADERS: Final = {"Cache-Control": "private, no-cache", "Vary": "Authorization, Accept"}
+_HEADERS: Final = {"Cache-Control": "private, no-cache", "Vary": "Authorization, Accept, Accept-Encoding"}
 
 
 def client_error(error: GraphQLError) -> ClientError | None:
@@ -78,12 +78,12 @@ class SlicedResponse(Response):
 
     def __init__(self, content: Sequence[bytes], **options: Any) -> None:
         super().__init__(**options)
-        self._pieces = content
+        self.pieces = tuple(content)
         self.headers["Content-Length"] = str(sum(map(len, content)))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-        for piece in self._pieces:
+        for piece in self.pieces:
             for start in range(0, len(piece), SLICE_BYTES):
                 body = piece[start : start + SLICE_BYTES]
                 await send({"type": "http.response.body", "body": body, "more_body": True})

@@ -22,6 +22,7 @@ from gateway.config import ServerSettings
 from gateway.http.admission import Admission
 from gateway.http.answers import answer, client_error, pieces, present, refusal_headers, refuse
 from gateway.http.media import MediaType, negotiate
+from gateway.http.packing import Packing
 from gateway.http.vigil import ClientGone, watched
 from schema.execution.context import GraphContext
 
@@ -65,6 +66,7 @@ class GraphQLEndpoint:
         self._worker = worker
         self._settings = settings
         self._admission = Admission(settings)
+        self._packing = Packing(worker)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
@@ -92,7 +94,7 @@ class GraphQLEndpoint:
 
     async def _in_turn(self, request: Request, asked: GraphQLRequest, media_type: MediaType) -> Response:
         async with self._admission.place(request.scope["user"]):
-            return await self._execute(request, asked, media_type)
+            return await self._packing.pack(request, await self._execute(request, asked, media_type))
 
     async def _read(self, request: Request) -> GraphQLRequest:
         match request.method:

@@ -1,0 +1,169 @@
+"""Answers on their way out: compressed as the client likes, tagged for whoever asked, readable by configured sites."""
+
+import zlib
+from collections.abc import Mapping
+from typing import Any
+
+import aiohttp
+import brotli
+import pytest
+import zstandard
+from pydantic import ValidationError
+
+from gateway.config import ServerSettings
+from gateway.http.packing import matches, negotiate_encoding
+from tests.front_door import ADMIN, SHOP, FrontDoor, simulated_door
+
+LONG = "{ nodes { name pods { namespace name phase labels { key value } } } }"
+SHORT = "{ cluster { version } }"
+DECODERS: Mapping[str, Any] = {
+    "gzip": lambda body: zlib.decompress(body, wbits=31),
+    "br": brotli.decompress,
+    "zstd": lambda body: zstandard.ZstdDecompressor().decompressobj().decompress(body),
+}
+
+
+async def wire(door: FrontDoor, query: str, accepted: str) -> tuple[Mapping[str, str], bytes]:
+    """Headers and body of an answer, as they came over the wire."""
+    headers = {"Authorization": f"Bearer {ADMIN}", "Accept-Encoding": accepted}
+    async with (
+        aiohttp.ClientSession(auto_decompress=False) as session,
+        session.post(f"{door.url}/graphql", json={"query": query}, headers=headers) as response,
+    ):
+        return response.headers, await response.read()
+
+
+@pytest.mark.parametrize(
+    ("accepted", "expected"),
+    [
+        (None, None),
+        ("", None),
+        ("gzip, deflate, br, zstd", "zstd"),
+        ("gzip, deflate, br", "br"),
+        ("gzip", "gzip"),
+        ("GZIP;q=0.5, br;q=0.4", "gzip"),
+        ("*", "zstd"),
+        ("zstd;q=0, *", "br"),
+        ("identity", None),
+        ("gzip;q=0.3, identity", None),
+        ("gzip;q=0", None),
+        ("gzip;q=nonsense", None),
+        ("deflate, compress", None),
+    ],
+)
+def test_the_client_chooses_the_coding(accepted, expected):
+    """The best liked of those that we speak; with none of them liked, or `identity` more, as it is."""
+    assert negotiate_encoding(accepted) == expected
+
+
+@pytest.mark.parametrize(
+    ("known", "expected"),
+    [('W/"a"', True), ('"a"', True), ('"b", W/"a"', True), ("*", True), ('"b"', False), ("", False), ("a", False)],
+)
+def test_a_tag_is_found_in_whatever_the_client_knows(known, expected):
+    """Lists, weak and strong, and the star."""
+    assert matches(known, 'W/"a"') is expected
+
+
+@pytest.mark.parametrize("encoding", DECODERS)
+@pytest.mark.parametrize("pods_per_node", [10, 400])
+async def test_a_long_answer_is_compressed_and_the_same(encoding, pods_per_node):
+    """Small enough to be packed at once, and large enough for the worker thread."""
+    async with simulated_door(pods_per_node=pods_per_node) as door:
+        plain_headers, plain = await wire(door, LONG, "identity")
+        headers, packed = await wire(door, LONG, encoding)
+
+    assert "Content-Encoding" not in plain_headers
+    assert headers["Content-Encoding"] == encoding
+    assert len(packed) < len(plain) / 3
+    assert int(headers["Content-Length"]) == len(packed)
+    assert DECODERS[encoding](packed) == plain
+    assert "Accept-Encoding" in headers["Vary"]
+    assert headers["Content-Type"] == plain_headers["Content-Type"]
+
+
+async def test_a_short_answer_is_sent_as_it_is(front_door: FrontDoor):
+    """Headers and packets outweigh what compression would save."""
+    headers, body = await wire(front_door, SHORT, "gzip, br, zstd")
+
+    assert "Content-Encoding" not in headers
+    assert body.startswith(b'{"data"')
+
+
+async def test_what_a_client_has_already_is_not_sent_again(front_door: FrontDoor):
+    """GET with the tag of the last answer: 304 without a body until something changes or somebody else asks."""
+
+    async def get(token: str, **headers: str):
+        return await front_door.request("GET", "/graphql", token, params={"query": LONG}, headers=headers)
+
+    first = await get(ADMIN)
+    tag = first.headers["ETag"]
+    again = await get(ADMIN, **{"If-None-Match": tag})
+    other = await get(ADMIN, **{"If-None-Match": '"something else"'})
+    somebody = await get(SHOP, **{"If-None-Match": tag})
+
+    assert (again.status, again.text) == (304, "")
+    assert again.headers["ETag"] == tag
+    assert again.headers["Cache-Control"].startswith("private")
+    assert {"Authorization", "Accept", "Accept-Encoding"} <= set(again.headers["Vary"].split(", "))
+    assert (other.status, other.headers["ETag"]) == (200, tag)
+    assert somebody.status == 200
+    assert somebody.headers["ETag"] != tag
+
+
+async def test_equal_answers_of_two_people_have_different_tags(front_door: FrontDoor):
+    """A tag is keyed by who asks: it cannot be compared across people."""
+    tags = [
+        (await front_door.request("GET", "/graphql", token, params={"query": SHORT})).headers["ETag"]
+        for token in (ADMIN, SHOP)
+    ]
+
+    assert tags[0] != tags[1]
+
+
+async def test_posts_and_refusals_have_no_tag(front_door: FrontDoor):
+    """Only what can be asked for again by GET is worth remembering."""
+    posted = await front_door.ask(SHORT)
+    refused = await front_door.request("GET", "/graphql", "nobody", params={"query": SHORT})
+
+    assert "ETag" not in posted.headers
+    assert (refused.status, "ETag" in refused.headers) == (401, False)
+
+
+async def test_only_configured_sites_may_ask():
+    """A preflight needs no token; the answer itself does. Other sites hear nothing that a browser would accept."""
+    site = "https://dashboard.example"
+    asked = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "authorization, content-type"}
+    async with simulated_door(server={"cors_origins": (site,)}) as door:
+        allowed = await door.request("OPTIONS", "/graphql", headers={"Origin": site, **asked})
+        answered = await door.ask(SHORT, headers={"Origin": site})
+        nobody = await door.ask(SHORT, None, headers={"Origin": site})
+        foreign = await door.request("OPTIONS", "/graphql", headers={"Origin": "https://evil.example", **asked})
+        foreign_answer = await door.ask(SHORT, headers={"Origin": "https://evil.example"})
+
+    assert (allowed.status, allowed.headers["Access-Control-Allow-Origin"]) == (200, site)
+    assert "authorization" in allowed.headers["Access-Control-Allow-Headers"].lower()
+    assert "Access-Control-Allow-Credentials" not in allowed.headers
+    assert (answered.status, answered.headers["Access-Control-Allow-Origin"]) == (200, site)
+    assert "Origin" in answered.headers["Vary"]
+    assert (nobody.status, nobody.headers["Access-Control-Allow-Origin"]) == (401, site)
+    assert foreign.status == 400
+    for refused in (foreign, foreign_answer):
+        assert "Access-Control-Allow-Origin" not in refused.headers
+
+
+async def test_by_default_no_other_site_may_ask(front_door: FrontDoor):
+    """Without the setting there is no preflight to answer."""
+    preflight = await front_door.request(
+        "OPTIONS", "/graphql", headers={"Origin": "https://a.example", "Access-Control-Request-Method": "POST"}
+    )
+
+    assert preflight.status == 401
+    assert "Access-Control-Allow-Origin" not in preflight.headers
+
+
+@pytest.mark.parametrize("origin", ["*", "https://*.example", "dashboard.example", "https://a.example/path", "null"])
+def test_an_origin_is_a_scheme_and_a_host(origin):
+    """No wildcard: every site that may ask is written down."""
+    with pytest.raises(ValidationError):
+        ServerSettings(cors_origins=(origin,))
