@@ -76,6 +76,14 @@ def find_node(info: GraphInfo, name: str) -> "Node | None":
     return cast("Node | None", info.context.view.snapshot.nodes.get("", name))
 
 
+@strawberry.type(description="One address of a node.")
+class NodeAddress:
+    type: str = strawberry.field(
+        description="Kubernetes' word for it: `InternalIP`, `ExternalIP`, `Hostname`, `InternalDNS` or `ExternalDNS`."
+    )
+    address: str = strawberry.field(description="The IP address or name.")
+
+
 def _address(root: strawberry.Parent[NodeRecord]) -> str | None:
     for kind in _ADDRESS_TYPES:
         for known in root.addresses:
@@ -181,6 +189,7 @@ class Node:
         resolver=_address,
         description="The address to reach it at: its internal IP, else its external IP, else its host name.",
     )
+    addresses: list[NodeAddress] = strawberry.field(description="All its addresses, as its kubelet reports them.")
     roles: list[str] = strawberry.field(
         description="Its roles as kubectl shows them, such as `control-plane`; a plain worker has none."
     )

@@ -1,5 +1,6 @@
 """Pods: what runs on the nodes."""
 
+from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, cast
 
 import strawberry
@@ -27,6 +28,7 @@ from schema.owner import Owner
 from schema.scalars import DateTime
 from schema.sources.kubernetes.attention import PodAttention
 from schema.sources.kubernetes.objects import PodRecord
+from schema.sources.kubernetes.pod_words import restarts_text
 from schema.sources.prometheus.catalogue import Level
 
 if TYPE_CHECKING:
@@ -70,6 +72,15 @@ def _address(root: strawberry.Parent[PodRecord]) -> str | None:
 
 def _ready_text(root: strawberry.Parent[PodRecord]) -> str:
     return f"{root.containers_ready}/{root.containers_total}"
+
+
+def _restarts_needs(_reach: Reach) -> FieldNeeds:
+    return FieldNeeds(clock=True)
+
+
+def _restarts_text(root: strawberry.Parent[PodRecord], info: GraphInfo) -> str:
+    last = None if root.last_restart is None else datetime.fromisoformat(root.last_restart).timestamp()
+    return restarts_text(root.restarts, last, info.context.view.now)
 
 
 def _metrics(root: strawberry.Parent[PodRecord], info: GraphInfo, names: MetricNames = None) -> list[Metric]:
@@ -140,6 +151,12 @@ class Pod:
         description="The controller that made it and keeps it; null if a person made it. From its owner references."
     )
     restarts: int = strawberry.field(description="How often its containers were restarted in all, as kubectl counts.")
+    restarts_text: str = strawberry.field(
+        resolver=_restarts_text,
+        metadata=needing(_restarts_needs),
+        description="Restarts and how long ago the last one was, as kubectl prints RESTARTS: `3 (5m ago)`, or `0`.",
+    )
+    addresses: list[str] = strawberry.field(description="All its IP addresses, the primary one first.")
     labels: list[Label] = strawberry.field(description="Its labels, by key.")
     created_at: DateTime = strawberry.field(description="When it was created.")
     metrics: list[Metric] = strawberry.field(

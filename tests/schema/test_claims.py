@@ -1,5 +1,7 @@
 """What pods claim of their nodes, over the front door: sums, what is left, reasons to look, and who may see them."""
 
+import re
+
 from gateway.demo.accounts import READ, rights
 from tests.front_door import FrontDoor
 
@@ -56,3 +58,17 @@ async def test_words_and_reasons_of_pods(front_door: FrontDoor):
         if pod["status"] == "CrashLoopBackOff":
             assert "CRASHING" in pod["attention"]
     assert {pod["owner"]["kind"] for pod in pods if pod["owner"]} >= {"ReplicaSet", "DaemonSet"}
+
+
+async def test_restarts_are_written_with_the_time_since_the_last_one(front_door: FrontDoor):
+    """Only where there was one; all addresses of pods and nodes, the one to reach it at among them."""
+    answer = await front_door.ask(
+        "{ pods { restarts restartsText address addresses } nodes { address addresses { type address } } }"
+    )
+
+    for pod in answer.data["pods"]:
+        assert re.fullmatch(rf"{pod['restarts']}( \(\S+ ago\))?", pod["restartsText"])
+        assert pod["address"] == (pod["addresses"] or [None])[0]
+    assert any("ago" in pod["restartsText"] for pod in answer.data["pods"])
+    for node in answer.data["nodes"]:
+        assert {"type": "InternalIP", "address": node["address"]} in node["addresses"]
