@@ -18,8 +18,8 @@ from gateway.config_sources import FLAGS, OLD_KEYS, variable
 ROOT = Path(__file__).parents[2]
 
 SERVER_KEYS = (
-    "host, port, protocol, tls_certificate, tls_key, body_limit_bytes, cors_origins, request_seconds, requests_at_work, "
-    "requests_per_user, requests_waiting, wait_seconds, shutdown_grace_seconds, log_level, log_format"
+    "host, port, protocol, tls_certificate, tls_key, body_limit_bytes, cors_origins, request_seconds, "
+    "requests_at_work, requests_per_user, requests_waiting, wait_seconds, shutdown_grace_seconds, log_level, log_format"
 )
 TOP_KEYS = (
     "server, kubernetes, prometheus, auth, execution, limits, k8sConfigPath, brokerListenPort, brokerProtocol, "
