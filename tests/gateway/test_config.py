@@ -190,7 +190,7 @@ def test_every_flag_sets_its_key(flag, folder, pair):
 @pytest.mark.parametrize("key", keys(), ids=".".join)
 def test_every_key_can_be_set_by_its_variable(key):
     """BINNACLE_<SECTION>__<KEY> reaches its key: a wrong value is refused under the variable's name."""
-    wrong = {"host": None, "context": None}.get(key[1], "~")
+    wrong = {"host": None, "context": None, "tenant": None}.get(key[1], "~")
     name = variable(*key)
     if wrong is None:
         config = load(environ={name: "given"})

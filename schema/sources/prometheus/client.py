@@ -18,6 +18,7 @@ import time
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Final, Protocol, TypeVar, final
 
 import aiohttp
@@ -252,16 +253,13 @@ class Prometheus:
         return b"".join(chunks)
 
     def _authorization(self) -> Mapping[str, str]:
-        path = self._settings.bearer_token_file
-        if path is None:
-            return {}
-        try:
-            token = path.read_text(encoding="ascii").strip()
-        except (OSError, UnicodeDecodeError) as error:
-            raise SourceError("the token for it cannot be read from bearer_token_file") from error
-        if not token or not token.isprintable():
-            raise SourceError("bearer_token_file holds no token")
-        return {"Authorization": f"Bearer {token}"}
+        settings = self._settings
+        if settings.bearer_token_file is not None:
+            return {"Authorization": f"Bearer {_secret(settings.bearer_token_file, 'bearer_token_file', 'token')}"}
+        if settings.username is not None and settings.password_file is not None:
+            password = _secret(settings.password_file, "password_file", "password")
+            return {"Authorization": aiohttp.encode_basic_auth(settings.username, password, "utf-8")}
+        return {}
 
     # --- telling whoever runs this ---
 
@@ -321,6 +319,17 @@ class RecentFrames:
 
     def _drop(self, question: Question) -> None:
         self._objects -= self._kept.pop(question)[2]
+
+
+def _secret(path: Path, setting: str, what: str) -> str:
+    """The one line in a file; read each time, because mounted secrets rotate."""
+    try:
+        secret = path.read_text(encoding="utf-8" if what == "password" else "ascii").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise SourceError(f"the {what} for it cannot be read from {setting}") from error
+    if not secret or not secret.isprintable():
+        raise SourceError(f"{setting} holds no {what}")
+    return secret
 
 
 def _understood(status: int, body: bytes, reading: Reading[R]) -> Answer[R]:
@@ -389,13 +398,22 @@ async def open_prometheus(
 ) -> AsyncIterator[Prometheus]:
     """The source, for as long as the process lives; Prometheus need not be there yet.
 
-    Raises OSError if `ca_file` holds no certificates.
+    Raises OSError if `ca_file` holds no certificates, or `client_certificate_file` and `client_key_file` are no pair.
     """
     trusted = ssl.create_default_context(cafile=settings.ca_file)
+    if settings.client_certificate_file is not None:
+        trusted.load_cert_chain(settings.client_certificate_file, settings.client_key_file, password=_no_password)
+    tenant = {} if settings.tenant is None else {"X-Scope-OrgID": settings.tenant}
     async with aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=CONNECTIONS, ssl=trusted),
         # On the cluster's own network compressing costs both sides more than it saves.
-        headers={"User-Agent": user_agent, "Accept": "application/json", "Accept-Encoding": "identity"},
+        headers={
+            "User-Agent": user_agent,
+            "Accept": "application/json",
+            "Accept-Encoding": "identity",
+            **settings.headers,
+            **tenant,
+        },
         timeout=aiohttp.ClientTimeout(total=None),  # one limit for a whole question stands around it
         cookie_jar=aiohttp.DummyCookieJar(),
     ) as session:
@@ -404,3 +422,8 @@ async def open_prometheus(
             yield prometheus
         finally:
             await prometheus.close()
+
+
+def _no_password() -> str:
+    """What a key that needs one gets: OpenSSL would ask on the terminal."""
+    return ""

@@ -1,16 +1,31 @@
 """Which Prometheus is asked, how often, and how long an answer may wait for it."""
 
 import re
-from typing import Annotated, Final
+from typing import Annotated, Final, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FilePath, ValidationInfo, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    FilePath,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from schema.sources.prometheus.catalogue import PLACEHOLDERS, Level, MetricName, Profile, unknown_placeholders
 
 # A rate needs two samples in its window, and one scrape may fail: kubernetes-mixin and Grafana's $__rate_interval both
 # hold to four scrape intervals.
 SCRAPES_IN_A_WINDOW: Final = 4
+
+# Headers that say who asks, or how; each has a setting of its own or follows from the request.
+OWN_HEADERS: Final = frozenset(
+    {"authorization", "x-scope-orgid", "host", "content-type", "content-length", "transfer-encoding", "connection"}
+)
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 _DURATION = re.compile(r"(?=\d)(?:(\d+)w)?(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
 _SECONDS: Final = (604_800, 86_400, 3_600, 60, 1)
@@ -41,7 +56,9 @@ def _base_url(text: str) -> str:
     if not named or url.scheme not in ("http", "https"):
         raise ValueError("must be http://HOST[:PORT][/PATH] or https://HOST[:PORT][/PATH]")
     if url.username is not None or url.password is not None:
-        raise ValueError("must hold no user and password: give a token by bearer_token_file")
+        raise ValueError(
+            "must hold no user and password: give a token by bearer_token_file, or username and password_file"
+        )
     if url.query or url.fragment:
         raise ValueError("must end with its path, without ? and #")
     return text.rstrip("/")
@@ -56,6 +73,28 @@ def _promql(template: str) -> str:
     return template
 
 
+def _username(text: str) -> str:
+    if not text or ":" in text or not text.isprintable():
+        raise ValueError("must be a user name: not empty, and without a colon")
+    return text
+
+
+def _header_name(text: str) -> str:
+    if not _HEADER_NAME.fullmatch(text):
+        raise ValueError("must be the name of an HTTP header")
+    if text.lower() in OWN_HEADERS:
+        raise ValueError("is set by the gateway itself")
+    return text
+
+
+def _header_value(text: str) -> str:
+    if not text or not text.isascii() or not text.isprintable():
+        raise ValueError("must be printable ASCII, and not empty")
+    return text
+
+
+HeaderName = Annotated[str, AfterValidator(_header_name)]
+HeaderValue = Annotated[str, AfterValidator(_header_value)]
 PromQL = Annotated[str, AfterValidator(_promql)]
 
 
@@ -76,6 +115,32 @@ class PrometheusSettings(BaseModel):
     ca_file: FilePath | None = Field(
         default=None,
         description="Certificates (PEM) that an https Prometheus may be signed by; the system's own if not given.",
+    )
+    username: Annotated[str, AfterValidator(_username)] | None = Field(
+        default=None,
+        description="User name for HTTP basic authentication, where Prometheus asks for that instead of a token; goes "
+        "with password_file.",
+    )
+    password_file: FilePath | None = Field(
+        default=None,
+        description="File with the password that goes with username; read for every query.",
+    )
+    client_certificate_file: FilePath | None = Field(
+        default=None,
+        description="Certificate (PEM) by which an https Prometheus knows the gateway; goes with client_key_file.",
+    )
+    client_key_file: FilePath | None = Field(
+        default=None,
+        description="Private key (PEM, without a password) of client_certificate_file.",
+    )
+    tenant: Annotated[str, AfterValidator(_header_value)] | None = Field(
+        default=None,
+        description="Tenant whose series are asked for (the header X-Scope-OrgID), for Mimir, Thanos or Cortex.",
+    )
+    headers: dict[HeaderName, HeaderValue] = Field(
+        default_factory=dict,
+        description="More headers of every query, such as what a proxy in between asks for; no secrets, which belong "
+        "into files.",
     )
     timeout_seconds: float = Field(
         default=2.0,
@@ -133,6 +198,16 @@ class PrometheusSettings(BaseModel):
         if interval is not None and duration_seconds(window) < SCRAPES_IN_A_WINDOW * interval:
             raise ValueError(f"must be at least {SCRAPES_IN_A_WINDOW} times scrape_interval_seconds ({interval:g})")
         return window
+
+    @model_validator(mode="after")
+    def _says_who_asks_in_one_way(self) -> Self:
+        if (self.username is None) != (self.password_file is None):
+            raise ValueError("username and password_file go together")
+        if self.username is not None and self.bearer_token_file is not None:
+            raise ValueError("bearer_token_file and username exclude each other")
+        if (self.client_certificate_file is None) != (self.client_key_file is None):
+            raise ValueError("client_certificate_file and client_key_file go together")
+        return self
 
     def window_of(self, step_seconds: int) -> str:
         """The rate window of numbers that are this far apart: what happens between two of them is not lost."""

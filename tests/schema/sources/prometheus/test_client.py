@@ -1,10 +1,12 @@
 """What a question to Prometheus costs, and what is left of an answer when it fails; calls counted at the wire."""
 
 import asyncio
+import base64
 import dataclasses
 import json
 import logging
 import socket
+import ssl
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -22,6 +24,7 @@ from schema.sources.prometheus.client import Prometheus, RecentFrames, open_prom
 from schema.sources.prometheus.frames import MetricFrame, Missing, Question, Range, Sample, Selector
 from schema.sources.prometheus.settings import PrometheusSettings
 from schema.sources.prometheus.vector import PIECE_BYTES, VECTOR, Row
+from tests.cluster.keys import Authority
 
 CPU = Question(MetricName.CPU_USAGE, Level.POD)
 MEMORY = Question(MetricName.MEMORY_USAGE, Level.POD)
@@ -86,14 +89,15 @@ class FakePrometheus:
 
 
 @asynccontextmanager
-async def serving(fake: FakePrometheus) -> AsyncIterator[None]:
+async def serving(fake: FakePrometheus, secured: ssl.SSLContext | None = None) -> AsyncIterator[None]:
     application = web.Application()
     application.router.add_post("/prefix/api/v1/query", fake.query)
     application.router.add_post("/prefix/api/v1/query_range", fake.query)
     application.router.add_get("/prefix/api/v1/status/buildinfo", fake.buildinfo)
-    server = TestServer(application)
-    await server.start_server(shutdown_timeout=0)
-    fake.url = f"http://127.0.0.1:{server.port}/prefix"
+    scheme = "http" if secured is None else "https"
+    server = TestServer(application, scheme=scheme)
+    await server.start_server(shutdown_timeout=0, ssl=secured)
+    fake.url = f"{scheme}://127.0.0.1:{server.port}/prefix"
     try:
         yield
     finally:
@@ -513,3 +517,42 @@ async def test_a_vector_is_no_answer_about_time(fake: FakePrometheus):
         fake.answer = a_line
         earlier = Question(MetricName.CPU_USAGE, Level.POD, range=Range(0, 120, 60))
         assert (await ask(prometheus, earlier)).reason == "its answer is not that of a Prometheus"
+
+
+async def test_a_user_a_tenant_and_more_headers_go_with_every_query(fake: FakePrometheus, tmp_path: Path):
+    """As Mimir, Thanos and proxies ask for them; the password is read again each time, because it rotates."""
+    password = tmp_path / "password"
+    password.write_text("first\n")
+    settings = {"username": "gateway", "password_file": password, "tenant": "shop", "headers": {"X-Route": "blue"}}
+    async with fake.opened(**settings) as prometheus:
+        await ask(prometheus, CPU)
+        password.write_text("second\n")
+        await ask(prometheus, MEMORY)
+        password.write_text("")
+        frame = await ask(prometheus, MINUTES)
+
+    first, second = fake.headers
+    assert (
+        (first["X-Scope-OrgID"], first["X-Route"]) == (second["X-Scope-OrgID"], second["X-Route"]) == ("shop", "blue")
+    )
+    assert [base64.b64decode(sent["Authorization"].removeprefix("Basic ")) for sent in (first, second)] == [
+        b"gateway:first",
+        b"gateway:second",
+    ]
+    assert frame.reason == "password_file holds no password"
+
+
+async def test_a_prometheus_may_know_the_gateway_by_its_certificate(tmp_path: Path):
+    """Without it there is no connection; with it there is an answer."""
+    authority = Authority(tmp_path)
+    secured = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=authority.certificate)
+    secured.load_cert_chain(*authority.server("prometheus"))
+    secured.verify_mode = ssl.CERT_REQUIRED
+    certificate, key = authority.client("gateway", ())
+    fake = FakePrometheus()
+    async with serving(fake, secured):
+        async with fake.opened(ca_file=authority.certificate) as stranger:
+            assert (await ask(stranger)).failure is Missing.UNREACHABLE
+        known = {"client_certificate_file": certificate, "client_key_file": key, "ca_file": authority.certificate}
+        async with fake.opened(**known) as prometheus:
+            assert (await ask(prometheus)).failure is None
