@@ -6,8 +6,10 @@ prints the failure. What proves it: tests/schema/sources/kubernetes/test_words_a
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Final
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from schema.sources.kubernetes.durations import human_duration
 from schema.sources.kubernetes.wire import (
@@ -27,8 +29,7 @@ _GATED: Final = "SchedulingGated"
 _UNSTATED: Final = ContainerState()
 
 
-@dataclass(frozen=True, slots=True)
-class Restarts:
+class Restarts(Struct, frozen=True, gc=False):
     """How often, and when the last of them was (RFC 3339; "" if nobody knows)."""
 
     count: int = 0
@@ -36,6 +37,8 @@ class Restarts:
 
     def with_those_of(self, status: ContainerStatus) -> "Restarts":
         ended = status.last_state.terminated if status.last_state else None
+        if ended is None and not status.restart_count:
+            return self  # most containers, most of the time
         last = (ended.finished_at or "") if ended else ""
         return Restarts(self.count + status.restart_count, max(self.last, last))
 
@@ -43,8 +46,7 @@ class Restarts:
 _NO_RESTARTS: Final = Restarts()
 
 
-@dataclass(frozen=True, slots=True)
-class PodWords:
+class PodWords(Struct, frozen=True, gc=False):
     """READY is `ready`/`total`, STATUS is `status`, RESTARTS is `restarts` (see `restarts_text`)."""
 
     status: str
