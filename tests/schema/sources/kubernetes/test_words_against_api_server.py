@@ -33,14 +33,15 @@ STARTED = datetime(2026, 11, 1, tzinfo=UTC)
 
 moments = st.integers(0, 20 * 24 * 3600).map(lambda s: (STARTED + timedelta(seconds=s)).strftime("%Y-%m-%dT%H:%M:%SZ"))
 terminated = st.fixed_dictionaries(
-    {"exitCode": st.sampled_from((0, 0, 1, 137))},
-    optional={"signal": st.sampled_from((0, 9)), "reason": st.sampled_from(REASONS), "finishedAt": moments},
+    {"exitCode": st.sampled_from((0, 0, 1, 137)), "reason": st.sampled_from(("Completed", "Completed", "Error", ""))},
+    optional={"signal": st.sampled_from((0, 9)), "finishedAt": moments},
 )
 states = st.one_of(
     st.just({}),
     st.builds(lambda reason: {"waiting": {"reason": reason} if reason else {}}, st.sampled_from(REASONS)),
     st.builds(lambda at: {"running": {"startedAt": at}}, moments),
     st.builds(lambda how: {"terminated": how}, terminated),
+    st.builds(lambda how: {"terminated": how}, terminated),  # twice: beside a completed one, most rules apply
 )
 last_states = st.one_of(st.just({}), st.builds(lambda how: {"terminated": how}, terminated))
 
