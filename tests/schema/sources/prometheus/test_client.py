@@ -235,7 +235,8 @@ async def test_a_failing_prometheus_costs_the_metrics_and_nothing_else(
     """Every question is answered, with the reason in one line, and for some seconds nobody waits for it again."""
     fake.answer = answer
     started = time.monotonic()
-    async with fake.opened(timeout_seconds=0.1, retry_after_seconds=5) as prometheus:
+    limit = 0.1 if answer is never else 5  # whoever answers may do so on a busy machine
+    async with fake.opened(timeout_seconds=limit, retry_after_seconds=5) as prometheus:
         frame = await ask(prometheus)
         fake.clock.now += 4.9
         other = await ask(prometheus, MEMORY)
