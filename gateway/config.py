@@ -78,7 +78,7 @@ class ServerSettings(BaseModel):
         default=64, ge=1, le=100_000, description="Requests that are executed at once; more wait."
     )
     requests_per_user: int = Field(
-        default=16,
+        default=32,
         ge=1,
         le=100_000,
         description="Requests of one user that are executed at once; as many more wait, all others are refused with "
