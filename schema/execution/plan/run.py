@@ -210,5 +210,6 @@ def cut(objects: tuple[Any, ...]) -> list[tuple[Any, ...]]:
     if len(objects) <= BLOCK_OBJECTS:
         return [objects]
     # Fibonacci hashing: addresses are multiples of 16 and often evenly spaced; these eight bits are as good as random.
-    borders = [at for at, each in enumerate(objects, 1) if not (id(each) >> 4) * 2_654_435_769 & 0xFF_0000]
+    # Behind the last object there is no border: the block after it would be empty.
+    borders = [at for at, each in enumerate(objects[:-1], 1) if not (id(each) >> 4) * 2_654_435_769 & 0xFF_0000]
     return [objects[start:stop] for start, stop in zip([0, *borders], [*borders, len(objects)], strict=True)]

@@ -197,3 +197,14 @@ def test_encoded_data_reads_as_what_it_encodes():
     assert data["nodes"] == [{"name": "a"}]
     assert dict(cast("dict[str, object]", data)) == {"nodes": [{"name": "a"}]}
     assert (list(data), len(data)) == (["nodes"], 1)
+
+
+def test_no_block_is_empty_wherever_the_borders_fall():
+    """A border behind the last object would leave an empty block, and a comma too many in the answer."""
+    objects = tuple(object() for _ in range(2 * BLOCK_OBJECTS))
+
+    for length in range(BLOCK_OBJECTS + 1, len(objects)):
+        blocks = cut(objects[:length])
+
+        assert all(blocks)
+        assert [each for block in blocks for each in block] == list(objects[:length])
