@@ -6,7 +6,8 @@ On one real API server with 500 nodes and 15,000 pods, in turns in one run:
     LIST      the API server's own list of the same pods, with the same token (no join, no nodes, no GraphQL)
     naive     the same query by Strawberry and kubernetes-asyncio without a cache (tests/benchmarks/naive.py)
 
-Prints medians and ratios, the gateway's memory, and what the watch cache keeps for each pod. Two cores serve all parties: ratios mean more than seconds.
+Prints medians and ratios, the gateway's memory, and what the watch cache keeps for each pod.
+Two cores serve all parties: ratios mean more than seconds.
 """
 
 import argparse
