@@ -23,8 +23,8 @@ serve: .venv/installed assets ## Serve your own cluster (ARGS="--kubeconfig ... 
 test: .venv/installed assets ## Run everything: lint, types, all tests, real cluster and browser included.
 	@$(RUN) -m tests.run $(ARGS)
 
-test-quick: .venv/installed assets ## Run the tests that need no build and no browser: under a minute.
-	@.venv/bin/pytest -q -n auto -m "not cluster and not browser" $(ARGS)
+test-quick: .venv/installed assets ## Run the quick tests, which need no build and no browser: under a minute.
+	@.venv/bin/pytest -q -n auto -m "not cluster and not browser and not thorough" $(ARGS)
 
 lint: .venv/installed ## Check format, lint, import layers and types.
 	@.venv/bin/ruff format --check .

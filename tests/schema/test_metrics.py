@@ -113,6 +113,7 @@ async def test_a_failing_prometheus_costs_the_metrics_and_nothing_else(trouble):
         prometheus.resume()
 
 
+@pytest.mark.thorough
 async def test_a_failing_prometheus_costs_no_more_than_a_working_one_at_15000_pods(caplog: pytest.LogCaptureFixture):
     """Errors and log lines do not grow with the rows."""
     caplog.set_level(logging.INFO)

@@ -15,6 +15,8 @@ from schema.sources.kubernetes.kinds import NAMESPACES, NODES, PODS, SERVICES
 from schema.sources.kubernetes.selfcheck import differences
 from schema.sources.kubernetes.settings import KubernetesSettings
 
+pytestmark = pytest.mark.thorough
+
 
 async def statuses(cluster: SimulatedCluster, token: str, *paths: str) -> list[int]:
     headers = {"Authorization": f"Bearer {token}"}

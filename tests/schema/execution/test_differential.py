@@ -17,6 +17,8 @@ from tests.schema.execution.documents import VARIABLES, decorated
 from tests.schema.execution.side_by_side import by_graphql_core, by_plan, found, prepared
 from tests.schema.execution.world import EVERYBODY, World
 
+pytestmark = pytest.mark.thorough
+
 SCHEMA = describe()
 CORE = SCHEMA._schema
 QUERIES = queries(CORE)

@@ -24,6 +24,8 @@ from schema.execution.view import View
 from tests.schema.execution.documents import VARIABLES, decorated
 from tests.schema.execution.side_by_side import by_graphql_core, by_plan, found, prepared
 
+pytestmark = pytest.mark.thorough
+
 
 class Colour(Enum):
     RED = "red"
