@@ -22,6 +22,8 @@ from schema.sources.kubernetes.store import Snapshot
 COUNTED: Final[Mapping[str, Resource]] = {"Node": NODES, "Pod": PODS, "Namespace": NAMESPACES, "Service": SERVICES}
 # All others (labels, roles, addresses) have a handful of items.
 HANDFUL: Final = 5
+# The type whose lists are as long as the range that was asked for.
+POINT: Final = "MetricPoint"
 # Arguments that bound how many items a list has, or the list inside a connection.
 PAGE_ARGUMENTS: Final = frozenset({"first", "last", "limit"})
 
@@ -44,6 +46,7 @@ class Place:
     path: tuple[str, ...] = ()
     owner: str = ""
     at_most: int | None = None  # a page size that waits for its list
+    points: int | None = None  # a range that waits for its list of points
     node: FieldNode | None = field(default=None, compare=False)
 
     def field(
@@ -53,10 +56,13 @@ class Place:
         *,
         namespaces: frozenset[str] | None,
         at_most: int | None,
+        points: int | None = None,
     ) -> "Place":
         """The place inside a field of this type, of which `at_most` so many items are asked for."""
         name = get_named_type(kind).name
         bound = self.at_most if at_most is None else at_most
+        if name == POINT:
+            bound = self.points
         lists = self.lists
         if isinstance(get_nullable_type(kind), GraphQLList):
             lists, bound = (*lists, ListOf(name, self.owner, namespaces, bound)), None
@@ -66,6 +72,7 @@ class Place:
             path=(*self.path, (node.alias or node.name).value),
             owner=name if name in COUNTED else self.owner,
             at_most=bound,
+            points=points,
             node=node,
         )
 
@@ -127,6 +134,8 @@ class _Lengths:
         self._counts: dict[tuple[str, frozenset[str] | None], int] = {}
 
     def of(self, asked: ListOf) -> int:
+        if asked.kind == POINT and asked.at_most is not None:
+            return asked.at_most
         length = HANDFUL
         if asked.kind in COUNTED:
             length = self._count(asked.kind, asked.namespaces)

@@ -154,7 +154,8 @@ class _Walk:
         elif definition.args.keys() & PAGE_ARGUMENTS:
             at_most = page_size(self._values(definition, details))
         namespaces = wanted[0].namespaces if wanted else None
-        return place.field(details[0].node, definition.type, namespaces=namespaces, at_most=at_most)
+        points = max((need.window.points for need in asked.metrics if need.window is not None), default=None)
+        return place.field(details[0].node, definition.type, namespaces=namespaces, at_most=at_most, points=points)
 
     def _asked(self, definition: GraphQLField, details: FieldDetailsList, reach: Reach) -> FieldNeeds:
         strawberry_field: StrawberryField = definition.extensions[_DEFINITION]

@@ -113,6 +113,13 @@ class TimeWindow:
         last = math.floor(end / step) * step
         return Range(min(math.ceil(start / step) * step, last), last, step)
 
+    @property
+    def points(self) -> int:
+        """The most points that an answer has, whenever it is asked for."""
+        if self.start is not None and self.end is None:
+            return POINTS_AT_MOST  # the span grows with the time
+        return len(self.at(self.end or 0.0).moments()) + 1
+
 
 def _usual(seconds: float) -> int:
     """The smallest usual step that is no smaller."""

@@ -59,6 +59,19 @@ async def test_metrics_cost_one_list_per_name_and_are_not_asked_for_when_refused
     assert two - one == nodes
 
 
+async def test_metrics_over_time_cost_every_point():
+    """An hour by the minute is 61 points for each node; a longer list of points costs more."""
+    query = "{{ nodes {{ metricsRange(names: [CPU_USAGE], range: {range}) {{ points {{ value timestamp }} }} }} }}"
+    async with limited(1) as door:
+        nodes = (await cost_of(door, "{ nodes { name } }"))[0] - 1
+        hour, place = await cost_of(door, query.format(range="{}"))
+        longest, _ = await cost_of(door, query.format(range='{start: "2026-01-01T00:00:00Z"}'))
+
+    assert place == "nodes.metricsRange.points"
+    assert 2 * 60 * nodes <= hour <= 2 * 64 * nodes
+    assert longest >= 2 * 500 * nodes
+
+
 async def test_what_is_hidden_costs_nothing_and_tells_nothing():
     """Somebody who sees one namespace gets the same number, byte by byte, however much there is beside it."""
     answers = []
