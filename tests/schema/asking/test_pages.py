@@ -159,7 +159,7 @@ async def test_while_pods_come_and_go_every_pod_that_lived_throughout_is_seen_on
     async with simulated_door(nodes=6, pods_per_node=40, churn=200) as door:
         # as the gateway has heard of them: a pod that was just created travels through a watch first
         first = {pod["id"] for pod in (await door.ask("{ pods { id } }")).data["pods"]}
-        seen = []
+        seen: list[list[str]] = []
         present = first
         async with asyncio.timeout(30):
             while len(seen) < 4 or len(first ^ present) <= 10:  # walks take milliseconds: until enough has changed
