@@ -152,12 +152,12 @@ def resident(pid: int) -> int:
 def report(figures: dict[str, list[tuple[float, int]]], memory: int, options: argparse.Namespace) -> None:
     base = statistics.median(seconds for seconds, _ in figures["gateway"])
     print(f"\n{options.nodes} nodes, {options.pods} pods, {options.rounds} rounds: {QUERY}\n")
-    print(f"{'':<10}{'median':>10}{'min':>10}{'max':>10}{'MiB':>9}{'gateway is':>14}")
+    print(f"{'':<10}{'median':>10}{'min':>10}{'max':>10}{'MiB':>9}{'gateway is':>17}")
     for name, turns in figures.items():
         times = sorted(seconds for seconds, _ in turns)
         median = statistics.median(times)
         ratio = "" if name == "gateway" else f"{median / base:.1f} x faster"
-        print(f"{name:<10}{median:>9.3f}s{times[0]:>9.3f}s{times[-1]:>9.3f}s{turns[0][1] / MIB:>9.1f}{ratio:>14}")
+        print(f"{name:<10}{median:>9.3f}s{times[0]:>9.3f}s{times[-1]:>9.3f}s{turns[0][1] / MIB:>9.1f}{ratio:>17}")
     print(f"\nmemory of the gateway: {memory / MIB:.0f} MiB")
 
 
