@@ -18,7 +18,7 @@ import msgspec
 from auth.flights import Flights, landed
 from auth.identity import Identity
 from auth.lru import LruCache
-from auth.reviewers import Attributes, Reviewer
+from auth.reviewers import AccessReviewer, Attributes
 from auth.settings import AuthSettings
 
 
@@ -163,7 +163,10 @@ class _Answer(msgspec.Struct):
     refresh_at: float  # when the next user of it asks again in the background
 
 
-_Question = tuple[Attributes, Literal["standing", "named"]]  # a denial of what a query names is asked again sooner
+# How long a denial counts: of what a query names shortly, of "everywhere" as long as a permission (it is one question
+# a kind, and a right just granted should show), of one of many namespaces for long.
+_Kind = Literal["everywhere", "standing", "named"]
+_Question = tuple[Attributes, _Kind]
 
 
 @final
@@ -182,16 +185,22 @@ class Access:
 
     def __init__(
         self,
-        reviewer: Reviewer,
+        reviewer: AccessReviewer,
         namespaces_with: Callable[[Resource], Collection[str]],
         settings: AuthSettings,
         clock: Callable[[], float] = time.monotonic,
+        within: frozenset[str] | None = None,
     ) -> None:
-        """`namespaces_with` says which namespaces hold objects of a kind; for NAMESPACES, the names of all of them."""
+        """`namespaces_with` says which namespaces hold objects of a kind; for NAMESPACES, the names of all of them.
+
+        `within`: the gateway knows of these namespaces alone. Then nothing is asked of any other, nothing
+        cluster-wide, and nobody sees cluster-scoped kinds; Namespaces are seen as ever, each by its name.
+        """
         self._reviewer = reviewer
         self._namespaces_with = namespaces_with
         self._settings = settings
         self._clock = clock
+        self._within = within
         self._answers: LruCache[tuple[Identity, Attributes], _Answer] = LruCache(settings.answers_cached)
         self._flights: Flights[tuple[Identity, Attributes], bool] = Flights("auth/access-review")
 
@@ -205,11 +214,12 @@ class Access:
         for need in needs:
             by_resource[need.resource].append(need)
 
-        cluster_wide = await self._ask(identity, [(_listing(each), "standing") for each in by_resource], end)
+        asked_everywhere = by_resource if self._within is None else ()
+        everywhere = await self._ask(identity, [(_listing(each), "everywhere") for each in asked_everywhere], end)
         plans = {
             resource: self._plan(resource, wanted)
             for resource, wanted in by_resource.items()
-            if not cluster_wide[_listing(resource)]
+            if not everywhere.get(_listing(resource), False)
         }
         answers = await self._ask(identity, [each for plan in plans.values() for each in plan.questions()], end)
         return Visibility(
@@ -237,41 +247,48 @@ class Access:
                 named |= need.namespaces
         if everywhere and (resource.namespaced or resource == NAMESPACES):
             standing = frozenset(self._namespaces_with(resource))
-        return _Plan(resource, everywhere, standing, named, frozenset(names))
+        if self._within is not None:
+            standing &= self._within
+        return _Plan(resource, everywhere, standing, named, frozenset(names), self._within)
 
     async def _ask(self, identity: Identity, questions: Iterable[_Question], end: float) -> Mapping[Attributes, bool]:
         """Answer from what is kept, and by reviews for the rest; `end` is the loop's time at which patience ends."""
         now = self._clock()
+        kept_as = identity.to_keep
         known: dict[Attributes, bool] = {}
         missing: dict[Attributes, asyncio.Task[bool]] = {}
         for attributes, kind in questions:
-            key = (identity, attributes)
+            key = (kept_as, attributes)
             answer = self._answers.get(key)
             if answer is None or now - answer.asked >= self._lifetime(answer, kind):
-                missing[attributes] = self._flights.start(key, partial(self._review, key))
+                missing[attributes] = self._flights.start(key, partial(self._review, identity, attributes))
                 continue
             known[attributes] = answer.allowed
             if now >= answer.refresh_at:
                 # Once for each half life, also when it fails: an API server that is down is not asked per request.
                 answer.refresh_at = now + self._settings.allowed_seconds / 2
-                self._flights.start(key, partial(self._review, key))
+                self._flights.start(key, partial(self._review, identity, attributes))
         left = max(end - asyncio.get_running_loop().time(), 0.0)
         landings = await landed(*missing.values(), timeout=left)
         return known | dict(zip(missing, landings, strict=True))
 
-    def _lifetime(self, answer: _Answer, kind: Literal["standing", "named"]) -> float:
+    def _lifetime(self, answer: _Answer, kind: _Kind) -> float:
         if answer.allowed:
             return self._settings.allowed_seconds
-        if kind == "named":
-            return min(self._settings.denied_again_seconds, self._settings.denied_seconds)
-        return self._settings.denied_seconds
+        match kind:
+            case "named":
+                return min(self._settings.denied_again_seconds, self._settings.denied_seconds)
+            case "everywhere":
+                return min(self._settings.allowed_seconds, self._settings.denied_seconds)
+            case "standing":
+                return self._settings.denied_seconds
 
-    async def _review(self, key: tuple[Identity, Attributes]) -> bool:
+    async def _review(self, identity: Identity, attributes: Attributes) -> bool:
         asked = self._clock()
-        allowed = await self._reviewer.allowed(*key)
+        allowed = await self._reviewer.allowed(identity, attributes)
         # A denial is not refreshed ahead: nobody is harmed by one that is late.
         refresh_at = asked + self._settings.allowed_seconds / 2 if allowed else float("inf")
-        self._answers.put(key, _Answer(allowed, asked, refresh_at))
+        self._answers.put((identity.to_keep, attributes), _Answer(allowed, asked, refresh_at))
         return allowed
 
 
@@ -284,21 +301,29 @@ class _Plan:
     standing: frozenset[str]  # namespaces that hold such objects
     named: frozenset[str]  # namespaces that the query names
     names: frozenset[tuple[str, str]]  # (namespace, name) of look-ups
+    within: frozenset[str] | None  # nothing is asked of other namespaces: the answer there is no
 
     def questions(self) -> Iterable[_Question]:
         for namespace in self.standing - self.named:
             yield _seeing(self.resource, namespace), "standing"
         for namespace in self.named:
-            yield _seeing(self.resource, namespace), "named"
+            if self._known(namespace):
+                yield _seeing(self.resource, namespace), "named"
         for namespace, name in self.names:
-            yield _getting(self.resource, namespace, name), "named"
+            if self._known(namespace):
+                yield _getting(self.resource, namespace, name), "named"
+
+    def _known(self, namespace: str) -> bool:
+        return self.within is None or namespace in self.within  # cluster-scoped objects are in "", and so never
 
     def sight(self, answers: Mapping[Attributes, bool]) -> _Sight:
         return _Sight(
             asked=ALL if self.everywhere else self.named,
-            scope=frozenset(each for each in self.standing | self.named if answers[_seeing(self.resource, each)]),
+            scope=frozenset(
+                each for each in self.standing | self.named if answers.get(_seeing(self.resource, each), False)
+            ),
             asked_names=self.names,
-            names=frozenset(each for each in self.names if answers[_getting(self.resource, *each)]),
+            names=frozenset(each for each in self.names if answers.get(_getting(self.resource, *each), False)),
         )
 
 

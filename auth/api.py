@@ -24,9 +24,17 @@ class Unreachable(Exception):  # noqa: N818 - says what the API server is, not w
 class ReviewApi(Protocol):
     """The one seam between authentication and the network; faults are injected and calls counted here."""
 
-    async def post(self, path: str, body: bytes, *, timeout: float) -> Reply:  # noqa: ASYNC109 - covers connecting too
-        """Send a JSON body as the gateway's own account.
+    async def post(
+        self,
+        path: str,
+        body: bytes,
+        *,
+        timeout: float,  # noqa: ASYNC109 - covers connecting too
+        token: str | None = None,
+    ) -> Reply:
+        """Send a JSON body as the gateway's own account; or, with `token`, as its holder and nobody else.
 
-        Raises Unreachable, at the latest after `timeout` seconds, connecting included.
+        Nothing that identifies the gateway goes along with such a token: to the API server a client certificate would
+        come before it. Raises Unreachable, at the latest after `timeout` seconds, connecting included.
         """
         ...

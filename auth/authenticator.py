@@ -15,7 +15,7 @@ from auth.errors import TokenExpired, TokenRejected
 from auth.flights import Flights, landed
 from auth.identity import Identity
 from auth.lru import LruCache
-from auth.reviewers import Reviewer
+from auth.reviewers import TokenAuthenticator
 from auth.settings import AuthSettings
 
 
@@ -50,12 +50,12 @@ class Authenticator:
 
     def __init__(
         self,
-        reviewer: Reviewer,
+        authenticator: TokenAuthenticator,
         settings: AuthSettings,
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
     ) -> None:
-        self._reviewer = reviewer
+        self._authenticator = authenticator
         self._settings = settings
         self._clock = clock
         self._wall = wall
@@ -73,7 +73,7 @@ class Authenticator:
             (verdict,) = await landed(flight, timeout=self._settings.review_timeout_seconds)
         match verdict:
             case _Accepted(identity=identity):
-                return identity
+                return identity.proven_by(token)
             case _Refused(expired=True):
                 raise TokenExpired
             case _Refused():
@@ -86,7 +86,7 @@ class Authenticator:
     async def _ask(self, key: bytes, token: str) -> _Verdict:
         asked = self._clock()
         try:
-            identity = await self._reviewer.authenticate(token)
+            identity = await self._authenticator.authenticate(token)
         except TokenRejected:
             left = self._left(token)
             expired = left is not None and left <= 0
@@ -94,7 +94,7 @@ class Authenticator:
             verdict: _Verdict = _Refused(self._until(asked, None if expired else left), expired)
         else:
             # Accepted past its `exp` (the API server's clock is behind ours) counts for those who wait, and no longer.
-            verdict = _Accepted(self._until(asked, self._left(token)), identity)
+            verdict = _Accepted(self._until(asked, self._left(token)), identity.to_keep)
         self._verdicts.put(key, verdict)
         return verdict
 

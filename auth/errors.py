@@ -5,8 +5,8 @@
     │   ├── TokenMissing              no Authorization header
     │   ├── TokenMalformed            not one well-formed bearer token
     │   ├── TokenTooLong              longer than this gateway accepts
-    │   ├── TokenExpired              refused by the API server, and past its own `exp`
-    │   └── TokenRejected             refused by the API server
+    │   ├── TokenExpired              accepted by no authenticator, and past its own `exp`
+    │   └── TokenRejected             accepted by no authenticator
     ├── Forbidden                200  known, and not allowed; the rest of the answer stands
     ├── BadRequest               400  the request is not GraphQL over HTTP
     │   └── IdentityHeaderRefused     it claims an identity by a header that only a trusted proxy may send
@@ -63,7 +63,7 @@ class ClientError(GraphQLError):
 
 
 class Unauthenticated(ClientError):
-    """Nobody we know: no token, or one that the API server does not accept."""
+    """Nobody we know: no token, or one that no authenticator accepts."""
 
     code = Code.UNAUTHENTICATED
     status = 401
@@ -111,19 +111,17 @@ class TokenTooLong(Unauthenticated):
 
 
 class TokenExpired(Unauthenticated):
-    """The API server does not accept the token, and by its own `exp` it is over."""
+    """No authenticator accepts the token, and by its own `exp` it is over."""
 
     def __init__(self) -> None:
         super().__init__("The token has expired; get a new one", reason=str(Reason.EXPIRED))
 
 
 class TokenRejected(Unauthenticated):
-    """The API server does not accept the token."""
+    """No authenticator accepts the token; which rule it failed is for the log, not for who sent it."""
 
     def __init__(self) -> None:
-        super().__init__(
-            "The API server does not accept this token; get one for this cluster", reason=str(Reason.REJECTED)
-        )
+        super().__init__("This token is not accepted here; get one for this cluster", reason=str(Reason.REJECTED))
 
 
 class Forbidden(ClientError):
@@ -199,7 +197,7 @@ class TooManyRequests(ClientError):
 
 
 class ReviewsUnavailable(Unavailable):
-    """The API server cannot be asked who somebody is or what they may do: never a yes."""
+    """The API server (or an issuer of tokens) cannot be asked who somebody is or what they may do: never a yes."""
 
 
 class NotSynced(Unavailable):

@@ -1,10 +1,16 @@
 """Who is it, and what may they do: asked of the API server, never decided here.
 
-Two reviewers stand behind one protocol. This module has the one that asks with the gateway's own account: TokenReview
-and SubjectAccessReview. Anything but a clear answer is ReviewsUnavailable; nothing unclear is ever a yes.
+    TokenReviewer   TokenReview and SubjectAccessReview with the gateway's own account
+    OwnReviewer     SelfSubjectReview and SelfSubjectAccessReview with the caller's own token: the gateway's account
+                    needs no right to review anybody, as every authenticated user may ask these two
+
+Anything but a clear answer is ReviewsUnavailable; nothing unclear is ever a yes. Other authenticators, whose users are
+then reviewed by the first of the two, are in auth/authenticators.
 """
 
+import hmac
 import logging
+import secrets
 import time
 from collections.abc import Callable, Mapping
 from typing import Protocol, TypeVar, final
@@ -15,7 +21,7 @@ import orjson
 from auth.api import ReviewApi
 from auth.breaker import unavailable
 from auth.errors import TokenRejected
-from auth.identity import Identity
+from auth.identity import Identity, Proof
 from auth.reviews import ReviewCalls
 from auth.settings import AuthSettings
 
@@ -23,8 +29,10 @@ _log = logging.getLogger(__name__)
 
 TOKEN_REVIEWS = "/apis/authentication.k8s.io/v1/tokenreviews"  # noqa: S105 - a path
 SUBJECT_ACCESS_REVIEWS = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
+SELF_SUBJECT_REVIEWS = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
+SELF_SUBJECT_ACCESS_REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 
-_AUTHENTICATED = "system:authenticated"
+AUTHENTICATED = "system:authenticated"
 
 # The API server's own words for nobody (k8s.io/apiserver, pkg/authentication/user). It never adds
 # `system:authenticated` to them, and to us nobody is not a user.
@@ -42,16 +50,24 @@ class Attributes(msgspec.Struct, frozen=True, cache_hash=True):
     name: str = ""
 
 
-class Reviewer(Protocol):
-    """Answers from the cluster's own authenticators and authorisers."""
+class TokenAuthenticator(Protocol):
+    """Knows tokens: the cluster's own authenticators behind a review, or one of auth/authenticators."""
 
     async def authenticate(self, token: str) -> Identity:
         """Say who holds this token; TokenRejected if nobody does, ReviewsUnavailable if that cannot be known."""
         ...
 
+
+class AccessReviewer(Protocol):
+    """Answers from the cluster's own authorisers."""
+
     async def allowed(self, identity: Identity, attributes: Attributes) -> bool:
         """Say whether they may do this; ReviewsUnavailable if that cannot be known."""
         ...
+
+
+class Reviewer(TokenAuthenticator, AccessReviewer, Protocol):
+    """Both questions, asked of one API server."""
 
 
 class _User(msgspec.Struct):
@@ -65,6 +81,7 @@ class _TokenStatus(msgspec.Struct):
     authenticated: bool = False
     user: _User | None = None
     error: str | None = None
+    audiences: tuple[str, ...] | None = None
 
 
 class _TokenReview(msgspec.Struct, tag_field="kind", tag="TokenReview"):
@@ -80,12 +97,28 @@ class _AccessReview(msgspec.Struct, tag_field="kind", tag="SubjectAccessReview")
     status: _AccessStatus
 
 
-_Review = TypeVar("_Review", _TokenReview, _AccessReview)
+class _SelfStatus(msgspec.Struct):
+    user_info: _User = msgspec.field(name="userInfo")
+
+
+class _SelfReview(msgspec.Struct, tag_field="kind", tag="SelfSubjectReview"):
+    status: _SelfStatus
+
+
+class _SelfAccessReview(msgspec.Struct, tag_field="kind", tag="SelfSubjectAccessReview"):
+    status: _AccessStatus
+
+
+_Review = TypeVar("_Review", _TokenReview, _AccessReview, _SelfReview, _SelfAccessReview)
 
 
 @final
 class TokenReviewer:
-    """Asks with the gateway's account, which needs `create` on tokenreviews and subjectaccessreviews, and no more."""
+    """Asks with the gateway's account, which needs `create` on tokenreviews and subjectaccessreviews, and no more.
+
+    Without `audiences` a token must be meant for the API server. With them it must be meant for one of these, and the
+    API server must say so: one that knows nothing of audiences (it names none) has checked its own instead.
+    """
 
     def __init__(
         self,
@@ -94,46 +127,82 @@ class TokenReviewer:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._calls = ReviewCalls(api, settings, clock)
+        self._audiences = settings.audiences
 
     async def authenticate(self, token: str) -> Identity:
-        """See Reviewer. No audience is asked for, so the token must be meant for the API server."""
+        """See TokenAuthenticator."""
+        spec: dict[str, object] = {"token": token}
+        if self._audiences:
+            spec["audiences"] = self._audiences
         answer = await self._calls.post(
             TOKEN_REVIEWS,
-            orjson.dumps(
-                {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview", "spec": {"token": token}},
-            ),
+            orjson.dumps({"apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview", "spec": spec}),
         )
         status = _decoded(answer, _TokenReview).status
         if not status.authenticated or status.error or status.user is None:
             raise TokenRejected
+        if self._audiences and not set(self._audiences).intersection(status.audiences or ()):
+            raise TokenRejected
         return _identity(status.user)
 
     async def allowed(self, identity: Identity, attributes: Attributes) -> bool:
-        """See Reviewer. Both `allowed` and `denied`, and neither of them, are a no."""
-        answer = await self._calls.post(
-            SUBJECT_ACCESS_REVIEWS,
-            orjson.dumps(
-                {
-                    "apiVersion": "authorization.k8s.io/v1",
-                    "kind": "SubjectAccessReview",
-                    "spec": {
-                        "user": identity.username,
-                        "uid": identity.uid,
-                        "groups": identity.groups,
-                        "extra": dict(identity.extra),
-                        "resourceAttributes": {
-                            "verb": attributes.verb,
-                            "group": attributes.group,
-                            "resource": attributes.resource,
-                            "namespace": attributes.namespace,
-                            "name": attributes.name,
-                        },
-                    },
-                }
-            ),
-        )
-        status = _decoded(answer, _AccessReview).status
+        """See AccessReviewer. Both `allowed` and `denied`, and neither of them, are a no."""
+        subject = {
+            "user": identity.username,
+            "uid": identity.uid,
+            "groups": identity.groups,
+            "extra": dict(identity.extra),
+        }
+        review = _access_review("SubjectAccessReview", attributes, subject)
+        status = _decoded(await self._calls.post(SUBJECT_ACCESS_REVIEWS, review), _AccessReview).status
         return status.allowed and not status.denied
+
+
+@final
+class OwnReviewer:
+    """Asks with the caller's own token, and with nothing of the gateway's: what is answered is about the caller.
+
+    Promised: a token goes nowhere but into these two requests. What identities carry to be kept is its fingerprint.
+    Tests: tests/auth/test_own_reviewer.py.
+    """
+
+    def __init__(
+        self,
+        api: ReviewApi,
+        settings: AuthSettings,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._calls = ReviewCalls(api, settings, clock)
+        self._secret = secrets.token_bytes(32)
+
+    async def authenticate(self, token: str) -> Identity:
+        """See TokenAuthenticator; the identity's proof is the token."""
+        body = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
+        answer = await self._calls.post(SELF_SUBJECT_REVIEWS, orjson.dumps(body), token=token)
+        found = _identity(_decoded(answer, _SelfReview).status.user_info)
+        proof = Proof(hmac.digest(self._secret, token.encode("ascii"), "sha256"), token)
+        return msgspec.structs.replace(found, proof=proof)
+
+    async def allowed(self, identity: Identity, attributes: Attributes) -> bool:
+        """See AccessReviewer; TokenRejected when the API server does not take the token any more."""
+        if identity.proof is None or not identity.proof.token:
+            raise AssertionError("reviews in the caller's own name need the caller's token")
+        review = _access_review("SelfSubjectAccessReview", attributes, {})
+        answer = await self._calls.post(SELF_SUBJECT_ACCESS_REVIEWS, review, token=identity.proof.token)
+        status = _decoded(answer, _SelfAccessReview).status
+        return status.allowed and not status.denied
+
+
+def _access_review(kind: str, attributes: Attributes, subject: Mapping[str, object]) -> bytes:
+    wanted = {
+        "verb": attributes.verb,
+        "group": attributes.group,
+        "resource": attributes.resource,
+        "namespace": attributes.namespace,
+        "name": attributes.name,
+    }
+    spec = {**subject, "resourceAttributes": wanted}
+    return orjson.dumps({"apiVersion": "authorization.k8s.io/v1", "kind": kind, "spec": spec})
 
 
 def _decoded(body: bytes, review: type[_Review]) -> _Review:
@@ -152,6 +221,6 @@ def _identity(user: _User) -> Identity:
     return Identity(
         username=user.username,
         uid=user.uid or "",
-        groups=tuple(sorted(groups | {_AUTHENTICATED})),
+        groups=tuple(sorted(groups | {AUTHENTICATED})),
         extra=tuple(sorted((key, tuple(values or ())) for key, values in (user.extra or {}).items())),
     )

@@ -8,6 +8,7 @@ from typing import final
 
 from auth.api import Reply, ReviewApi, Unreachable
 from auth.breaker import Breaker, NoAnswer, unavailable
+from auth.errors import TokenRejected
 from auth.settings import AuthSettings
 
 _log = logging.getLogger(__name__)
@@ -16,11 +17,14 @@ _log = logging.getLogger(__name__)
 # server itself, quickly, and about one review only.
 _NOT_ANSWERING = frozenset({429, 502, 503, 504})
 
+_UNAUTHORIZED = 401
+
 # What to do about it, for whoever reads the log.
 _HELP = {
-    401: "the API server does not accept the gateway's own credentials",
+    _UNAUTHORIZED: "the API server does not accept the gateway's own credentials",
     403: "bind the gateway's account to the ClusterRole system:auth-delegator",
 }
+_HELP_OWN = {403: "bind the group system:authenticated to the ClusterRole system:basic-user, as Kubernetes does"}
 
 
 @final
@@ -37,24 +41,27 @@ class ReviewCalls:
         self._slots = asyncio.Semaphore(settings.reviews_in_flight)
         self._breaker = Breaker(settings.unreachable_pause_seconds, clock)
 
-    async def post(self, path: str, body: bytes) -> bytes:
-        """Return the body of a 2xx answer."""
+    async def post(self, path: str, body: bytes, token: str | None = None) -> bytes:
+        """Return the body of a 2xx answer, asked as the holder of `token` if there is one, else as the gateway.
+
+        Raises TokenRejected when the API server does not accept that token.
+        """
         self._breaker.check()  # not behind those who still wait for a server that others found dead
         async with self._slots:
             with self._breaker.attempt():
-                reply = await self._answer(path, body)
+                reply = await self._answer(path, body, token)
+        if reply.status == _UNAUTHORIZED and token is not None:
+            raise TokenRejected
         if not 200 <= reply.status < 300:
-            _log.error(
-                "review.refused", extra={"path": path, "status": reply.status, "help": _HELP.get(reply.status, "")}
-            )
+            _log.error("review.refused", extra={"path": path, "status": reply.status, "help": _help(reply, token)})
             raise unavailable()
         return reply.body
 
-    async def _answer(self, path: str, body: bytes) -> Reply:
+    async def _answer(self, path: str, body: bytes, token: str | None) -> Reply:
         """Return the API server's own answer, a refusal too; NoAnswer for everything else."""
         try:
             async with asyncio.timeout(self._timeout):
-                reply = await self._sent(path, body)
+                reply = await self._sent(path, body, token)
         except Unreachable as error:
             raise NoAnswer(str(error)) from None
         except TimeoutError:
@@ -63,7 +70,7 @@ class ReviewCalls:
             raise NoAnswer(f"answered {reply.status}", pause=_retry_after(reply))
         return reply
 
-    async def _sent(self, path: str, body: bytes) -> Reply:
+    async def _sent(self, path: str, body: bytes, token: str | None) -> Reply:
         """Send once; and once more if the connection broke at once.
 
         Most often that is a kept connection which the API server closed just now. A review changes nothing, so it may
@@ -71,15 +78,19 @@ class ReviewCalls:
         """
         began = time.monotonic()
         try:
-            return await self._api.post(path, body, timeout=self._timeout)
+            return await self._api.post(path, body, timeout=self._timeout, token=token)
         except Unreachable:
             left = self._timeout - (time.monotonic() - began)
             if left < self._timeout / 2:
                 raise
-            return await self._api.post(path, body, timeout=left)
+            return await self._api.post(path, body, timeout=left, token=token)
 
 
 def _retry_after(reply: Reply) -> float | None:
     """Read the seconds that the API server asked for; a date, which it never sends, counts as nothing said."""
     value = reply.headers.get("retry-after", "")
     return float(value) if value.isascii() and value.isdigit() and len(value) < 10 else None
+
+
+def _help(reply: Reply, token: str | None) -> str:
+    return (_HELP if token is None else _HELP_OWN).get(reply.status, "")

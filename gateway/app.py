@@ -34,7 +34,7 @@ from starlette.types import ASGIApp
 
 from auth.access import NAMESPACES, Access, Resource
 from auth.authenticator import Authenticator
-from auth.reviewers import TokenReviewer
+from auth.authenticators.chosen import open_chosen
 from gateway import logs
 from gateway.config import Config, DemoOptions, ServerSettings
 from gateway.demo import simulated_cluster
@@ -90,10 +90,10 @@ async def open_gateway(config: Config, stop_serving: Callable[[], None]) -> Asyn
         worker = stack.enter_context(ThreadPoolExecutor(max_workers=1, thread_name_prefix="large-answers"))
         parser = stack.enter_context(ThreadPoolExecutor(max_workers=1, thread_name_prefix="new-documents"))
         cluster = Cluster(api)
-        reviewer = TokenReviewer(api, config.auth)
-        authenticator = Authenticator(reviewer, config.auth)
+        chosen = await stack.enter_async_context(open_chosen(config.auth, config.oidc, api, USER_AGENT))
+        authenticator = Authenticator(chosen.authenticator, config.auth)
         stack.push_async_callback(authenticator.aclose)
-        access = Access(reviewer, lambda resource: namespaces_with(cluster, resource), config.auth)
+        access = Access(chosen.reviewer, lambda resource: namespaces_with(cluster, resource), config.auth)
         stack.push_async_callback(access.aclose)
         operations = Operations(config.execution)
         documents = Documents(Limits(config.limits), parser)

@@ -70,13 +70,14 @@ def _serve(arguments: argparse.Namespace) -> int:
         except ConfigError as error:
             raise Mistake(f"binnacle: {error}") from None
 
+        from auth.settings import AuthConfigError
         from gateway import app
         from schema.sources.kubernetes.connection import KubernetesConfigError
 
         try:
             with _listening_on(config.server.host, config.server.port):
                 return app.run(config)
-        except KubernetesConfigError as error:
+        except (AuthConfigError, KubernetesConfigError) as error:
             raise Mistake(f"binnacle: {_one_line(str(error))}") from None
 
     return _until_stopped(run)

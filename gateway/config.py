@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from auth.settings import AuthSettings
+from auth.settings import AuthSettings, OidcSettings
 from gateway import logs
 from gateway.config_mistakes import ConfigError, Given, mistake, one_line, unreadable, winners, wrong_value
 from gateway.config_sources import FLAGS, from_environment, from_file, from_flags
@@ -194,8 +194,15 @@ def load_config(flags: Mapping[str, str], environ: Mapping[str, str], file: Path
     return config
 
 
+    oidc: OidcSettings = OidcSettings()
 class _Layer(PydanticBaseSettingsSource):
     """What one place said, as pydantic-settings takes it."""
+
+    @model_validator(mode="after")
+    def _an_issuer_is_asked(self) -> Self:
+        if ("oidc" in self.auth.authenticators) != (self.oidc.issuer is not None):
+            raise ValueError("`auth.authenticators` with oidc and `oidc.issuer` need each other")
+        return self
 
     def __init__(self, given: tuple[Given, ...]) -> None:
         super().__init__(Config)

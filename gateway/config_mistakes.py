@@ -77,6 +77,8 @@ def one_line(text: str) -> str:
 
 def wrong_value(error: ErrorDetails, layers: Sequence[Sequence[Given]], known: Known) -> ConfigError:
     """One of pydantic's complaints in our words. Its own text shows the value, whatever that is."""
+    if not error["loc"]:
+        return _sections_do_not_go_together(layers, known, _problem(error))
     section, *rest = [str(part) for part in error["loc"]]
     written = winners(layers, section)
     if not rest or rest[0] not in written:
@@ -97,6 +99,18 @@ def _do_not_go_together(section: str, written: Mapping[str, Given], known: Known
     """Several keys of a section, the complaint naming them in backticks: who wrote those of them that were written."""
     named = [given for name, given in written.items() if f"`{name}`" in problem] or list(written.values())
     places = [given.words + shown(given.value, given.name, known[section, given.name]) for given in named]
+    return ConfigError(one_line(f"{', '.join(places)}: {problem}"))
+
+
+def _sections_do_not_go_together(layers: Sequence[Sequence[Given]], known: Known, problem: str) -> ConfigError:
+    """Keys of several sections, the complaint naming them as `section.key`: who wrote those that were written."""
+    named = [
+        given
+        for section in dict.fromkeys(section for section, _ in known)
+        for name, given in winners(layers, section).items()
+        if f"`{section}.{name}`" in problem
+    ]
+    places = [given.words + shown(given.value, given.name, known[given.section, given.name]) for given in named]
     return ConfigError(one_line(f"{', '.join(places)}: {problem}"))
 
 

@@ -44,7 +44,7 @@ class FakeApi:
     most_at_once: int = 0
     _now: int = 0
 
-    async def post(self, path: str, body: bytes, *, timeout: float) -> Reply:
+    async def post(self, path: str, body: bytes, *, timeout: float, token: str | None = None) -> Reply:
         spec = orjson.loads(body)["spec"]
         self.calls.append((path, spec))
         self._now += 1

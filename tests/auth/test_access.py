@@ -294,8 +294,8 @@ class TestHowLongAnswersCount:
         assert len(world.api.asked) == 1
         assert len(world.access._flights) == 0
 
-    async def test_a_no_counts_a_minute(self, world: World) -> None:
-        """The cluster-wide no too: a user of one namespace costs no review of the others in it."""
+    async def test_a_no_of_a_namespace_counts_a_minute(self, world: World) -> None:
+        """A user of one namespace costs no review of the others in it, however many there are."""
         world.allow(("list", "pods", "shop"))
         await world.sees(AccessNeed(PODS))
         world.api.calls.clear()
@@ -304,11 +304,24 @@ class TestHowLongAnswersCount:
             world.clock.advance(5.0)
             await world.sees(AccessNeed(PODS))
             await until(lambda: len(world.access._flights) == 0)
-        assert set(world.api.asked) == {may("list", "pods", "shop")}
+        assert set(world.api.asked) == {may("list", "pods"), may("list", "pods", "shop")}
 
         world.clock.advance(5.0)
         await world.sees(AccessNeed(PODS))
         assert set(world.api.asked) == {may("list", "pods"), *(may("list", "pods", each) for each in world.namespaces)}
+
+    async def test_a_new_cluster_wide_right_shows_as_soon_as_a_removed_one_ends(self, world: World) -> None:
+        """Everywhere is one question a kind: asked again after ten seconds, whether the answer was yes or no."""
+        await world.sees(AccessNeed(NODES), AccessNeed(PODS))
+        world.allow(("list", "nodes"), ("list", "pods"))
+        world.clock.advance(9.99)
+        assert not (await world.sees(AccessNeed(NODES))).lists(NODES)
+
+        world.clock.advance(0.01)
+
+        seen = await world.sees(AccessNeed(NODES), AccessNeed(PODS))
+        assert seen.lists(NODES)
+        assert seen.scope(PODS) is ALL
 
     async def test_a_denied_namespace_that_a_query_names_is_asked_again_after_two_seconds(self, world: World) -> None:
         """A right just granted is seen soon by who names it, and a loop of queries costs one review in 2 s."""

@@ -44,7 +44,7 @@ async def test_a_server_that_hangs_is_waited_for_once() -> None:
 class Flaky(FakeApi):
     """Closes the connection on the first review."""
 
-    async def post(self, path: str, body: bytes, *, timeout: float) -> Reply:
+    async def post(self, path: str, body: bytes, *, timeout: float, token: str | None = None) -> Reply:
         reply = await super().post(path, body, timeout=timeout)
         if len(self.calls) == 1:
             raise Unreachable("server disconnected")

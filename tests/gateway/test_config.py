@@ -22,10 +22,10 @@ SERVER_KEYS = (
     "requests_at_work, requests_per_user, requests_waiting, wait_seconds, shutdown_grace_seconds, log_level, log_format"
 )
 TOP_KEYS = (
-    "server, kubernetes, prometheus, auth, execution, limits, k8sConfigPath, brokerListenPort, brokerProtocol, "
+    "server, kubernetes, prometheus, auth, oidc, execution, limits, k8sConfigPath, brokerListenPort, brokerProtocol, "
     "prometheusAddress, prometheusPort, prometheusProtocol"
 )
-SECTIONS = "SERVER, KUBERNETES, PROMETHEUS, AUTH, EXECUTION, LIMITS"
+SECTIONS = "SERVER, KUBERNETES, PROMETHEUS, AUTH, OIDC, EXECUTION, LIMITS"
 VARIABLES = f"the variables are BINNACLE_CONFIG and BINNACLE_<SECTION>__<KEY> with the sections {SECTIONS}"
 
 

@@ -1,6 +1,6 @@
 """The one door to the API server: bytes out, bytes in, every wait bounded, every response released.
 
-kubernetes-asyncio brings configuration, credentials and TLS; its typed models and its own `Watch` are not used (they
+kubernetes-asyncio brings configuration and credentials; its typed models and its own `Watch` are not used (they
 cost 700 µs a pod, set no timeouts, and hide statuses). Nobody here raises for a status: whoever asked looks at it. What
 raises is `Unreachable`, when there was no answer at all, or one that was cut.
 """
@@ -8,17 +8,17 @@ raises is `Unreachable`, when there was no answer at all, or one that was cut.
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import aiohttp
-from kubernetes_asyncio.client import ApiClient
 from yarl import URL
 
 from auth.api import Reply, Unreachable
 from schema.sources.kubernetes.api import Incoming
 from schema.sources.kubernetes.connection import Connection, CredentialsUnavailable, connect, one_line
 from schema.sources.kubernetes.settings import KubernetesSettings
+from schema.sources.kubernetes.tls import Tls
 
 # A connection inside one data centre is made in a millisecond; in 5 s a lost SYN packet was sent again after 1 and 3 s.
 CONNECT_TIMEOUT_S: Final = 5.0
@@ -41,6 +41,7 @@ class _Request:
     params: Mapping[str, str]
     limits: aiohttp.ClientTimeout
     body: bytes | None = None
+    token: str | None = field(default=None, repr=False)  # the caller's own: nothing of the gateway's goes along
 
 
 class KubernetesApi:
@@ -49,15 +50,26 @@ class KubernetesApi:
     def __init__(self, connection: Connection, session: aiohttp.ClientSession, user_agent: str) -> None:
         self._connection = connection
         self._session = session
+        self._tls = Tls(connection.configuration)
         self._headers = {**HEADERS, "User-Agent": user_agent}
 
     async def get(self, path: str, params: Mapping[str, str], *, timeout: float) -> Reply:  # noqa: ASYNC109
         """GET a whole answer within `timeout` seconds, connecting included."""
         return await self._ask(_Request("GET", path, params, _within(timeout)), timeout)
 
-    async def post(self, path: str, body: bytes, *, timeout: float) -> Reply:  # noqa: ASYNC109
-        """POST a JSON body and read the whole answer within `timeout` seconds, connecting included."""
-        return await self._ask(_Request("POST", path, {}, _within(timeout), body), timeout)
+    async def post(
+        self,
+        path: str,
+        body: bytes,
+        *,
+        timeout: float,  # noqa: ASYNC109
+        token: str | None = None,
+    ) -> Reply:
+        """POST a JSON body and read the whole answer within `timeout` seconds, connecting included.
+
+        As the gateway; with `token` as its holder, whose answer is returned whatever its status.
+        """
+        return await self._ask(_Request("POST", path, {}, _within(timeout), body, token), timeout)
 
     @asynccontextmanager
     async def stream(self, path: str, params: Mapping[str, str]) -> AsyncIterator[Incoming]:
@@ -84,6 +96,8 @@ class KubernetesApi:
 
     async def _send(self, request: _Request) -> aiohttp.ClientResponse:
         """Send once, and after a 401 once more with credentials read again, if those are any different."""
+        if request.token is not None:
+            return await self._request(request, {"Authorization": f"Bearer {request.token}"})
         sent = await self._authorization(rejected=False)
         response = await self._request(request, sent)
         if response.status != UNAUTHORIZED:
@@ -106,34 +120,34 @@ class KubernetesApi:
 
     async def _request(self, request: _Request, authorization: Mapping[str, str]) -> aiohttp.ClientResponse:
         content = {} if request.body is None else {"Content-Type": "application/json"}
-        return await self._session.request(
-            request.method,
-            URL(self._connection.server + request.path, encoded=True),
-            params=request.params,
-            data=request.body,
-            headers={**self._headers, **content, **authorization},
-            timeout=request.limits,
-            proxy=self._connection.proxy,
-            server_hostname=self._connection.configuration.tls_server_name,
-            allow_redirects=False,  # the API server never redirects, and nobody else is to get our token
-        )
+        contexts = await self._tls.contexts()
+        try:
+            return await self._session.request(
+                request.method,
+                URL(self._connection.server + request.path, encoded=True),
+                params=request.params,
+                data=request.body,
+                headers={**self._headers, **content, **authorization},
+                timeout=request.limits,
+                proxy=self._connection.proxy,
+                ssl=contexts.own if request.token is None else contexts.bare,  # a pool of connections for each
+                server_hostname=self._connection.configuration.tls_server_name,
+                allow_redirects=False,  # the API server never redirects, and nobody else is to get our token
+            )
+        except aiohttp.ClientConnectionError:
+            self._tls.suspect()
+            raise
 
 
 @asynccontextmanager
 async def open_api(settings: KubernetesSettings, user_agent: str) -> AsyncIterator[KubernetesApi]:
     """Open the way to the API server; raises KubernetesConfigError if the settings lead nowhere. Sends nothing yet."""
     connection = await connect(settings)
-    async with (
-        ApiClient(connection.configuration) as client,
-        # The connector, with TLS as configured, is kubernetes-asyncio's; the session around it is ours, because theirs
-        # looks for .netrc and proxies before each request, in a thread, and refuses one that already has credentials.
-        aiohttp.ClientSession(
-            connector=client.rest_client.pool_manager.connector,
-            connector_owner=False,
-            cookie_jar=aiohttp.DummyCookieJar(),
-            trust_env=False,
-        ) as session,
-    ):
+    async with aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=connection.configuration.connection_pool_maxsize),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        trust_env=False,
+    ) as session:
         yield KubernetesApi(connection, session, user_agent)
 
 

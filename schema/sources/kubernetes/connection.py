@@ -4,15 +4,15 @@ Files are read here, at the start, and once more only for tokens that are replac
 with them is a `KubernetesConfigError`: one line that names the key.
 
     settings                credentials                           read again
-    server                  none, client certificate              never
-                            token file                            once a minute, and after a 401
-    kubeconfig, context     token, password, client certificate   never
+    server                  token file                            once a minute, and after a 401
+    kubeconfig, context     token, password                       never
                             tokenFile, auth-provider              once a minute, and after a 401
                             exec plugin                           5 minutes before its token ends, and after a 401
     in a pod                the service account's token           once a minute, and after a 401
 
-Known limits, kubernetes-asyncio's: a CA bundle and client certificates (those of exec plugins too) are read once, and
-the refresh token that an OIDC provider replaces is not written back to the kubeconfig.
+Certificate authorities, client certificates and keys that stand in files of their own are read again when these
+change (tls.py); what is written in the kubeconfig itself is not. Known limits, kubernetes-asyncio's: certificates of
+exec plugins are read once, and the refresh token that an OIDC provider replaces is not written back to the kubeconfig.
 
 Proxies: outside of a pod `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` are obeyed as by kubectl (names, not CIDRs), looked
 at once, here; the kubeconfig's own `proxy-url` goes first. In a pod never: there they are meant for the way out of the
