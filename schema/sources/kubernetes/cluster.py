@@ -85,7 +85,7 @@ class Cluster:
 
         def watched(kind: Kind[T]) -> Watched[T]:
             decoder = Decoder(kind, sharing)
-            store: Store[T] = Store(kind.counted_by, kind.grouped_by)
+            store: Store[T] = Store(kind.counted_by, kind.grouped_by, kind.summing)
             reflector = Reflector(
                 api, kind, decoder, store, cluster=name, on_return=self._ask_version.set, backoff=backoff()
             )

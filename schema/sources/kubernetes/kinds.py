@@ -1,12 +1,13 @@
 """The kinds the gateway watches: where the API server keeps them, and how bytes become records."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Generic, Protocol, TypeVar
 
 import msgspec
 from msgspec import Struct
 
+from schema.sources.kubernetes.claims import Claimed, NamespaceClaims
 from schema.sources.kubernetes.cold import ColdTier
 from schema.sources.kubernetes.objects import (
     NamespaceRecord,
@@ -42,6 +43,14 @@ class Record(Protocol):
 
 
 R = TypeVar("R", bound=Record)
+R_contra = TypeVar("R_contra", contravariant=True)
+
+
+class Sums(Protocol[R_contra]):
+    """What a store sums over its objects, fed with each change; an object stays in its namespace."""
+
+    def take(self, before: R_contra | None, after: R_contra | None) -> None: ...
+    def frozen(self) -> Mapping[str, Claimed]: ...
 
 
 class Identity(Struct, frozen=True, gc=False):
@@ -72,6 +81,7 @@ class Kind(Generic[R]):
     counted_by: tuple[str, ...] = ()  # attributes of the record
     grouped_by: str | None = None  # an attribute of the record; what has None there is in no group
     api_version: str = "v1"
+    summing: Callable[[], Sums[R]] | None = None  # makes what its store sums
 
     def path(self, namespace: str = "") -> str:
         """The path of all of them, or of those in one namespace."""
@@ -120,9 +130,17 @@ def identity(body: bytes | msgspec.Raw) -> Identity:
         return Identity()
 
 
-NODES: Final[Kind[NodeRecord]] = Kind("nodes", "Node", WireNode, node_record)
+NODES: Final[Kind[NodeRecord]] = Kind(
+    "nodes", "Node", WireNode, node_record, counted_by=("status", "zone", "instance_type", "pool")
+)
 PODS: Final[Kind[PodRecord]] = Kind(
-    "pods", "Pod", WirePod, pod_record, counted_by=("phase", "status"), grouped_by="node_name"
+    "pods",
+    "Pod",
+    WirePod,
+    pod_record,
+    counted_by=("phase", "status"),
+    grouped_by="node_name",
+    summing=NamespaceClaims,
 )
 NAMESPACES: Final[Kind[NamespaceRecord]] = Kind(
     "namespaces", "Namespace", WireNamespace, namespace_record, counted_by=("phase",)

@@ -48,8 +48,13 @@ def scarcities(allocatable: Resources, claimed: Resources) -> Iterator[NodeAtten
         yield NodeAttention.PODS_SCARCE
 
 
+def is_done(pod: PodRecord) -> bool:
+    """Whether it has ended for good, and claims nothing any more."""
+    return pod.phase in _DONE
+
+
 def _sum(pods: Iterable[PodRecord], of: Callable[[PodRecord], Amounts]) -> Resources:
-    claims = [of(pod) for pod in pods if pod.phase not in _DONE]
+    claims = [of(pod) for pod in pods if not is_done(pod)]
     others: dict[str, int] = {}
     for claim in claims:
         for one in claim.others:

@@ -124,7 +124,8 @@ def _resources(said: dict[str, str]) -> Resources:
 class NodeRecord(Struct, frozen=True, gc=False, eq=False):
     """A node. `roles` and `status` as kubectl shows them, roles sorted; `created_at` as Kubernetes sent it (RFC 3339).
 
-    `attention` is what the node itself says; what its pods request is no part of it.
+    `attention` is what the node itself says; what its pods request is no part of it. `zone`, `instance_type` and `pool`
+    are what the well-known labels say, None where none does.
     """
 
     namespace: ClassVar[str] = CLUSTER_SCOPED
@@ -144,6 +145,9 @@ class NodeRecord(Struct, frozen=True, gc=False, eq=False):
     allocatable: Resources
     kubelet_version: str
     os_image: str
+    zone: str | None
+    instance_type: str | None
+    pool: str | None
     rest: bytes
 
 
@@ -186,6 +190,25 @@ def _roles(labels: Iterable[Label]) -> tuple[str, ...]:
     return tuple(sorted(roles - {""}))
 
 
+_ZONE_LABELS: Final = ("topology.kubernetes.io/zone", "failure-domain.beta.kubernetes.io/zone")
+_INSTANCE_TYPE_LABELS: Final = ("node.kubernetes.io/instance-type", "beta.kubernetes.io/instance-type")
+# The newest of each first. Karpenter's nodes on EKS and AKS have its label alone; those of a managed group, theirs.
+POOL_LABELS: Final = (
+    "karpenter.sh/nodepool",
+    "karpenter.sh/provisioner-name",
+    "cloud.google.com/gke-nodepool",
+    "eks.amazonaws.com/nodegroup",
+    "alpha.eksctl.io/nodegroup-name",
+    "kubernetes.azure.com/agentpool",
+    "agentpool",
+)
+
+
+def _first_label(labels: Iterable[Label], keys: Iterable[str]) -> str | None:
+    values = {label.key: label.value for label in labels}
+    return next((value for key in keys if (value := values.get(key))), None)
+
+
 def node_record(wire: WireNode, rest: bytes, sharing: Sharing) -> NodeRecord:
     meta, spec, status = wire.metadata, wire.spec or _NodeSpec(), wire.status or _NodeStatus()
     info = status.node_info or _NodeInfo()
@@ -206,6 +229,9 @@ def node_record(wire: WireNode, rest: bytes, sharing: Sharing) -> NodeRecord:
         allocatable=sharing.resources(status.allocatable),
         kubelet_version=sharing.strings[info.kubelet_version],
         os_image=sharing.strings[info.os_image],
+        zone=_first_label(labels, _ZONE_LABELS),
+        instance_type=_first_label(labels, _INSTANCE_TYPE_LABELS),
+        pool=_first_label(labels, POOL_LABELS),
         rest=rest,
     )
 

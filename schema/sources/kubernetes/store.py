@@ -9,7 +9,7 @@ Promised (each by a checker in tests/schema/sources/kubernetes/promises.py):
   a version that was seen already is no change;
 - complete: after `replace` or `commit` the store holds exactly what was listed, and what vanished was told as a change;
 - resumable: `changes_since(version)` is all that happened after it, or TooOld, never a part;
-- counted: counters and indexes equal a recount.
+- counted: counters, sums and indexes equal a recount.
 
 Not promised: order between the objects of one batch; that every state of an object is seen (a relist shows the last);
 anything about a version that comes a second time with another meaning, because etcd was restored from a backup without
@@ -24,12 +24,13 @@ from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import takewhile
 from operator import attrgetter
-from typing import Final, Generic, TypeVar, final
+from typing import Any, Final, Generic, TypeVar, final
 
 from msgspec import Struct
 
 from schema.sources.kubernetes.blocks import Block, Sorted, SortedBlocks, with_element, without_element
-from schema.sources.kubernetes.kinds import Record
+from schema.sources.kubernetes.claims import Claimed
+from schema.sources.kubernetes.kinds import Record, Sums
 
 T = TypeVar("T", bound=Record)
 
@@ -83,21 +84,23 @@ class TooOld(Exception):  # noqa: N818 - said of the version, and expected: read
 class Snapshot(Generic[T]):
     """One moment of one kind: immutable, and shared by all its readers."""
 
-    __slots__ = ("_by_uid", "_counts", "_groups", "_ordered", "version")
+    __slots__ = ("_by_uid", "_counts", "_groups", "_ordered", "claims", "version")
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - made in one place
         self,
         version: str,
         ordered: Sorted[T],
         by_uid: Sorted[T],
         groups: Mapping[str, Block[T]],
-        counts: Mapping[str, Mapping[str, int]],
+        counts: Mapping[str, Mapping[Any, int]],
+        claims: Mapping[str, Claimed],
     ) -> None:
         self.version = version
         self._ordered = ordered
         self._by_uid = by_uid
         self._groups = groups
         self._counts = counts
+        self.claims = claims  # what is claimed in each namespace; only pods claim anything
 
     def __len__(self) -> int:
         return len(self._ordered)
@@ -125,6 +128,11 @@ class Snapshot(Generic[T]):
         """Sorted by (namespace, name); the same tuple until one of them changes. Only pods stand on nodes."""
         return self._groups.get(node_name, ())
 
+    @property
+    def ungrouped(self) -> int:
+        """How many objects are in no group: of pods, those without a node."""
+        return len(self) - sum(map(len, self._groups.values()))
+
     def namespaces(self) -> Collection[str]:
         """Those that hold at least one object."""
         return self._counts["namespace"].keys()
@@ -132,7 +140,7 @@ class Snapshot(Generic[T]):
     def count_in(self, namespace: str) -> int:
         return self._counts["namespace"].get(namespace, 0)
 
-    def counts(self, attribute: str) -> Mapping[str, int]:
+    def counts(self, attribute: str) -> Mapping[Any, int]:
         """How many objects have which value of an attribute that the kind is counted by, such as "phase"."""
         return self._counts[attribute]
 
@@ -140,12 +148,13 @@ class Snapshot(Generic[T]):
 class Picture(Generic[T]):
     """Objects with their indexes and counters, kept equal by feeding all of them the same before and after."""
 
-    def __init__(self, counted_by: Sequence[str], grouped_by: str | None) -> None:
+    def __init__(self, counted_by: Sequence[str], grouped_by: str | None, sums: Sums[T] | None = None) -> None:
         self.ordered: SortedBlocks[T] = SortedBlocks(_PLACE)
         self.by_uid: SortedBlocks[T] = SortedBlocks(_UID)
         self.groups: dict[str, Block[T]] = {}
-        self.counts: dict[str, dict[str, int]] = {attribute: {} for attribute in ("namespace", *counted_by)}
+        self.counts: dict[str, dict[Any, int]] = {attribute: {} for attribute in ("namespace", *counted_by)}
         self._grouped_by = grouped_by
+        self._sums = sums
 
     def put(self, record: T) -> T | None:
         """Take in one object; return the one that stood at its place."""
@@ -156,6 +165,8 @@ class Picture(Generic[T]):
         self._regroup(before, record)
         self._count(before, -1)
         self._count(record, 1)
+        if self._sums is not None:
+            self._sums.take(before, record)
         return before
 
     def remove(self, namespace: str, name: str) -> T | None:
@@ -165,12 +176,15 @@ class Picture(Generic[T]):
             self.by_uid.remove(before.uid)
             self._regroup(before, None)
             self._count(before, -1)
+            if self._sums is not None:
+                self._sums.take(before, None)
         return before
 
     def snapshot(self, version: str) -> Snapshot[T]:
         """A copy of the outer maps: their blocks are immutable and shared."""
         counts = {attribute: dict(values) for attribute, values in self.counts.items()}
-        return Snapshot(version, self.ordered.frozen(), self.by_uid.frozen(), dict(self.groups), counts)
+        claims = {} if self._sums is None else self._sums.frozen()
+        return Snapshot(version, self.ordered.frozen(), self.by_uid.frozen(), dict(self.groups), counts, claims)
 
     def keep_equal_groups(self, earlier: Mapping[str, Block[T]]) -> None:
         """Take over the very tuples of groups in which nothing changed."""
@@ -236,11 +250,17 @@ class Store(Generic[T]):
     """One kind in one scope, as of the last batch. The contract stands at the head of this module."""
 
     def __init__(
-        self, counted_by: Sequence[str] = (), grouped_by: str | None = None, *, ring_limit: int = RING_LIMIT
+        self,
+        counted_by: Sequence[str] = (),
+        grouped_by: str | None = None,
+        summing: Callable[[], Sums[T]] | None = None,
+        *,
+        ring_limit: int = RING_LIMIT,
     ) -> None:
         self._counted_by = counted_by
         self._grouped_by = grouped_by
-        self._picture: Picture[T] = Picture(counted_by, grouped_by)
+        self._summing = summing
+        self._picture = self._empty()
         self._version = ""
         self._snapshot: Snapshot[T] | None = None
         self._recent: deque[Change[T]] = deque()
@@ -287,7 +307,7 @@ class Store(Generic[T]):
 
     def draft(self) -> Draft[T]:
         """An empty picture to list into; `commit` makes it the store's."""
-        return Draft(Picture(self._counted_by, self._grouped_by), self._picture.ordered)
+        return Draft(self._empty(), self._picture.ordered)
 
     def commit(self, draft: Draft[T], version: str) -> Sequence[Change[T]]:
         """Make a finished draft the picture, in one step; return how it differs from the one before."""
@@ -308,6 +328,9 @@ class Store(Generic[T]):
             raise TooOld(version)
         newer = list(takewhile(lambda change: _is_newer(change.version, version), reversed(self._recent)))
         return newer[::-1]
+
+    def _empty(self) -> Picture[T]:
+        return Picture(self._counted_by, self._grouped_by, None if self._summing is None else self._summing())
 
     def _applied(self, event: Event[T]) -> Iterator[Change[T]]:
         if isinstance(event, Put):

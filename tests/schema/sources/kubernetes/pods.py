@@ -4,9 +4,17 @@ import json
 from typing import Any
 
 from schema.sources.kubernetes.objects import PodRecord
-from schema.sources.kubernetes.requests import Amounts
+from schema.sources.kubernetes.requests import Amounts, ResourceAmount
 
 Manifest = dict[str, Any]
+
+
+# What pods request, by their version: a change often changes it, as a resize would.
+CLAIMS = (
+    Amounts(),
+    Amounts(cpu=0.1, memory=2**30),
+    Amounts(cpu=0.7, ephemeral_storage=5, others=(ResourceAmount("nvidia.com/gpu", 2),)),
+)
 
 
 def record(
@@ -35,8 +43,8 @@ def record(
         last_restart=None,
         status=phase,
         attention=(),
-        requests=Amounts(),
-        limits=Amounts(),
+        requests=CLAIMS[int(version) % len(CLAIMS)],
+        limits=CLAIMS[0],
         owner=None,
         rest=b"",
     )

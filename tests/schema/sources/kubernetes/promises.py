@@ -6,10 +6,15 @@ which names the promise; that each of them barks is shown in test_promises.py.
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
+
+import msgspec
 
 from schema.sources.kubernetes.api import ObjectsApi
+from schema.sources.kubernetes.claims import NOTHING
 from schema.sources.kubernetes.kinds import Kind, Record
+from schema.sources.kubernetes.node_sums import limited, requested
+from schema.sources.kubernetes.objects import Resources
 from schema.sources.kubernetes.selfcheck import differences
 from schema.sources.kubernetes.store import Change, Snapshot, Store, TooOld
 
@@ -51,7 +56,7 @@ def unique(snapshot: Snapshot[T]) -> None:
 
 
 def counted(snapshot: Snapshot[T], kind: Kind[T]) -> None:
-    """Counters and indexes equal a recount."""
+    """Counters, sums and indexes equal a recount."""
     records = list(snapshot)
     require("counted", len(snapshot) == len(records), (len(snapshot), len(records)))
     for attribute in ("namespace", *kind.counted_by):
@@ -70,6 +75,25 @@ def counted(snapshot: Snapshot[T], kind: Kind[T]) -> None:
             members = [record for record in records if getattr(record, str(kind.grouped_by)) == group]
             require("counted", list(snapshot.on_node(group)) == members, group)
         require("counted", not snapshot.on_node("a node without pods"), "a node without pods")
+        alone = [record for record in records if getattr(record, str(kind.grouped_by)) is None]
+        require("counted", snapshot.ungrouped == len(alone), "in no group")
+    if kind.summing is not None:
+        claims_counted(snapshot)
+
+
+def claims_counted(snapshot: Snapshot[Any]) -> None:
+    """What is claimed in each namespace is what its pods claim together, and nothing stands for those that do not."""
+    for namespace in snapshot.namespaces():
+        pods, claimed = list(snapshot.in_namespace(namespace)), snapshot.claims.get(namespace, NOTHING)
+        sums = ((claimed.requested, requested(pods)), (claimed.limited, limited(pods)))
+        for kept, recount in sums:
+            require("counted", amounts(kept) == amounts(recount), (namespace, kept, recount))
+    require("counted", set(snapshot.claims) <= set(snapshot.namespaces()), snapshot.claims)
+
+
+def amounts(resources: Resources) -> object:
+    """The same for equal amounts, which records are not."""
+    return msgspec.to_builtins(resources)
 
 
 async def complete(api: ObjectsApi, kind: Kind[T], snapshot: Snapshot[T]) -> None:

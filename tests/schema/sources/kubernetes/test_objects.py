@@ -15,7 +15,7 @@ from schema.sources.kubernetes.objects import Label, Sharing
 from schema.sources.kubernetes.sharing import Shared
 from tests.schema.sources.kubernetes import pods
 
-META = {
+META: dict[str, Any] = {
     "name": "one",
     "namespace": "shop",
     "uid": "0d1e2f3a-0000-4000-8000-000000000001",
@@ -30,8 +30,13 @@ META = {
 ENDED = {"terminated": {"exitCode": 137, "signal": 9, "reason": "OOMKilled", "finishedAt": "2026-11-24T09:30:00Z"}}
 CLAIM = {"requests": {"cpu": "100m", "memory": "1Gi"}, "limits": {"cpu": "1"}}
 REPORTED = {"resources": CLAIM, "allocatedResources": {"cpu": "100m"}, "lastState": ENDED}
+PLACED = {
+    "topology.kubernetes.io/zone": "eu-1a",
+    "node.kubernetes.io/instance-type": "m7.large",
+    "eks.amazonaws.com/nodegroup": "spot",
+}
 NODE = {
-    "metadata": META,
+    "metadata": META | {"labels": META["labels"] | PLACED},
     "spec": {"unschedulable": True},
     "status": {
         "addresses": [{"type": "InternalIP", "address": "10.0.0.1"}],
@@ -114,10 +119,8 @@ def test_a_node_is_what_kubectl_shows():
     node = decode(NODES, NODE)
 
     assert (node.name, node.namespace, node.created_at) == ("one", "", "2026-11-24T09:00:00Z")
-    assert [(label.key, label.value) for label in node.labels] == [
-        ("app", "web"),
-        ("node-role.kubernetes.io/worker", ""),
-    ]
+    assert {label.key: label.value for label in node.labels} == META["labels"] | PLACED
+    assert (node.zone, node.instance_type, node.pool) == ("eu-1a", "m7.large", "spot")
     assert node.roles == ("worker",)
     assert [(address.type, address.address) for address in node.addresses] == [("InternalIP", "10.0.0.1")]
     assert (node.ready, node.schedulable, node.status) == (True, False, "Ready,SchedulingDisabled")
@@ -125,6 +128,28 @@ def test_a_node_is_what_kubectl_shows():
     assert (capacity.cpu, capacity.memory, capacity.pods) == (4.0, 16 * 2**30, 110)
     assert (allocatable.cpu, allocatable.ephemeral_storage) == (3.9, 90 * 2**30)
     assert (node.kubelet_version, node.os_image) == ("v1.37.2", "Debian")
+
+
+@pytest.mark.parametrize(
+    ("labels", "zone", "instance_type", "pool"),
+    [
+        ({}, None, None, None),
+        ({"topology.kubernetes.io/zone": "new", "failure-domain.beta.kubernetes.io/zone": "old"}, "new", None, None),
+        ({"failure-domain.beta.kubernetes.io/zone": "old"}, "old", None, None),
+        ({"beta.kubernetes.io/instance-type": "m1"}, None, "m1", None),
+        ({"cloud.google.com/gke-nodepool": "gke"}, None, None, "gke"),
+        ({"eks.amazonaws.com/nodegroup": "eks", "alpha.eksctl.io/nodegroup-name": "ctl"}, None, None, "eks"),
+        ({"alpha.eksctl.io/nodegroup-name": "ctl"}, None, None, "ctl"),
+        ({"kubernetes.azure.com/agentpool": "aks", "agentpool": "aks"}, None, None, "aks"),
+        ({"karpenter.sh/nodepool": "spot", "eks.amazonaws.com/nodegroup": "eks"}, None, None, "spot"),
+        ({"karpenter.sh/nodepool": "", "agentpool": "aks"}, None, None, "aks"),
+    ],
+)
+def test_a_node_stands_where_the_well_known_labels_say(labels, zone, instance_type, pool):
+    """The stable label before the one of old clusters; the pool by whoever manages it; an empty value says nothing."""
+    node = decode(NODES, {"metadata": META | {"labels": labels}})
+
+    assert (node.zone, node.instance_type, node.pool) == (zone, instance_type, pool)
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from tests.schema.sources.kubernetes.promises import BrokenPromise
 
 
 def store_of(*records: PodRecord) -> Store[PodRecord]:
-    store: Store[PodRecord] = Store(PODS.counted_by, PODS.grouped_by)
+    store: Store[PodRecord] = Store(PODS.counted_by, PODS.grouped_by, PODS.summing)
     store.replace(records, "10")
     return store
 

@@ -30,7 +30,7 @@ class Watch:
     def __init__(self) -> None:
         self.server = ModelServer()
         self.clock = Clock()
-        self.store: Store[PodRecord] = Store(PODS.counted_by, PODS.grouped_by, ring_limit=32)
+        self.store: Store[PodRecord] = Store(PODS.counted_by, PODS.grouped_by, PODS.summing, ring_limit=32)
         self.witness = promises.Witness(self.store)
         self.returned = 0
         self.decoder = Decoder(PODS, Sharing())

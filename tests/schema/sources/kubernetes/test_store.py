@@ -17,7 +17,7 @@ from tests.schema.sources.kubernetes.pods import record
 
 
 def pod_store(**options: Any) -> Store[PodRecord]:
-    return Store(PODS.counted_by, PODS.grouped_by, **options)
+    return Store(PODS.counted_by, PODS.grouped_by, PODS.summing, **options)
 
 
 def test_a_snapshot_is_shared_until_something_changes():
