@@ -207,3 +207,27 @@ async def test_no_token_stands_in_errors_or_logs(caplog: pytest.LogCaptureFixtur
 
     assert "secret-token" not in caplog.text
     assert caplog.records
+
+
+@pytest.mark.parametrize(
+    ("named", "accepted"),
+    [(["binnacle"], True), (["other", "binnacle"], True), (["other"], False), ([], False), (None, False)],
+)
+async def test_a_token_for_an_audience_counts_if_the_api_server_says_for_which(
+    named: list[str] | None,
+    *,
+    accepted: bool,
+) -> None:
+    """One that knows nothing of audiences names none, and has checked its own: that is not ours."""
+    api = FakeApi()
+    status = {"authenticated": True, "user": {"username": "ann"}} | ({} if named is None else {"audiences": named})
+    api.reply = lambda: Reply(201, {}, orjson.dumps({"kind": "TokenReview", "status": status}))
+    reviewer = TokenReviewer(api, AuthSettings(audiences=("binnacle", "console")))
+
+    if accepted:
+        assert (await reviewer.authenticate("token")).username == "ann"
+    else:
+        with pytest.raises(TokenRejected):
+            await reviewer.authenticate("token")
+
+    assert api.calls[0][1] == {"token": "token", "audiences": ["binnacle", "console"]}
