@@ -27,7 +27,6 @@ class AuthSettings(BaseModel):
 
     authenticators: tuple[AuthenticatorName, ...] = Field(
         default=("token_review",),
-        min_length=1,
         description="Who may know a token, asked in this order until one does: `token_review` (the API server, asked "
         "with the gateway's account), `oidc` (section `oidc`), `token_file` (`token_auth_file`); or "
         "`self_subject_review` alone: the API server, asked with the caller's own token, for their rights too.",
@@ -115,6 +114,8 @@ class AuthSettings(BaseModel):
     @model_validator(mode="after")
     def _one_picture_of_who_asks(self) -> Self:
         names = self.authenticators
+        if not names:
+            raise ValueError("`authenticators` must name one at least: nobody could come in")
         if len(set(names)) < len(names):
             raise ValueError("`authenticators` names one of them twice")
         if "self_subject_review" in names and len(names) > 1:

@@ -141,8 +141,15 @@ class Config(BaseSettings):
     kubernetes: KubernetesSettings = KubernetesSettings()
     prometheus: PrometheusSettings = PrometheusSettings()
     auth: AuthSettings = AuthSettings()
+    oidc: OidcSettings = OidcSettings()
     execution: ExecutionSettings = ExecutionSettings()
     limits: LimitSettings = LimitSettings()
+
+    @model_validator(mode="after")
+    def _an_issuer_is_asked(self) -> Self:
+        if ("oidc" in self.auth.authenticators) != (self.oidc.issuer is not None):
+            raise ValueError("`auth.authenticators` with oidc and `oidc.issuer` need each other")
+        return self
 
     @classmethod
     def settings_customise_sources(
@@ -194,15 +201,8 @@ def load_config(flags: Mapping[str, str], environ: Mapping[str, str], file: Path
     return config
 
 
-    oidc: OidcSettings = OidcSettings()
 class _Layer(PydanticBaseSettingsSource):
     """What one place said, as pydantic-settings takes it."""
-
-    @model_validator(mode="after")
-    def _an_issuer_is_asked(self) -> Self:
-        if ("oidc" in self.auth.authenticators) != (self.oidc.issuer is not None):
-            raise ValueError("`auth.authenticators` with oidc and `oidc.issuer` need each other")
-        return self
 
     def __init__(self, given: tuple[Given, ...]) -> None:
         super().__init__(Config)

@@ -90,9 +90,16 @@ def wrong_value(error: ErrorDetails, layers: Sequence[Sequence[Given]], known: K
         if rest[-1] == "[key]":
             return ConfigError(one_line(f"{words}: no such key; {_problem(error)}"))
         return mistake(Given(section, given.name, error["input"], words), field, _problem(error))
+    if isinstance(given.value, list | tuple) and len(rest) > 1:
+        words = f"entry {int(rest[1]) + 1} of {given.words}"
+        return mistake(Given(section, given.name, error["input"], words), field, _problem(error))
+    return mistake(given, field, _about(given, field, error))
+
+
+def _about(given: Given, field: FieldInfo, error: ErrorDetails) -> str:
     if error["type"] == "path_not_file":
-        return mistake(given, field, unreadable(Path(str(given.value))) or "that is no ordinary file")
-    return mistake(given, field, allowed(field) if error["type"] in _ABOUT_THE_TYPE else _problem(error))
+        return unreadable(Path(str(given.value))) or "that is no ordinary file"
+    return allowed(field) if error["type"] in _ABOUT_THE_TYPE else _problem(error)
 
 
 def _do_not_go_together(section: str, written: Mapping[str, Given], known: Known, problem: str) -> ConfigError:

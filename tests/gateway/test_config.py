@@ -356,6 +356,67 @@ def test_https_and_its_files_belong_together(text, flags, line):
     assert refusal(text, flags=flags) == line
 
 
+ISSUER = "issuer: https://id.example, audiences: [binnacle]"
+CONTRADICTIONS = {
+    "auth: {authenticators: []}": (
+        "auth.authenticators in binnacle.yaml is a list: `authenticators` must name one at least: nobody could come in"
+    ),
+    "auth: {authenticators: [oidc]}": (
+        "auth.authenticators in binnacle.yaml is a list: `auth.authenticators` with oidc and `oidc.issuer` need each "
+        "other"
+    ),
+    f"oidc: {{{ISSUER}}}": (
+        'oidc.issuer in binnacle.yaml is "https://id.example": `auth.authenticators` with oidc and `oidc.issuer` need '
+        "each other"
+    ),
+    "oidc: {audiences: [binnacle]}": (
+        "oidc.audiences in binnacle.yaml is a list: `audiences` counts only together with `issuer`"
+    ),
+    "oidc: {issuer: 'https://id.example'}": (
+        'oidc.issuer in binnacle.yaml is "https://id.example": '
+        "`issuer` needs `audiences`: else tokens for any of its clients would be accepted"
+    ),
+    f"auth: {{authenticators: [oidc]}}\noidc: {{{ISSUER}, groups_prefix: 'system:'}}": (
+        'oidc.groups_prefix in binnacle.yaml is "system:": `groups_prefix` must not begin with system:, '
+        "the cluster's own names"
+    ),
+    "auth: {authenticators: [token_file]}": (
+        "auth.authenticators in binnacle.yaml is a list: "
+        "`authenticators` with token_file and `token_auth_file` need each other"
+    ),
+    "auth: {token_auth_file: /etc/tokens.csv}": (
+        'auth.token_auth_file in binnacle.yaml is "/etc/tokens.csv": '
+        "`authenticators` with token_file and `token_auth_file` need each other"
+    ),
+    "auth: {authenticators: [self_subject_review, token_review]}": (
+        "auth.authenticators in binnacle.yaml is a list: `authenticators` has self_subject_review, which goes alone: "
+        "others' users have no token that the API server would review them by"
+    ),
+    "auth: {authenticators: [self_subject_review], audiences: [binnacle]}": (
+        "auth.authenticators in binnacle.yaml is a list, auth.audiences in binnacle.yaml is a list: "
+        "`audiences` are part of a TokenReview: `authenticators` must name token_review"
+    ),
+    f"auth: {{authenticators: [oidc]}}\noidc: {{{ISSUER}, algorithms: [RS256, HS256]}}": (
+        "entry 2 of oidc.algorithms in binnacle.yaml is \"HS256\": must be 'RS256', 'RS384', 'RS512', 'PS256', "
+        "'PS384', 'PS512', 'ES256', 'ES384', 'ES512' or 'EdDSA'"
+    ),
+    "auth: {authenticators: [webhook]}": (
+        "entry 1 of auth.authenticators in binnacle.yaml (value not shown): must be 'token_review', 'oidc', "
+        "'token_file' or 'self_subject_review'"
+    ),
+    "auth: {authenticators: oidc}": "auth.authenticators in binnacle.yaml (value not shown): must be a list",
+    "auth: {authenticators: [token_review, token_review]}": (
+        "auth.authenticators in binnacle.yaml is a list: `authenticators` names one of them twice"
+    ),
+}
+
+
+@pytest.mark.parametrize(("text", "line"), CONTRADICTIONS.items(), ids=list(CONTRADICTIONS))
+def test_authenticators_that_contradict_each_other_stop_the_start(text, line):
+    """In one line that names the keys, so that nothing is half configured: neither open nor shut by mistake."""
+    assert refusal(text) == line
+
+
 @pytest.mark.parametrize(
     ("key_file", "reason"),
     [
