@@ -9,7 +9,8 @@
     │   └── TokenRejected             accepted by no authenticator
     ├── Forbidden                200  known, and not allowed; the rest of the answer stands
     ├── BadRequest               400  the request is not GraphQL over HTTP
-    │   └── IdentityHeaderRefused     it claims an identity by a header that only a trusted proxy may send
+    │   ├── IdentityHeaderRefused     it claims an identity by a header that only a trusted proxy may send
+    │   └── TokenInAddress            it has a token in its URL
     ├── InvalidArgument          200  an argument's value cannot be used
     │   └── ArgumentTooLong
     ├── MetricsUnavailable       200  Prometheus did not answer; the values carry `missing`
@@ -45,6 +46,7 @@ class Code(StrEnum):
     TOO_MANY_REQUESTS = "TOO_MANY_REQUESTS"
     TIMED_OUT = "TIMED_OUT"
     METRICS_UNAVAILABLE = "METRICS_UNAVAILABLE"
+    NOT_SYNCED = "NOT_SYNCED"
     UNAVAILABLE = "UNAVAILABLE"
     INTERNAL = "INTERNAL"
 
@@ -142,6 +144,17 @@ class IdentityHeaderRefused(BadRequest):
 
     def __init__(self, header: str) -> None:
         super().__init__(f"The header `{header}` is not accepted; who asks is told by the token alone", header=header)
+
+
+class TokenInAddress(BadRequest):
+    """A token in the URL. It is refused, not ignored: whoever sent it should take it for known to others."""
+
+    def __init__(self, parameter: str) -> None:
+        super().__init__(
+            f"`{parameter}` in the URL is not accepted, as addresses end up in logs and histories; send the token in "
+            "the header `Authorization: Bearer <token>`",
+            parameter=parameter,
+        )
 
 
 class InvalidArgument(ClientError):

@@ -98,6 +98,8 @@ async def open_gateway(config: Config, stop_serving: Callable[[], None]) -> Asyn
         operations = Operations(config.execution)
         documents = Documents(Limits(config.limits), parser)
         gatherer = Gatherer(cluster, prometheus, access, limits=config.limits)
+        cluster.when_given_back(gatherer.forget)
+        cluster.when_given_back(operations.forget_kind)
         pipeline = Pipeline(documents, operations, gatherer, worker)
         gateway = Gateway(build_schema(authenticator, pipeline), authenticator, cluster, worker)
         background = asyncio.create_task(cluster.run(), name="cluster")

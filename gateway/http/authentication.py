@@ -4,6 +4,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from auth.authenticator import Authenticator
+from auth.credentials import refuse_tokens_in
 from auth.errors import ClientError
 from gateway import logs
 from gateway.http.answers import refuse
@@ -11,7 +12,7 @@ from gateway.http.media import MediaType, negotiate
 
 
 class Authenticated:
-    """Passes on requests whose token the API server knows; answers all others itself, without reading their body.
+    """Passes on requests whose token an authenticator knows; answers all others itself, without reading their body.
 
     A refused upload's connection is closed by the server, which has nothing to wait for.
     """
@@ -22,6 +23,7 @@ class Authenticated:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
+            refuse_tokens_in(scope["query_string"])
             identity = await self._authenticator.verify(scope["headers"])
         except ClientError as error:
             media_type = negotiate(Headers(scope=scope).get("accept")) or MediaType.JSON

@@ -27,6 +27,7 @@ from gateway.http.vigil import ClientGone, watched
 from schema.execution.context import GraphContext
 
 _ALLOWED: Final = "GET, POST"
+_STREAMS: Final = ("text/event-stream", "multipart/mixed")
 CLIENT_GONE: Final = 499  # nobody reads it: it is for the log, and nginx' word for what happened
 _GET_OPERATIONS: Final = (OperationType.QUERY,)
 _POST_OPERATIONS: Final = (OperationType.QUERY, OperationType.MUTATION)
@@ -76,8 +77,9 @@ class GraphQLEndpoint:
     async def _respond(self, request: Request) -> Response:
         media_type = negotiate(request.headers.get("accept"))
         try:
+            _refuse_upgrade(request)
             if media_type is None:
-                raise NotAcceptable(f"The answer can be {' or '.join(MediaType)}; Accept names neither")
+                raise NotAcceptable(f"The answer can be {' or '.join(MediaType)}; {_what_else(request)}")
             asked = await self._read(request)
             if not asked.query:
                 raise BadRequest("`query` is missing: send the document to execute")
@@ -154,6 +156,18 @@ def _body_of(result: ExecutionResult) -> dict[str, object]:
     if result.extensions:
         body["extensions"] = result.extensions
     return body
+
+
+def _refuse_upgrade(request: Request) -> None:
+    """Say what is not served, instead of answering as if nobody had asked for it: such a client would wait."""
+    if "websocket" in request.headers.get("upgrade", "").lower():
+        raise BadRequest("WebSocket is not served, as there are no subscriptions; send queries by POST or GET")
+
+
+def _what_else(request: Request) -> str:
+    accept = request.headers.get("accept", "").lower()
+    stream = next((kind for kind in _STREAMS if kind in accept), None)
+    return f"{stream} is not served, as there are no subscriptions" if stream else "Accept names neither"
 
 
 def _check_content_type(request: Request) -> None:

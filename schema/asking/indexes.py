@@ -68,6 +68,12 @@ class Indexes:
             self._drop_idle(now)
             return index.rows
 
+    def forget(self, kind: str) -> None:
+        """Let go of all orders of a kind."""
+        with self._lock:
+            for name in [name for name in self._indexes if name[0] == kind]:
+                del self._indexes[name]
+
     def _drop_idle(self, now: float) -> None:
         while len(self._indexes) > KEPT or next(iter(self._indexes.values())).used < now - IDLE_SECONDS:
             self._indexes.popitem(last=False)

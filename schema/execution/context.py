@@ -1,15 +1,17 @@
 """What one request carries from the HTTP layer to its resolvers and back."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import strawberry
 from graphql import FieldNode
 
 from auth.access import Everywhere, Resource, Scope
 from auth.context import RequestContext
-from auth.errors import ClientError, Forbidden, Unavailable
+from auth.errors import ClientError, Code, Forbidden, Unavailable
 from schema.execution.problems import Problems
 from schema.execution.view import View
+from schema.sources.kubernetes.kinds import Kind
 
 
 @dataclass
@@ -53,18 +55,46 @@ class SourceRefused(Unavailable):
     status = 200
 
 
+class SourcePending(Unavailable):
+    """The first list of a kind that nobody asked for before is still on its way: its fields alone cannot be shown."""
+
+    code = Code.NOT_SYNCED
+    status = 200
+
+
+def watched(info: GraphInfo, kind: Kind[Any]) -> bool:
+    """Whether the kind can be read at all; if not, it is told once per field of the document.
+
+    For kinds that are not behind `listable`, such as those of which only the metadata is watched.
+    """
+    return _watched(info, kind.key)
+
+
+def _watched(info: GraphInfo, key: str) -> bool:
+    problem = _problem(info.context.view, key)
+    if problem is not None:
+        _refuse(info, problem)
+    return problem is None
+
+
+def _problem(view: View, key: str) -> ClientError | None:
+    if key in view.refused:
+        return SourceRefused(view.refused[key], resource=key)
+    if key in view.pending:
+        because = f": {view.pending[key]}" if view.pending[key] else ""
+        return SourcePending(f"The first list of {key} is still on its way{because}", resource=key)
+    return None
+
+
 def listable(info: GraphInfo, resource: Resource, *namespaces: str) -> Scope | None:
     """Where the caller may list `resource`; with namespaces: if they may in one of these.
 
     None when nowhere (not there), which is then told once per field of the document. Whether the namespace or any
     object exists plays no part in it.
     """
-    view = info.context.view
-    reason = view.refused.get(resource.name)
-    if reason is not None:
-        _refuse(info, SourceRefused(reason, resource=resource.name))
+    if not _watched(info, resource.name):
         return None
-    scope = view.visibility.scope(resource)
+    scope = info.context.view.visibility.scope(resource)
     if isinstance(scope, Everywhere) or (scope.intersection(namespaces) if namespaces else scope):
         return scope
     _refuse(info, missing_right(resource))
@@ -81,11 +111,11 @@ def listable_everywhere(info: GraphInfo, resource: Resource) -> bool:
 
 def refuse_look_up(info: GraphInfo, resource: Resource, namespace: str, name: str) -> bool:
     """Whether a look-up by name must stay unanswered, which is then told; the answer does not depend on the object."""
-    view = info.context.view
-    if resource.name not in view.refused and view.visibility.reads(resource, namespace, name):
+    if not _watched(info, resource.name):
+        return True
+    if info.context.view.visibility.reads(resource, namespace, name):
         return False
-    reason = view.refused.get(resource.name)
-    _refuse(info, SourceRefused(reason, resource=resource.name) if reason else missing_right(resource, "get"))
+    _refuse(info, missing_right(resource, "get"))
     return True
 
 

@@ -156,7 +156,7 @@ def visible(
     """How many objects of a kind the caller sees, of those in these namespaces; 0 if nobody asked for the right."""
     if not visibility.asked(resource):
         return 0
-    objects: Snapshot[Any] = getattr(snapshot, resource.name)
+    objects = snapshot.named(resource.name)
     scope = visibility.scope(resource)
     if resource == NAMESPACES:
         return len(objects) if isinstance(scope, Everywhere) else len(scope)

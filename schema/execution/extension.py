@@ -15,9 +15,9 @@ import strawberry
 from graphql import ExecutionResult, GraphQLError, OperationType, execute_sync
 from strawberry.extensions import SchemaExtension
 
-from auth.access import NODES, PODS, Everywhere
 from auth.errors import BadRequest, InvalidArgument, Unauthenticated
 from schema.execution.context import GraphContext
+from schema.execution.cost import visible
 from schema.execution.gather import Gatherer
 from schema.execution.needs import Needs
 from schema.execution.plan.operations import Operation, Operations
@@ -118,20 +118,9 @@ def _bad_variable(error: GraphQLError) -> GraphQLError:
 
 def reachable_objects(needs: Needs, view: View) -> int:
     """An upper bound, by what the caller may see, of the objects that the operation's lists can come to."""
-    count = 0
-    for need in needs.access:
-        if need.name:
-            count += 1
-        elif need.resource == NODES:
-            count += len(view.snapshot.nodes)
-        elif need.resource == PODS:
-            count += _visible_pods(view, need.namespaces)
-    return count
-
-
-def _visible_pods(view: View, namespaces: frozenset[str] | None) -> int:
-    pods = view.snapshot.pods
-    scope = view.visibility.scope(PODS)
-    if isinstance(scope, Everywhere):
-        return len(pods) if namespaces is None else sum(pods.count_in(name) for name in namespaces)
-    return sum(pods.count_in(name) for name in (scope if namespaces is None else scope & namespaces))
+    read = {kind.resource for kind in needs.kinds if not kind.metadata_only}
+    return sum(
+        1 if need.name else visible(view.snapshot, view.visibility, need.resource, need.namespaces)
+        for need in needs.access
+        if need.resource in read
+    )

@@ -1,10 +1,10 @@
-"""The only place where a query waits: for rights, then for metrics."""
+"""The only place where a query waits: for rights, then for kinds that nobody watched yet, then for metrics."""
 
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
-from typing import Final, Protocol, TypeAlias, final
+from typing import Any, Final, Protocol, TypeAlias, final
 
-from auth.access import NODES, PODS, Access, Everywhere, Visibility
+from auth.access import NODES, PODS, Access, AccessNeed, Everywhere, Visibility
 from auth.errors import NotSynced
 from auth.identity import Identity
 from schema.asking.indexes import Indexes
@@ -13,6 +13,7 @@ from schema.execution.needs import MetricNeed, Needs, Reach
 from schema.execution.settings import LimitSettings
 from schema.execution.view import View
 from schema.sources.kubernetes.cluster import ClusterSnapshot, KindStatus
+from schema.sources.kubernetes.kinds import STANDING, Kind
 from schema.sources.prometheus.catalogue import MEASURED, Level, MetricName
 from schema.sources.prometheus.frames import MetricFrame, Question, Selector, TimeWindow
 
@@ -26,8 +27,9 @@ Asked: TypeAlias = tuple[MetricName, Level, TimeWindow | None]
 class KubernetesSource(Protocol):
     """What gather needs of the watch cache."""
 
-    def snapshot(self) -> ClusterSnapshot: ...
-    def status(self) -> Mapping[str, KindStatus]: ...
+    async def want(self, kinds: Iterable[Kind[Any]]) -> None: ...
+    def snapshot(self, kinds: Iterable[Kind[Any]]) -> ClusterSnapshot: ...
+    def status_of(self, kind: Kind[Any]) -> KindStatus: ...
 
 
 class MetricsSource(Protocol):
@@ -58,25 +60,28 @@ class Gatherer:
     async def view(self, identity: Identity, needs: Needs) -> View:
         """Await what the operation needs. Raises NotSynced and ReviewsUnavailable: then nothing can be answered.
 
-        Raises also, before anything is asked of Prometheus, when the answer would cost more than the limit.
+        Raises also, before anything is asked of Prometheus, when the answer would cost more than the limit. A kind is
+        watched for nobody who may not see it: the rights are known before.
         """
-        kinds = sorted({need.resource.name for need in needs.access})
-        refused = self._refused(kinds)
+        self._check_standing(needs.kinds)
         visibility = await self._access.visibility(identity, needs.access)
-        snapshot = self._kubernetes.snapshot()
+        kinds = [kind for kind in needs.kinds if kind in STANDING or _sees(visibility, kind, needs.access)]
+        await self._kubernetes.want(kinds)
+        status = {kind.key: self._kubernetes.status_of(kind) for kind in kinds}
+        snapshot = self._kubernetes.snapshot(needs.kinds)
         check_cost(needs.costs, snapshot, visibility, self._cost_limit)
         questions = _questions(needs.metrics, snapshot, visibility, self._wall_clock())
         frames = await self._frames(questions.values())
         return View(
-            self._kubernetes.snapshot(),  # taken again: the answer shows the moment after the last wait
+            self._kubernetes.snapshot(needs.kinds),  # taken again: the answer shows the moment after the last wait
             visibility,
             {
                 (metric, level): frames[question]
                 for (metric, level, window), question in questions.items()
                 if window is None
             },
-            refused,
-            self._stale(kinds),
+            {key: known.reason for key, known in status.items() if known.refused},
+            _stale(status),
             self._wall_clock() if needs.clock else 0.0,
             self._indexes,
             ranges={
@@ -84,7 +89,12 @@ class Gatherer:
                 for (metric, level, window), question in questions.items()
                 if window is not None
             },
+            pending={key: known.reason for key, known in status.items() if not known.synced and not known.refused},
         )
+
+    def forget(self, kind: Kind[Any]) -> None:
+        """Let go of what is kept of a kind that is no longer watched."""
+        self._indexes.forget(kind.key)
 
     async def _frames(self, questions: Collection[Question]) -> Mapping[Question, MetricFrame]:
         """A frame for every question; those that no object is in reach of are empty, and not asked."""
@@ -92,21 +102,30 @@ class Gatherer:
         frames = dict(await self._metrics.frames(asked)) if asked else {}
         return {question: frames.get(question) or MetricFrame(question, {}) for question in questions}
 
-    def _refused(self, kinds: Iterable[str]) -> dict[str, str]:
-        """Why kinds cannot be shown at all: the gateway's own account may not watch them. Raises NotSynced."""
-        status = self._kubernetes.status()
-        refused: dict[str, str] = {}
+    def _check_standing(self, kinds: Iterable[Kind[Any]]) -> None:
+        """Raises NotSynced at the gateway's own start. A kind on demand that is late costs its own fields alone."""
         for kind in kinds:
-            if status[kind].refused:
-                refused[kind] = f"The gateway's own account may not list and watch {kind}: {status[kind].reason}"
-            elif not status[kind].synced:
-                raise NotSynced(f"The first list of {kind} is still on its way", kind=kind)
-        return refused
+            if kind in STANDING:
+                status = self._kubernetes.status_of(kind)
+                if not status.synced and not status.refused:
+                    raise NotSynced(f"The first list of {kind.name} is still on its way", kind=kind.name)
 
-    def _stale(self, kinds: Iterable[str]) -> dict[str, int]:
-        status = self._kubernetes.status()
-        ages = {kind: status[kind].age for kind in kinds if status[kind].synced and not status[kind].live}
-        return {kind: round(age) for kind, age in ages.items() if age is not None}
+
+def _sees(visibility: Visibility, kind: Kind[Any], needs: Iterable[AccessNeed]) -> bool:
+    """Whether the caller may see anything of the kind that the operation asks for."""
+    if visibility.scope(kind.resource):
+        return True
+    return any(
+        visibility.reads(need.resource, namespace, need.name)
+        for need in needs
+        if need.name and need.resource == kind.resource
+        for namespace in need.namespaces or ("",)
+    )
+
+
+def _stale(status: Mapping[str, KindStatus]) -> dict[str, int]:
+    ages = {key: known.age for key, known in status.items() if known.synced and not known.live}
+    return {key: round(age) for key, age in ages.items() if age is not None}
 
 
 def _questions(

@@ -30,6 +30,7 @@ from strawberry.types.field import StrawberryField
 from auth.access import AccessNeed, Visibility
 from schema.execution.cost import COUNTED, PAGE_ARGUMENTS, Cost, Costs, Place, page_size
 from schema.sources.kubernetes.cluster import ClusterSnapshot
+from schema.sources.kubernetes.kinds import KINDS, Kind
 from schema.sources.kubernetes.objects import PodRecord
 from schema.sources.prometheus.catalogue import Level, MetricName
 from schema.sources.prometheus.frames import TimeWindow
@@ -67,12 +68,23 @@ class MetricNeed:
 
 @dataclass(frozen=True, slots=True)
 class FieldNeeds:
-    """What one field asks for, and what the fields inside it can reach (None: what it can reach itself)."""
+    """What one field asks for, and what the fields inside it can reach (None: what it can reach itself).
+
+    A right to a kind is also the need of that kind. `kinds` has what is read in the place of the whole objects: kinds
+    of which only the metadata is watched. The right to their resource is in `access` all the same.
+    """
 
     access: tuple[AccessNeed, ...] = ()
     metrics: tuple[MetricNeed, ...] = ()
     reach: Reach | None = None
     clock: bool = False  # the answer depends on what time it is
+    kinds: tuple[Kind[Any], ...] = ()
+
+    def watched(self) -> set[Kind[Any]]:
+        """What the field reads."""
+        named = {kind.resource for kind in self.kinds}
+        asked = {need.resource for need in self.access} - named
+        return {*self.kinds, *(KINDS[resource] for resource in asked if resource in KINDS)}
 
 
 NeedsHook = Callable[..., FieldNeeds]
@@ -86,6 +98,7 @@ class Needs:
     metrics: frozenset[MetricNeed]
     clock: bool = False
     costs: tuple[Cost, ...] = ()
+    kinds: tuple[Kind[Any], ...] = ()  # what its fields read, by key
 
 
 def needing(hook: NeedsHook) -> Mapping[str, NeedsHook]:
@@ -105,6 +118,7 @@ class _Walk:
     metrics: set[MetricNeed] = field(default_factory=set)
     clock: bool = False
     costs: Costs = field(default_factory=Costs)
+    kinds: set[Kind[Any]] = field(default_factory=set)
 
     def root(self, query_type: GraphQLObjectType) -> None:
         collected = collect_fields(
@@ -130,6 +144,7 @@ class _Walk:
         self.access.update(asked.access)
         self.metrics.update(asked.metrics)
         self.clock |= asked.clock
+        self.kinds |= asked.watched()
         inner = get_named_type(definition.type)
         if not isinstance(inner, GraphQLObjectType):
             return
@@ -198,4 +213,5 @@ def collect_needs(
     if query_type is None:
         raise AssertionError("a schema without queries")
     walk.root(query_type)
-    return Needs(frozenset(walk.access), frozenset(walk.metrics), walk.clock, walk.costs.all())
+    kinds = sorted(walk.kinds, key=lambda kind: kind.key)
+    return Needs(frozenset(walk.access), frozenset(walk.metrics), walk.clock, walk.costs.all(), tuple(kinds))

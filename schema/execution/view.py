@@ -19,7 +19,10 @@ class View:
     of which the API server does not tell us news at the moment, each with the seconds since it last did. `now` is the
     time in seconds since 1970 where the operation needs one, such as for ages; else 0, so that two views of the same
     cluster are equal. `ranges` are the metrics over time,
-    by what was wanted of it.
+    by what was wanted of it. `pending` names the kinds whose first list is still on its way, with the reason if it
+    fails: what their fields would show is not known yet.
+
+    The snapshot has the kinds that the operation needs, so that two views are equal as long as these are.
     """
 
     snapshot: ClusterSnapshot
@@ -30,3 +33,4 @@ class View:
     now: float = 0.0
     indexes: Indexes = field(default_factory=Indexes, compare=False)  # of snapshots; nobody's own
     ranges: Mapping[tuple[MetricName, Level, TimeWindow], MetricFrame] = field(default_factory=dict)
+    pending: Mapping[str, str] = field(default_factory=dict)

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from auth.credentials import bearer_token
-from auth.errors import ClientError, IdentityHeaderRefused, Unauthenticated
+from auth.credentials import bearer_token, refuse_tokens_in
+from auth.errors import ClientError, IdentityHeaderRefused, TokenInAddress, TokenMissing, Unauthenticated
 from tests.auth.fake_api import bearer
 
 LIMIT = 20
@@ -92,6 +92,12 @@ def test_the_lengths_of_a_token_too_long_are_told() -> None:
         b"x-remote-user",
         b"X-Remote-Extra-anything",
         b"X-Forwarded-User",
+        b"x-forwarded-email",
+        b"X-Forwarded-Groups",
+        b"x-forwarded-preferred-username",
+        b"x-forwarded-access-token",
+        b"X-Auth-Request-Access-Token",
+        b"x-webauth-user",
     ],
 )
 def test_headers_that_claim_an_identity_are_refused(name: bytes) -> None:
@@ -104,10 +110,46 @@ def test_headers_that_claim_an_identity_are_refused(name: bytes) -> None:
     assert "system:admin" not in caught.value.message
 
 
-def test_such_a_header_alone_identifies_nobody() -> None:
-    """Without a token the answer is that there is none."""
-    with pytest.raises(Unauthenticated):
-        bearer_token([(b"x-remote-user", b"admin")], limit=LIMIT)
+@pytest.mark.parametrize("headers", [[], one(b"Basic x"), one(b"Bearer " + b"x" * (LIMIT + 1)), one(b"Bearer a b")])
+def test_such_a_header_is_refused_before_anything_else(headers: Headers) -> None:
+    """Whatever the token is, and if there is none: who sends it should hear of it."""
+    for order in ([*headers, (b"x-remote-user", b"admin")], [(b"x-remote-user", b"admin"), *headers]):
+        with pytest.raises(IdentityHeaderRefused):
+            bearer_token(order, limit=LIMIT)
+
+
+@pytest.mark.parametrize(
+    "name", [b"cookie", b"x-forwarded-for", b"x-forwarded-client-cert", b"x-real-ip", b"forwarded"]
+)
+def test_headers_that_every_proxy_sends_are_let_pass(name: bytes) -> None:
+    """They say where a request came from; a cookie says nothing to us, a token in it is not seen."""
+    assert bearer_token([*bearer("abc"), (name, b"token=other")], limit=LIMIT) == "abc"
+    with pytest.raises(TokenMissing):
+        bearer_token([(name, b"Authorization=Bearer abc; token=abc")], limit=LIMIT)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [b"access_token=secret", b"query=x&access_token=secret", b"ACCESS_TOKEN=secret", b"access%5Ftoken=",
+     b"token=secret", b"id_token=secret", b"authorization=Bearer%20secret", b"a=1&access_token", b"bearer=secret"],
+)  # fmt: skip
+def test_a_token_in_the_address_is_refused_by_its_name(query: bytes) -> None:
+    """However it is written, also an empty one; what stands in it is not repeated."""
+    with pytest.raises(TokenInAddress) as caught:
+        refuse_tokens_in(query)
+
+    assert caught.value.status == 400
+    assert caught.value.extensions is not None
+    assert caught.value.extensions["parameter"] in caught.value.message
+    assert "secret" not in caught.value.message
+
+
+@pytest.mark.parametrize(
+    "query", [b"", b"query={a(token:1)}", b"query=access_token", b"operationName=token", b"%ff=%fe"]
+)
+def test_an_address_that_speaks_of_tokens_is_none(query: bytes) -> None:
+    """Only the name of a parameter counts."""
+    refuse_tokens_in(query)
 
 
 @given(

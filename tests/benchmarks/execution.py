@@ -51,6 +51,7 @@ from schema.execution.settings import ExecutionSettings
 from schema.execution.view import View
 from schema.schema import build_schema
 from schema.sources.kubernetes.cluster import Cluster, ClusterSnapshot, KindStatus
+from schema.sources.kubernetes.kinds import Kind
 from schema.sources.kubernetes.store import Put
 from schema.sources.prometheus.frames import MetricFrame, Question
 
@@ -61,6 +62,7 @@ WITH_METRICS: Final = (
     "metrics(names: [CPU_USAGE, MEMORY_USAGE]) { name value unit } } } }"
 )
 MIB: Final = 1024 * 1024
+KNOWN: Final = KindStatus(True, False, True, "", 0.0, 0.0, 0, 0)
 
 
 class Everything:
@@ -76,12 +78,14 @@ class Everything:
     async def allowed(self, identity: Identity, attributes: Attributes) -> bool:
         return True
 
-    def snapshot(self) -> ClusterSnapshot:
-        return self._cluster.snapshot()
+    def snapshot(self, kinds: Iterable[Kind[Any]] | None = None) -> ClusterSnapshot:
+        return self._cluster.snapshot(kinds)
 
-    def status(self) -> Mapping[str, KindStatus]:
-        known = KindStatus(True, False, True, "", 0.0, 0.0, 0, 0)
-        return {watched.kind.name: known for watched in self._cluster.kinds}
+    def status_of(self, _kind: Kind[Any]) -> KindStatus:
+        return KNOWN
+
+    async def want(self, kinds: Iterable[Kind[Any]]) -> None:
+        """All that is asked for is there."""
 
     async def frames(self, questions: Iterable[Question]) -> Mapping[Question, MetricFrame]:
         return {question: self._frames.get(question) or self._frame(question) for question in questions}

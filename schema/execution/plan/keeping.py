@@ -13,7 +13,7 @@ from typing import Any, Final, TypeAlias, final
 
 from graphql import GraphQLError
 
-from auth.access import Visibility
+from auth.access import Resource, Visibility
 from schema.execution.plan.encoded import EncodedData
 from schema.execution.plan.run import Blocks
 from schema.execution.plan.shape import Nodes
@@ -82,7 +82,8 @@ class Keeper:
         self._clock = clock
         self._size = 0
         self._kept: OrderedDict[Key, Kept] = OrderedDict()
-        self._answers: dict[Key, ClusterSnapshot] = {}  # which of them have a whole answer; all of one snapshot
+        # Which of them have a whole answer, by what it shows: none shows what another one shows otherwise.
+        self._answers: dict[ClusterSnapshot, set[Key]] = {}
         self._lock = threading.Lock()
 
     @property
@@ -110,13 +111,19 @@ class Keeper:
             if kept.answer is not None:
                 snapshot = kept.answer.view.snapshot
                 self._outdate(snapshot)
-                self._answers[plan, visibility] = snapshot
+                self._answers.setdefault(snapshot, set()).add((plan, visibility))
             self._shrink(kept.used - IDLE_SECONDS)
 
     def drop(self, plan: Any) -> None:
         """Forget all that a plan has kept."""
         with self._lock:
             for key in [key for key in self._kept if key[0] is plan]:
+                self._remove(key)
+
+    def forget(self, resource: Resource) -> None:
+        """Let go of all that may hold objects of this kind: it is no longer watched."""
+        with self._lock:
+            for key in [key for key in self._kept if key[1].asked(resource)]:
                 self._remove(key)
 
     def _shrink(self, oldest: float) -> None:
@@ -127,13 +134,20 @@ class Keeper:
             self._remove(key)
 
     def _outdate(self, snapshot: ClusterSnapshot) -> None:
-        """Answers of another snapshot will answer nothing any more, and would hold all that it showed."""
-        for key in [key for key, shown in self._answers.items() if shown is not snapshot]:
-            self._size -= self._kept[key].forget_answer()
-            del self._answers[key]
+        """Answers of earlier moments will answer nothing any more, and would hold all that was there."""
+        for shown in [shown for shown in self._answers if shown.contradicts(snapshot)]:
+            for key in self._answers.pop(shown):
+                self._size -= self._kept[key].forget_answer()
 
     def _remove(self, key: Key) -> None:
         kept = self._kept.pop(key, None)
         if kept is not None:
             self._size -= kept.size
-            self._answers.pop(key, None)
+            if kept.answer is not None:
+                self._forget_answer(key, kept.answer.view.snapshot)
+
+    def _forget_answer(self, key: Key, snapshot: ClusterSnapshot) -> None:
+        keys = self._answers[snapshot]
+        keys.remove(key)
+        if not keys:
+            del self._answers[snapshot]

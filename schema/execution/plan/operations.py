@@ -21,6 +21,7 @@ from schema.execution.plan.shape import Nodes, Shape, Unplannable, shape_of
 from schema.execution.prepare import PreparedDocument
 from schema.execution.settings import ExecutionSettings
 from schema.execution.view import View
+from schema.sources.kubernetes.kinds import Kind as KubernetesKind
 
 OPERATIONS_KEPT: Final = 1_024
 PLANS_KEPT: Final = 256
@@ -120,6 +121,10 @@ class Operations:
         for plan in self._plans.values():
             self._keeper.drop(plan)
         self._plans.clear()
+
+    def forget_kind(self, kind: KubernetesKind[Any]) -> None:
+        """Let go of what is kept of a kind that is no longer watched."""
+        self._keeper.forget(kind.resource)
 
     def _plan(self, shape: Shape) -> Plan:
         """The plan of this shape; the least recently used one is dropped, with all that it has kept."""

@@ -10,6 +10,8 @@ from auth.api import Reply
 # What is read of the body of a refusal: a Status is a few hundred bytes, and a proxy's HTML page is of no use.
 REFUSAL_LIMIT_BYTES: Final = 65_536
 
+JSON: Final = "application/json"
+
 
 @dataclass(frozen=True, slots=True)
 class Incoming:
@@ -32,8 +34,13 @@ class Incoming:
 class ObjectsApi(Protocol):
     """What the watch cache needs of an API server: the seam at which tests inject faults."""
 
-    def stream(self, path: str, params: Mapping[str, str]) -> AbstractAsyncContextManager[Incoming]:
-        """GET an answer piece by piece; entering, and reading the chunks, may raise Unreachable."""
+    def stream(
+        self, path: str, params: Mapping[str, str], *, accept: str = JSON, silence: float | None = None
+    ) -> AbstractAsyncContextManager[Incoming]:
+        """GET an answer piece by piece; entering, and reading the chunks, may raise Unreachable.
+
+        So does a socket that is silent for `silence` seconds; None: for as long as one with bookmarks never is.
+        """
         ...
 
     async def get(self, path: str, params: Mapping[str, str], *, timeout: float) -> Reply: ...  # noqa: ASYNC109

@@ -15,7 +15,7 @@ import aiohttp
 from yarl import URL
 
 from auth.api import Reply, Unreachable
-from schema.sources.kubernetes.api import Incoming
+from schema.sources.kubernetes.api import JSON, Incoming
 from schema.sources.kubernetes.connection import Connection, CredentialsUnavailable, connect, one_line
 from schema.sources.kubernetes.settings import KubernetesSettings
 from schema.sources.kubernetes.tls import Tls
@@ -31,7 +31,7 @@ UNAUTHORIZED: Final = 401
 
 # On a data centre's network compressing a list costs the API server more than sending it: 2.0 s instead of 0.65 s for
 # 15,000 pods.
-HEADERS: Final = {"Accept": "application/json", "Accept-Encoding": "identity"}
+HEADERS: Final = {"Accept-Encoding": "identity"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +42,7 @@ class _Request:
     limits: aiohttp.ClientTimeout
     body: bytes | None = None
     token: str | None = field(default=None, repr=False)  # the caller's own: nothing of the gateway's goes along
+    accept: str = JSON
 
 
 class KubernetesApi:
@@ -72,17 +73,20 @@ class KubernetesApi:
         return await self._ask(_Request("POST", path, {}, _within(timeout), body, token), timeout)
 
     @asynccontextmanager
-    async def stream(self, path: str, params: Mapping[str, str]) -> AsyncIterator[Incoming]:
+    async def stream(
+        self, path: str, params: Mapping[str, str], *, accept: str = JSON, silence: float | None = None
+    ) -> AsyncIterator[Incoming]:
         """GET an answer that may be long or never end; leaving the block closes its connection."""
-        limits = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT_S, sock_read=SILENCE_LIMIT_S)
+        silent = SILENCE_LIMIT_S if silence is None else silence
+        limits = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT_S, sock_read=silent)
         try:
-            response = await self._send(_Request("GET", path, params, limits))
+            response = await self._send(_Request("GET", path, params, limits, accept=accept))
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             raise _unreachable(
-                error, f"not connected in {CONNECT_TIMEOUT_S:g} s, or silent for {SILENCE_LIMIT_S:g} s"
+                error, f"not connected in {CONNECT_TIMEOUT_S:g} s, or silent for {silent:g} s"
             ) from error
         try:
-            yield Incoming(response.status, _lowered(response), _chunks(response))
+            yield Incoming(response.status, _lowered(response), _chunks(response, silent))
         finally:
             response.close()  # not released: the rest of an endless answer cannot be read up to reuse its connection
 
@@ -127,7 +131,7 @@ class KubernetesApi:
                 URL(self._connection.server + request.path, encoded=True),
                 params=request.params,
                 data=request.body,
-                headers={**self._headers, **content, **authorization},
+                headers={**self._headers, "Accept": request.accept, **content, **authorization},
                 timeout=request.limits,
                 proxy=self._connection.proxy,
                 ssl=contexts.own if request.token is None else contexts.bare,  # a pool of connections for each
@@ -151,13 +155,13 @@ async def open_api(settings: KubernetesSettings, user_agent: str) -> AsyncIterat
         yield KubernetesApi(connection, session, user_agent)
 
 
-async def _chunks(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
+async def _chunks(response: aiohttp.ClientResponse, silent: float) -> AsyncIterator[bytes]:
     """The body as the socket gives it: no line limit of aiohttp's, and no call per line."""
     try:
         async for chunk in response.content.iter_any():
             yield chunk
     except (aiohttp.ClientError, OSError, TimeoutError) as error:
-        raise _unreachable(error, f"silent for {SILENCE_LIMIT_S:g} s") from error
+        raise _unreachable(error, f"silent for {silent:g} s") from error
 
 
 def _within(seconds: float) -> aiohttp.ClientTimeout:

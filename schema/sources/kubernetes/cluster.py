@@ -1,49 +1,107 @@
-"""One cluster as a source: a reflector and a store for each standing kind, and one picture of all of them."""
+"""One cluster as a source: a reflector and a store for each kind that is watched, and one picture of all of them."""
 
 import asyncio
+import contextlib
 import logging
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, Final, Generic, TypeVar
+import time
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, Generic, TypeVar, final
 
 import msgspec
 
 from auth.api import Unreachable
 from schema.sources.kubernetes.api import ObjectsApi
-from schema.sources.kubernetes.kinds import NAMESPACES, NODES, PODS, SERVICES, Decoder, Kind, Record
+from schema.sources.kubernetes.kinds import (
+    NAMESPACES,
+    NODES,
+    ON_DEMAND,
+    PODS,
+    SERVICES,
+    STANDING,
+    Decoder,
+    Kind,
+    Record,
+)
 from schema.sources.kubernetes.objects import NamespaceRecord, NodeRecord, PodRecord, ServiceRecord, Sharing
 from schema.sources.kubernetes.policy import BACKOFF, Backoff
 from schema.sources.kubernetes.reflector import KindStatus, Reflector
 from schema.sources.kubernetes.selfcheck import CacheDiverged, differences
 from schema.sources.kubernetes.store import Snapshot, Store
 
-__all__ = ["Cluster", "ClusterSnapshot", "KindStatus"]
+__all__ = ["Cluster", "ClusterSnapshot", "KindStatus", "NotNeeded", "Watched"]
 
 T = TypeVar("T", bound=Record)
 log = logging.getLogger(__name__)
 
 VERSION_TIMEOUT_S: Final = 5.0
 
+# A dashboard that is looked at asks again within a minute; starting a kind anew costs the API server one list.
+IDLE_S: Final = 300.0
+# An API server lists 15,000 objects in 0.6 to 2 s; whoever asks first waits as long at most.
+FIRST_LIST_S: Final = 5.0
 
-@dataclass(frozen=True, slots=True)
+
+class NotNeeded(AssertionError):  # noqa: N818 - reads as what happened
+    """Somebody reads a kind that nobody said would be read: a programming mistake (schema/execution/needs.py)."""
+
+
+@final
 class ClusterSnapshot:
-    """One moment of every kind. Each kind's is its own: there is no version that would hold for two of them."""
+    """One moment of some kinds, an immutable value. Each kind's is its own: no version would hold for two of them.
 
-    nodes: Snapshot[NodeRecord]
-    pods: Snapshot[PodRecord]
-    namespaces: Snapshot[NamespaceRecord]
-    services: Snapshot[ServiceRecord]
-    version: str  # the API server's own (its gitVersion, "v1.37.2"); "" until it is known
+    Equal if it shows the same kinds at the same moments. A kind that is not watched is shown empty.
+    """
+
+    __slots__ = ("pictures", "version")
+
+    def __init__(self, of: Mapping[str, Snapshot[Any]], version: str) -> None:
+        self.pictures = of
+        self.version = version  # the API server's own (its gitVersion, "v1.37.2"); "" until it is known
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, ClusterSnapshot):
+            return NotImplemented
+        return self.pictures == other.pictures and self.version == other.version  # snapshots compare by identity
+
+    def __hash__(self) -> int:
+        return hash((frozenset(self.pictures.items()), self.version))
+
+    def of(self, kind: Kind[T]) -> Snapshot[T]:
+        """What there is of one kind; raises NotNeeded for one that this snapshot is not of."""
+        return self.named(kind.key)
+
+    def named(self, key: str) -> Snapshot[Any]:
+        """The same, by the kind's key: its plural name."""
+        try:
+            return self.pictures[key]
+        except KeyError:
+            raise NotNeeded(key) from None
+
+    @property
+    def nodes(self) -> Snapshot[NodeRecord]:
+        return self.named("nodes")
+
+    @property
+    def pods(self) -> Snapshot[PodRecord]:
+        return self.named("pods")
+
+    @property
+    def namespaces(self) -> Snapshot[NamespaceRecord]:
+        return self.named("namespaces")
+
+    @property
+    def services(self) -> Snapshot[ServiceRecord]:
+        return self.named("services")
 
     @property
     def versions(self) -> Mapping[str, str]:
-        """Kind to resourceVersion."""
-        return {
-            "nodes": self.nodes.version,
-            "pods": self.pods.version,
-            "namespaces": self.namespaces.version,
-            "services": self.services.version,
-        }
+        """Kind to resourceVersion, of those that are watched."""
+        return {key: snapshot.version for key, snapshot in self.pictures.items() if snapshot.version}
+
+    def contradicts(self, other: "ClusterSnapshot") -> bool:
+        """Whether the two show different moments of a kind that is in both."""
+        return any(other.pictures.get(key, snapshot) is not snapshot for key, snapshot in self.pictures.items())
 
 
 class _Version(msgspec.Struct, frozen=True):
@@ -52,7 +110,7 @@ class _Version(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Watched(Generic[T]):
-    """One kind of a cluster: what its objects are read by, where they are kept, and what keeps them."""
+    """One kind in one scope: what its objects are read by, where they are kept, and what keeps them."""
 
     kind: Kind[T]
     decoder: Decoder[T]
@@ -60,81 +118,200 @@ class Watched(Generic[T]):
     reflector: Reflector[T]
 
 
+@final
+@dataclass(slots=True, eq=False)
+class _InUse:
+    """A kind that is watched, since when nobody asked for it, and the tasks that watch it."""
+
+    watched: Watched[Any]
+    asked_at: float  # by the cluster's clock
+    tasks: list[asyncio.Task[Any]] = field(default_factory=list)
+
+
+NOT_WATCHED: Final = KindStatus(False, False, False, "nobody has asked for it", 0.0, None, 0, 0)
+
+
 class Cluster:
-    """Nodes, pods, namespaces and services of one cluster, kept while `run` runs.
+    """The kinds of one cluster, kept while `run` runs: the standing ones always, others while somebody asks for them.
+
+    Promised: a kind of `on_demand` is watched from the first `want` until nobody has wanted it for `idle_seconds`; then
+    its store is let go, and whoever called `when_given_back` is told, to let go of what they keep of it.
+    Promised: a kind that cannot be watched costs itself alone; one whose watching dies of a mistake of ours ends `run`.
 
     With `self_check`, every list is compared with a second one of the same version, and a difference ends `run`: for
     tests, at the price of one LIST from etcd each.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what it needs, handed in
         self,
         api: ObjectsApi,
         *,
         name: str = "default",
+        on_demand: Iterable[Kind[Any]] = ON_DEMAND,
+        idle_seconds: float = IDLE_S,
+        first_list_seconds: float = FIRST_LIST_S,
         self_check: bool = False,
         backoff: Callable[[], Backoff] = Backoff,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self.name = name
         self._api = api
+        self._idle_seconds = idle_seconds
+        self._first_list_seconds = first_list_seconds
         self._self_check = self_check
         self._backoff = backoff  # one of its own for each that retries
+        self._clock = clock
+        self._sleep = sleep
         self._server_version = ""
         self._ask_version = asyncio.Event()
+        self._tasks: asyncio.TaskGroup | None = None  # while `run` runs
+        self._tell: list[Callable[[Kind[Any]], None]] = []
         sharing = Sharing()
-
-        def watched(kind: Kind[T]) -> Watched[T]:
-            decoder = Decoder(kind, sharing)
-            store: Store[T] = Store(kind.counted_by, kind.grouped_by, kind.summing)
-            reflector = Reflector(
-                api, kind, decoder, store, cluster=name, on_return=self._ask_version.set, backoff=backoff()
-            )
-            return Watched(kind, decoder, store, reflector)
-
-        self.nodes = watched(NODES)
-        self.pods = watched(PODS)
-        self.namespaces = watched(NAMESPACES)
-        self.services = watched(SERVICES)
+        self._in_use = {kind.key: _InUse(self._watched(kind, sharing, patient=True), clock()) for kind in STANDING}
+        self._nothing = {kind.key: _nothing(kind) for kind in (*STANDING, *on_demand)}
         self._snapshot = self._taken()
 
     @property
-    def kinds(self) -> tuple[Watched[Any], ...]:
-        """All that is watched, whatever its kind."""
-        return (self.nodes, self.pods, self.namespaces, self.services)
+    def nodes(self) -> Watched[NodeRecord]:
+        return self.watched(NODES)
 
-    def snapshot(self) -> ClusterSnapshot:
-        """The picture of now: the same object until something in it changes."""
+    @property
+    def pods(self) -> Watched[PodRecord]:
+        return self.watched(PODS)
+
+    @property
+    def namespaces(self) -> Watched[NamespaceRecord]:
+        return self.watched(NAMESPACES)
+
+    @property
+    def services(self) -> Watched[ServiceRecord]:
+        return self.watched(SERVICES)
+
+    def watched(self, kind: Kind[T]) -> Watched[T]:
+        """One kind that is watched; KeyError for one that is not."""
+        return self._in_use[kind.key].watched
+
+    @property
+    def kinds(self) -> tuple[Watched[Any], ...]:
+        """All that is watched at the moment, whatever its kind."""
+        return tuple(each.watched for each in self._in_use.values())
+
+    def snapshot(self, kinds: Iterable[Kind[Any]] | None = None) -> ClusterSnapshot:
+        """The picture of now, of these kinds or of all: the same object, or an equal one, until one of them changes."""
+        if kinds is not None:
+            return ClusterSnapshot({kind.key: self._picture(kind.key) for kind in kinds}, self._server_version)
         taken = self._taken()
-        if taken != self._snapshot:  # snapshots compare by identity
+        if taken != self._snapshot:
             self._snapshot = taken
         return self._snapshot
 
     def status(self) -> Mapping[str, KindStatus]:
-        """How well each kind is known, by its plural name."""
-        return {watched.kind.name: watched.reflector.status() for watched in self.kinds}
+        """How well each kind that is watched is known, by its key."""
+        return {key: self._status(each.watched) for key, each in self._in_use.items()}
+
+    def status_of(self, kind: Kind[Any]) -> KindStatus:
+        """How well one kind is known; `reason` is a sentence for people."""
+        used = self._in_use.get(kind.key)
+        return NOT_WATCHED if used is None else self._status(used.watched)
 
     @property
     def synced(self) -> bool:
-        """Every kind was listed once, or the gateway may not read it."""
-        return all(status.synced or status.refused for status in self.status().values())
+        """Every standing kind was listed once, or the gateway may not read it. Others keep nobody waiting."""
+        return all(self._in_use[kind.key].watched.reflector.known.is_set() for kind in STANDING)
+
+    async def want(self, kinds: Iterable[Kind[Any]]) -> None:
+        """Have these kinds watched, and wait until each is listed or refused: `first_list_seconds` at most.
+
+        What came of it says `status_of`. Standing kinds are watched anyway, and not waited for.
+        """
+        known = [self._asked(kind).watched.reflector.known for kind in kinds if kind not in STANDING]
+        if all(each.is_set() for each in known):
+            return
+        with contextlib.suppress(TimeoutError):  # told by their status
+            async with asyncio.timeout(self._first_list_seconds):
+                for each in known:
+                    await each.wait()
+
+    def when_given_back(self, tell: Callable[[Kind[Any]], None]) -> None:
+        """Have `tell` called when a kind's memory is given back. It must not raise."""
+        self._tell.append(tell)
 
     async def run(self) -> None:
-        """Watch all kinds until cancelled. A task that dies takes the others along, and its exception with it."""
+        """Watch until cancelled. A task that dies takes the others along, and its exception with it."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._keep_version(), name="kubernetes/version")
-            for watched in self.kinds:
-                tasks.create_task(watched.reflector.run(), name=f"reflector/{watched.kind.name}")
-                if self._self_check:
-                    tasks.create_task(self._check(watched), name=f"self-check/{watched.kind.name}")
+            self._tasks = tasks
+            try:
+                for used in self._in_use.values():
+                    self._watch(used)
+                while True:
+                    await self._sleep(self._idle_seconds / 4)
+                    self._give_back_idle()
+            finally:
+                self._tasks = None  # it takes no more
+
+    def _asked(self, kind: Kind[Any]) -> _InUse:
+        used = self._in_use.get(kind.key)
+        if used is None:
+            log.info("kind.started", extra={"cluster": self.name, "kind": kind.key})
+            # A sharing of its own: what it holds goes with the kind.
+            used = self._in_use[kind.key] = _InUse(self._watched(kind, Sharing(), patient=False), self._clock())
+            self._watch(used)
+        used.asked_at = self._clock()
+        return used
+
+    def _watched(self, kind: Kind[T], sharing: Sharing, *, patient: bool) -> Watched[T]:
+        decoder = Decoder(kind, sharing)
+        store: Store[T] = Store(kind.counted_by, kind.grouped_by, kind.summing)
+        reflector = Reflector(
+            self._api,
+            kind,
+            decoder,
+            store,
+            cluster=self.name,
+            patient=patient,
+            on_return=self._ask_version.set,
+            backoff=self._backoff(),
+        )
+        return Watched(kind, decoder, store, reflector)
+
+    def _watch(self, used: _InUse) -> None:
+        """Start what keeps it; before `run` and after its end there is nobody to keep anything."""
+        if self._tasks is None:
+            return
+        watched = used.watched
+        used.tasks.append(self._tasks.create_task(watched.reflector.run(), name=f"reflector/{watched.kind.key}"))
+        if self._self_check:
+            used.tasks.append(self._tasks.create_task(self._check(watched), name=f"self-check/{watched.kind.key}"))
+
+    def _give_back_idle(self) -> None:
+        now = self._clock()
+        standing = {kind.key for kind in STANDING}
+        for key, used in list(self._in_use.items()):
+            if key not in standing and now - used.asked_at >= self._idle_seconds:
+                self._give_back(key, used)
+
+    def _give_back(self, key: str, used: _InUse) -> None:
+        """Nobody keeps the store any more, nor holds it: readers under way have their snapshots."""
+        for task in used.tasks:
+            task.cancel()
+        del self._in_use[key]
+        self._snapshot = self._taken()
+        for tell in self._tell:
+            tell(used.watched.kind)
+        log.info("kind.given-back", extra={"cluster": self.name, "kind": key, "objects": len(used.watched.store)})
 
     def _taken(self) -> ClusterSnapshot:
-        return ClusterSnapshot(
-            self.nodes.store.snapshot(),
-            self.pods.store.snapshot(),
-            self.namespaces.store.snapshot(),
-            self.services.store.snapshot(),
-            self._server_version,
-        )
+        return ClusterSnapshot({key: self._picture(key) for key in self._nothing}, self._server_version)
+
+    def _picture(self, key: str) -> Snapshot[Any]:
+        used = self._in_use.get(key)
+        return self._nothing[key] if used is None else used.watched.store.snapshot()
+
+    def _status(self, watched: Watched[Any]) -> KindStatus:
+        status = watched.reflector.status()
+        return replace(status, reason=_refusal(watched.kind, status)) if status.refused else status
 
     async def _keep_version(self) -> None:
         """Ask for the server's version at the start, and whenever it answers again: it may have been upgraded."""
@@ -166,3 +343,17 @@ class Cluster:
                 continue
             if found:
                 raise CacheDiverged("; ".join(found[:10]))
+
+
+def _nothing(kind: Kind[T]) -> Snapshot[T]:
+    return Store[T](kind.counted_by, kind.grouped_by, kind.summing).snapshot()
+
+
+def _refusal(kind: Kind[Any], status: KindStatus) -> str:
+    """Why a kind cannot be watched, and what would mend it."""
+    if not status.served:
+        return f"The API server has no {kind.name} in {kind.api_version}: {status.reason}"
+    return (
+        f"The gateway's own account may not list and watch {kind.name}; "
+        f"its ClusterRole needs the rule {kind.rule}: {status.reason}"
+    )

@@ -7,6 +7,7 @@ from typing import Any, Final, Generic, Protocol, TypeVar
 import msgspec
 from msgspec import Struct
 
+from auth.access import Resource
 from schema.sources.kubernetes.claims import Claimed, NamespaceClaims
 from schema.sources.kubernetes.cold import ColdTier
 from schema.sources.kubernetes.objects import (
@@ -72,7 +73,10 @@ class OddObject(Exception):  # noqa: N818 - the object is odd; the list it stand
 
 @dataclass(frozen=True, slots=True)
 class Kind(Generic[R]):
-    """One kind of object: its path, its record, and what its store counts and groups by."""
+    """One kind of object: its path, its record, and what its store counts and groups by.
+
+    `metadata_only` kinds are asked for as PartialObjectMetadata: who owns what costs a tenth of what the objects do.
+    """
 
     name: str  # the plural in paths: "pods"
     kind: str  # "Pod"
@@ -82,6 +86,29 @@ class Kind(Generic[R]):
     grouped_by: str | None = None  # an attribute of the record; what has None there is in no group
     api_version: str = "v1"
     summing: Callable[[], Sums[R]] | None = None  # makes what its store sums
+    namespaced: bool = True
+    metadata_only: bool = False
+    bookmarks: bool = True  # about once a minute the API server says how far its watch is; of events it does not
+
+    @property
+    def group(self) -> str:
+        """The API group, "" for the core group."""
+        return self.api_version.rpartition("/")[0]
+
+    @property
+    def resource(self) -> Resource:
+        """The kind as RBAC names it."""
+        return Resource(self.group, self.name, self.namespaced)
+
+    @property
+    def key(self) -> str:
+        """What the kind is called wherever kinds are told apart: its plural name."""
+        return f"{self.name}/metadata" if self.metadata_only else self.name
+
+    @property
+    def rule(self) -> str:
+        """What a role must say so that this kind can be watched, as a person would write it there."""
+        return f'{{apiGroups: ["{self.group}"], resources: ["{self.name}"], verbs: ["list", "watch"]}}'
 
     def path(self, namespace: str = "") -> str:
         """The path of all of them, or of those in one namespace."""
@@ -131,7 +158,12 @@ def identity(body: bytes | msgspec.Raw) -> Identity:
 
 
 NODES: Final[Kind[NodeRecord]] = Kind(
-    "nodes", "Node", WireNode, node_record, counted_by=("status", "zone", "instance_type", "pool")
+    "nodes",
+    "Node",
+    WireNode,
+    node_record,
+    counted_by=("status", "zone", "instance_type", "pool"),
+    namespaced=False,
 )
 PODS: Final[Kind[PodRecord]] = Kind(
     "pods",
@@ -143,6 +175,15 @@ PODS: Final[Kind[PodRecord]] = Kind(
     summing=NamespaceClaims,
 )
 NAMESPACES: Final[Kind[NamespaceRecord]] = Kind(
-    "namespaces", "Namespace", WireNamespace, namespace_record, counted_by=("phase",)
+    "namespaces", "Namespace", WireNamespace, namespace_record, counted_by=("phase",), namespaced=False
 )
 SERVICES: Final[Kind[ServiceRecord]] = Kind("services", "Service", WireService, service_record)
+
+# Watched as long as the process runs: what nearly every question asks for.
+STANDING: Final[tuple[Kind[Any], ...]] = (NODES, PODS, NAMESPACES, SERVICES)
+# Watched from the first question of somebody who may see the kind until nobody has asked for it for a while.
+ON_DEMAND: Final[tuple[Kind[Any], ...]] = ()
+# The kind behind a right. Of two kinds of one resource, the one with whole objects: who needs the other says so.
+KINDS: Final[Mapping[Resource, Kind[Any]]] = {
+    kind.resource: kind for kind in (*STANDING, *ON_DEMAND) if not kind.metadata_only
+}

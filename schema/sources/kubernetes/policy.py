@@ -87,6 +87,13 @@ class Refused:
 
 
 @dataclass(frozen=True, slots=True)
+class NotServed:
+    """The API server has no such kind (404); it may get one, as custom resources do."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Throttled:
     """The server asked for `seconds` of peace: normal after its start."""
 
@@ -101,7 +108,7 @@ class Failed:
     reason: str
 
 
-Outcome = Delivered | Listed | Unsupported | TooShort | Expired | Refused | Throttled | Failed
+Outcome = Delivered | Listed | Unsupported | TooShort | Expired | Refused | NotServed | Throttled | Failed
 
 
 class Series(Enum):
@@ -147,7 +154,7 @@ def after(state: State, outcome: Outcome) -> tuple[State, Pause]:  # noqa: PLR09
             return state, RELIST
         case _, Throttled(seconds):
             return state, Pause(Series.RETRY, at_least=seconds)
-        case _, Refused():
+        case _, (Refused() | NotServed()):
             return state, REFUSED
         case _, (TooShort() | Failed()):
             return state, BACKOFF
@@ -190,7 +197,7 @@ def status_of(body: bytes | msgspec.Raw) -> Status:
         return Status()
 
 
-def refusal(state: State, code: int, status: Status, retry_after: str | None = None) -> Outcome:
+def refusal(state: State, code: int, status: Status, retry_after: str | None = None) -> Outcome:  # noqa: PLR0911 - a table
     """What an answer other than 200, or an ERROR event, means for somebody in `state`."""
     reason = " ".join(f"{code} {status.reason}: {status.message}".split()).rstrip(": ")
     match code:
@@ -202,6 +209,8 @@ def refusal(state: State, code: int, status: Status, retry_after: str | None = N
             return Unsupported()
         case 403:
             return Refused(reason)
+        case 404:
+            return NotServed(reason)
         case 429 | 503 if (seconds := _seconds(retry_after, status)) is not None:
             return Throttled(min(seconds, LONGEST_RETRY_AFTER_S), reason)
         case _:
@@ -233,7 +242,9 @@ class Backoff:
 
     FIRST_S: Final = 0.8
     LONGEST_S: Final = 30.0
-    LONGEST_REFUSED_S: Final = 60.0  # one request a minute for a kind that the gateway may not read
+    LONGEST_REFUSED_S: Final = (
+        60.0  # one request a minute for a kind that the gateway may not read, or that is not there
+    )
     FACTOR: Final = 2.0
     HEALTHY_S: Final = 120.0
 

@@ -17,13 +17,14 @@ import logging
 import random
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Final, Generic, NamedTuple, NoReturn, TypeVar, final
 
 import msgspec
 
 from auth.api import Unreachable
-from schema.sources.kubernetes.api import Incoming, ObjectsApi
+from schema.sources.kubernetes.api import JSON, Incoming, ObjectsApi
 from schema.sources.kubernetes.framing import Items, Lines, Malformed
 from schema.sources.kubernetes.kinds import Decoder, Identity, Kind, OddObject, Record, identity
 from schema.sources.kubernetes.policy import (
@@ -33,6 +34,7 @@ from schema.sources.kubernetes.policy import (
     Failed,
     Listed,
     Listing,
+    NotServed,
     Outcome,
     Refused,
     State,
@@ -66,6 +68,13 @@ TOO_SHORT_S: Final = 1.0
 # refusal in a row, 2 to 5 s after the first, is taken for what it says.
 REFUSALS_IN_EARNEST: Final = 3
 
+# How much longer than asked for a watch without bookmarks may stay silent: the API server ends it by then.
+GRACE_S: Final = 30.0
+
+# The objects' metadata alone.
+_PARTIAL: Final = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
+_PARTIAL_LIST: Final = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+
 ODD_NAMES_LIMIT: Final = 1_000  # names of odd objects remembered, so that each is logged once
 
 _INITIAL_END: Final = "k8s.io/initial-events-end"
@@ -84,13 +93,14 @@ class KindStatus:
     """How well one kind is known: a value with a reason and a since, never a bare boolean."""
 
     synced: bool  # a first list is complete; what is shown may be old all the same
-    refused: bool  # the gateway may not read this kind; it goes on asking, once a minute
+    refused: bool  # the gateway may not read this kind, or it is not there; it goes on asking, once a minute
     live: bool  # the last attempt to list or watch is going well
     reason: str  # what the API server or the network said, as long as it is not live
     since: float  # Unix time, seconds, at which `live` became what it is
     age: float | None  # seconds since anything was heard from the API server about this kind; None: never
     objects: int
     odd: int  # objects left out, ever, because they could not be read
+    served: bool = True  # the API server has this kind
 
 
 class _WatchLine(msgspec.Struct, frozen=True, gc=False):
@@ -137,6 +147,7 @@ class Reflector(Generic[T]):
         *,
         cluster: str = "default",
         namespace: str = "",
+        patient: bool = True,
         on_return: Callable[[], None] = lambda: None,
         backoff: Backoff | None = None,
         clock: Callable[[], float] = time.monotonic,
@@ -146,6 +157,9 @@ class Reflector(Generic[T]):
         self.store = store
         self._api = api
         self._path = kind.path(namespace)
+        self._bookmarks = kind.bookmarks
+        self._accept_list, self._accept_watch = (_PARTIAL_LIST, _PARTIAL) if kind.metadata_only else (JSON, JSON)
+        self._patient = patient  # a first refusal may be that of an API server that has just started
         self._decoder = decoder
         self._on_return = on_return  # called when the API server answers again after it did not
         self._backoff = backoff or Backoff(clock)
@@ -154,21 +168,29 @@ class Reflector(Generic[T]):
         self._heard_at: float | None = None
         self._live = False
         self._refusals = 0  # in a row
+        self._served = True
         self._reason = "not asked yet"
         self._since = wall()
         self._odd: set[tuple[str, str]] = set()
         self.listed = asyncio.Event()  # set whenever a list was swapped in
+        self.known = asyncio.Event()  # set while the kind is synced or refused
+
+    @property
+    def refused(self) -> bool:
+        enough = REFUSALS_IN_EARNEST if self._patient or self.store.version else 1
+        return not self._served or self._refusals >= enough
 
     def status(self) -> KindStatus:
         return KindStatus(
             synced=bool(self.store.version),
-            refused=self._refusals >= REFUSALS_IN_EARNEST,
+            refused=self.refused,
             live=self._live,
             reason=self._reason,
             since=self._since,
             age=None if self._heard_at is None else self._clock() - self._heard_at,
             objects=len(self.store),
             odd=len(self._odd),
+            served=self._served,
         )
 
     async def run(self) -> NoReturn:
@@ -199,14 +221,15 @@ class Reflector(Generic[T]):
     async def _stream(self, state: Streaming) -> Outcome:
         """A list as a watch: every object as ADDED, a marked bookmark, and then what happens."""
         asked = {"sendInitialEvents": "true", "resourceVersionMatch": "NotOlderThan"}
-        async with self._api.stream(self._path, _watching(asked)) as incoming:
+        async with self._watching(asked) as incoming:
             await self._refuse(state, incoming)
             return await self._follow(state, incoming, self.store.draft())
 
     async def _list(self, state: Listing, version: str) -> Outcome:
         """A whole LIST, unpaged: pages come from etcd instead of the watch cache."""
         draft, items = self.store.draft(), Items()
-        async with self._api.stream(self._path, {"resourceVersion": version} if version else {}) as incoming:
+        asked = {"resourceVersion": version} if version else {}
+        async with self._api.stream(self._path, asked, accept=self._accept_list) as incoming:
             await self._refuse(state, incoming)
             async for chunk in incoming.chunks:
                 self._heard()
@@ -221,9 +244,15 @@ class Reflector(Generic[T]):
         return Listed(meta.resource_version)
 
     async def _watch(self, state: Watching, version: str) -> Outcome:
-        async with self._api.stream(self._path, _watching({"resourceVersion": version})) as incoming:
+        async with self._watching({"resourceVersion": version}) as incoming:
             await self._refuse(state, incoming)
             return await self._follow(state, incoming, None)
+
+    def _watching(self, asked: Mapping[str, str]) -> AbstractAsyncContextManager[Incoming]:
+        seconds = random.randint(SHORTEST_WATCH_S, LONGEST_WATCH_S)  # noqa: S311 - spreads load, guards nothing
+        params = {"watch": "true", "allowWatchBookmarks": "true", "timeoutSeconds": str(seconds), **asked}
+        silence = None if self._bookmarks else seconds + GRACE_S
+        return self._api.stream(self._path, params, accept=self._accept_watch, silence=silence)
 
     async def _refuse(self, state: State, incoming: Incoming) -> None:
         """Leave the step if the answer is a refusal."""
@@ -333,6 +362,7 @@ class Reflector(Generic[T]):
     def _commit(self, draft: Draft[T], version: str) -> None:
         self.store.commit(draft, version)
         self.listed.set()
+        self._settle()
         log.info("reflector.listed", extra={**self._names(), "objects": len(self.store), "version": version})
 
     # ------------------------------------------------------------------------------------------------- how it is going
@@ -340,7 +370,9 @@ class Reflector(Generic[T]):
     def _heard(self) -> None:
         """The API server answered."""
         if not self._live:
-            self._live, self._refusals, self._reason, self._since = True, 0, "", self._wall()
+            self._live, self._refusals, self._served, self._reason = True, 0, True, ""
+            self._since = self._wall()
+            self._settle()
             if self._heard_at is not None:
                 self._on_return()
         self._heard_at = self._clock()
@@ -348,7 +380,7 @@ class Reflector(Generic[T]):
     def _note(self, outcome: Outcome) -> None:
         """Remember, and say once, what keeps the picture from being live."""
         match outcome:
-            case Failed(reason) | Refused(reason) | Throttled(_, reason) | Expired(reason):
+            case Failed(reason) | Refused(reason) | NotServed(reason) | Throttled(_, reason) | Expired(reason):
                 pass
             case TooShort():
                 reason = "each watch ends at once"
@@ -360,6 +392,14 @@ class Reflector(Generic[T]):
             self._live, self._since = False, self._wall()
         self._reason = reason
         self._refusals += isinstance(outcome, Refused)
+        self._served = self._served and not isinstance(outcome, NotServed)
+        self._settle()
+
+    def _settle(self) -> None:
+        if self.store.version or self.refused:
+            self.known.set()
+        else:
+            self.known.clear()
 
     def _note_odd(self, odd: OddObject) -> None:
         """Count it, and say it once a name: an object that is odd today is odd at each of its changes."""
@@ -370,11 +410,6 @@ class Reflector(Generic[T]):
 
     def _names(self) -> dict[str, str]:
         return {"cluster": self.key.cluster, "kind": self.key.kind, "namespace": self.key.namespace}
-
-
-def _watching(asked: Mapping[str, str]) -> Mapping[str, str]:
-    seconds = random.randint(SHORTEST_WATCH_S, LONGEST_WATCH_S)  # noqa: S311 - spreads load, guards nothing
-    return {"watch": "true", "allowWatchBookmarks": "true", "timeoutSeconds": str(seconds), **asked}
 
 
 def _gone(identity: Identity) -> Gone | None:

@@ -2,13 +2,23 @@
 
 import asyncio
 import base64
+import contextlib
+import io
+import itertools
 import json
+import logging
 import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 
+from gateway import logs
+from gateway.demo.statuses import Refusal
 from schema.execution.context import GraphContext
-from tests.front_door import ADMIN, FrontDoor, simulated_door
+from schema.execution.prepare import Documents
+from tests.front_door import ADMIN, Answer, FrontDoor, simulated_door
 
 BROKEN = "{ this is not GraphQL"  # would be a parse error, if anybody parsed it
 
@@ -22,53 +32,190 @@ def jwt(**claims: object) -> str:
 
 EXPIRED = jwt(exp=int(time.time()) - 60)
 
-REFUSALS = [
-    pytest.param({}, "MISSING", 0, id="no token"),
-    pytest.param({"Authorization": "Basic dXNlcjpwYXNz"}, "MALFORMED", 0, id="another scheme"),
-    pytest.param({"Authorization": "Bearer"}, "MALFORMED", 0, id="no value"),
-    pytest.param({"Authorization": "Bearer two words"}, "MALFORMED", 0, id="two words"),
-    pytest.param({"Authorization": f"Bearer {'x' * 16_385}"}, "TOO_LONG", 0, id="one byte too long"),
-    pytest.param({"Authorization": "Bearer nobody-knows-it"}, "REJECTED", 1, id="unknown"),
-    pytest.param({"Authorization": f"Bearer {EXPIRED}"}, "EXPIRED", 1, id="expired"),
+
+@dataclass(frozen=True, slots=True)
+class Bad:
+    """A credential that nobody is let in by: what is sent, and what is heard while the API server can be asked."""
+
+    name: str
+    headers: Mapping[str, str]
+    status: int
+    reason: str
+    reviewed: bool = False  # only the API server can tell
+    query: Mapping[str, str] = field(default_factory=dict)
+
+
+def bearer(token: str, **headers: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}", **headers}
+
+
+BAD = [
+    Bad("none", {}, 401, "MISSING"),
+    Bad("another scheme", {"Authorization": "Basic dXNlcjpwYXNz"}, 401, "MALFORMED"),
+    Bad("no value", {"Authorization": "Bearer"}, 401, "MALFORMED"),
+    Bad("two words", bearer("first second"), 401, "MALFORMED"),
+    Bad("two tokens folded into one", bearer(f"{ADMIN}, Bearer {ADMIN}"), 401, "MALFORMED"),
+    Bad("one byte too long", bearer("x" * 16_385), 401, "TOO_LONG"),
+    Bad("a cookie alone", {"Cookie": f"Authorization=Bearer {ADMIN}; token={ADMIN}; session={ADMIN}"}, 401, "MISSING"),
+    Bad("somebody else's name", bearer(ADMIN, **{"Impersonate-User": "root"}), 400, "impersonate-user"),
+    Bad("a proxy's word", {"X-Remote-User": "root", "X-Remote-Group": "system:masters"}, 400, "x-remote-user"),
+    Bad("a forwarded user", bearer(ADMIN, **{"X-Forwarded-User": "root"}), 400, "x-forwarded-user"),
+    Bad("a token in the address", {}, 400, "access_token", query={"access_token": ADMIN}),
+    Bad("two tokens, one in the address", bearer(ADMIN), 400, "access_token", query={"access_token": ADMIN}),
+    Bad("unknown", bearer("nobody-knows-it"), 401, "REJECTED", reviewed=True),
+    Bad("expired", bearer(EXPIRED), 401, "EXPIRED", reviewed=True),
+]
+
+SECRETS = [ADMIN, EXPIRED, "nobody-knows-it", "dXNlcjpwYXNz", "x" * 16_385]
+
+WEBSOCKET = {
+    "Connection": "Upgrade",
+    "Upgrade": "websocket",
+    "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+    "Sec-WebSocket-Version": "13",
+    "Sec-WebSocket-Protocol": "graphql-transport-ws",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Transport:
+    """A way to send a document; a new one is one more row."""
+
+    name: str
+    method: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    async def ask(self, door: FrontDoor, headers: Mapping[str, str], query: Mapping[str, str]) -> Answer:
+        options: dict[str, Any] = {"headers": {**self.headers, **headers}, "params": dict(query)}
+        if self.method == "POST":
+            options["json"] = {"query": BROKEN}
+        else:
+            options["params"]["query"] = BROKEN
+        return await door.request(self.method, "/graphql", **options)
+
+
+TRANSPORTS = [
+    Transport("POST", "POST"),
+    Transport("GET", "GET"),
+    Transport("WebSocket", "GET", WEBSOCKET),
+    Transport("server-sent events", "POST", {"Accept": "text/event-stream"}),
+    Transport("server-sent events by GET", "GET", {"Accept": "text/event-stream"}),
+    Transport("multipart", "POST", {"Accept": "multipart/mixed; subscriptionSpec=1.0"}),
 ]
 
 
-async def over_post(door: FrontDoor, headers):
-    answer = await door.request("POST", "/graphql", headers=headers, json={"query": BROKEN})
-    return answer.status, answer.headers.get("WWW-Authenticate"), answer.body
+def up(door: FrontDoor) -> None:
+    """As it should be."""
 
 
-async def over_get(door: FrontDoor, headers):
-    answer = await door.request("GET", "/graphql", headers=headers, params={"query": BROKEN})
-    return answer.status, answer.headers.get("WWW-Authenticate"), answer.body
+def slow(door: FrontDoor) -> None:
+    door.simulated.kubernetes.pause()
 
 
-async def alone(door: FrontDoor, headers):
-    raw = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
-    result = await door.gateway.schema.execute(BROKEN, context_value=GraphContext(headers=raw))
+def refusing(door: FrontDoor) -> None:
+    door.simulated.refuse(Refusal(500, "InternalError", "etcdserver: request timed out"))
+
+
+def throttling(door: FrontDoor) -> None:
+    door.simulated.refuse(Refusal(429, "TooManyRequests", "too many requests", retry_after=1))
+
+
+def not_taking_us(door: FrontDoor) -> None:
+    door.simulated.refuse(Refusal(401, "Unauthorized", "Unauthorized"))
+
+
+async def down(door: FrontDoor) -> None:
+    await door.simulated.kubernetes.stop()
+
+
+@contextlib.contextmanager
+def log_lines() -> Iterator[list[dict[str, Any]]]:
+    """What the log of the block is, as collectors get it."""
+    stream = io.StringIO()
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(logs.JsonLines())
+    logger, level = logging.getLogger("gateway"), logging.getLogger("gateway").level
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    lines: list[dict[str, Any]] = []
+    try:
+        yield lines
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)
+        lines += [json.loads(line) for line in stream.getvalue().splitlines()]
+
+
+@pytest.mark.parametrize(
+    "api_server", [up, slow, down, refusing, throttling, not_taking_us], ids=lambda each: each.__name__
+)
+async def test_every_bad_credential_on_every_transport_is_its_own_clear_refusal(api_server, monkeypatch):
+    """Whatever the API server does: the answer, nothing parsed, no call but the token's own review, one log line."""
+    parsed = []
+    find = Documents.find
+    monkeypatch.setattr(Documents, "find", lambda *arguments: parsed.append(arguments) or find(*arguments))
+    async with simulated_door() as door:
+        if (broken := api_server(door)) is not None:
+            await broken
+        for transport, bad in itertools.product(TRANSPORTS, BAD):
+            before, asked = door.simulated.requests.copy(), door.simulated.metrics.requests.copy()
+            cell = f"{bad.name} by {transport.name}"
+            with log_lines() as lines:
+                answer = await transport.ask(door, bad.headers, bad.query)
+
+            expected = bad.status if not bad.reviewed or api_server is up else 503
+            assert answer.status == expected, cell
+            assert (answer.headers.get("WWW-Authenticate") == "Bearer") == (expected == 401), cell
+            assert ("Retry-After" in answer.headers) == (expected == 503), cell
+            (error,) = answer.errors
+            code = {400: "BAD_REQUEST", 401: "UNAUTHENTICATED", 503: "UNAVAILABLE"}[expected]
+            assert error["extensions"]["code"] == code, cell
+            if expected != 503:
+                details = error["extensions"]
+                assert bad.reason in (details.get("reason"), details.get("header"), details.get("parameter")), cell
+            assert "data" not in answer.body, cell
+            calls = door.simulated.requests - before
+            calls = {call for call in calls if "watch" not in call[1] and "list" not in call[1]}
+            assert calls <= ({("POST", "create tokenreviews")} if bad.reviewed else set()), cell
+            assert door.simulated.metrics.requests == asked, cell
+            (line,) = [line for line in lines if line["event"] == "request"]
+            assert (line["method"], line["path"], line["status"]) == (transport.method, "/graphql", expected), cell
+            assert line["request_id"] == answer.headers["X-Request-Id"], cell
+            assert "user" not in line, cell
+            assert not [secret for secret in SECRETS if secret in json.dumps(lines) + answer.text], cell
+        assert parsed == []
+        door.simulated.kubernetes.resume()
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS[2:], ids=lambda each: each.name)
+async def test_a_transport_that_is_not_served_is_refused_by_its_name_after_the_token(front_door, transport):
+    """Who may ask hears what is not there; nothing was executed."""
+    answer = await transport.ask(front_door, bearer(ADMIN), {})
+
+    named = transport.headers.get("Accept", "WebSocket").partition(";")[0]
+    assert answer.status == (400 if named == "WebSocket" else 406)
+    assert answer.codes == ["BAD_REQUEST"]
+    assert f"{named} is not served" in answer.errors[0]["message"]
+
+
+@pytest.mark.parametrize("bad", [bad for bad in BAD if not bad.query], ids=lambda bad: bad.name)
+async def test_the_schema_is_as_closed_without_the_http_layer(front_door, bad):
+    """Its own extension verifies what the context has, whoever did so before."""
+    raw = [(name.lower().encode(), value.encode()) for name, value in bad.headers.items()]
+
+    result = await front_door.gateway.schema.execute(BROKEN, context_value=GraphContext(headers=raw))
+
     assert result.data is None
-    return 401, "Bearer", {"errors": [error.formatted for error in result.errors or ()]}
+    (error,) = [error.formatted["extensions"] for error in result.errors or ()]
+    assert error["code"] == {400: "BAD_REQUEST", 401: "UNAUTHENTICATED"}[bad.status]
+    assert bad.reason in (error.get("reason"), error.get("header"))
 
 
-@pytest.mark.parametrize("ask", [over_post, over_get, alone])
-@pytest.mark.parametrize(("headers", "reason", "reviews"), REFUSALS)
-async def test_each_refusal_is_its_own_clear_error_and_costs_no_other_call(
-    front_door: FrontDoor, ask, headers, reason, reviews
-):
-    """401 with a code and a reason; nothing parsed, and no call to the cluster but the token's own review."""
-    before = front_door.simulated.requests.copy()
-    asked = front_door.simulated.metrics.requests.copy()
+async def test_a_cookie_changes_nothing_beside_a_token(front_door):
+    """Neither for the better nor for the worse: browsers send them along."""
+    answer = await front_door.ask("{ cluster { version } }", headers={"Cookie": "token=nobody-knows-it"})
 
-    status, challenge, body = await ask(front_door, headers)
-
-    assert (status, challenge) == (401, "Bearer")
-    assert [error["extensions"]["code"] for error in body["errors"]] == ["UNAUTHENTICATED"]
-    assert body["errors"][0]["extensions"]["reason"] == reason
-    assert "data" not in body
-    calls = front_door.simulated.requests - before
-    calls = {call: count for call, count in calls.items() if "watch" not in call[1]}
-    assert calls == ({("POST", "create tokenreviews"): reviews} if reviews else {})
-    assert front_door.simulated.metrics.requests == asked
+    assert answer.status == 200
 
 
 async def test_the_old_token_limit_can_be_set():

@@ -17,6 +17,7 @@ from schema.execution.gather import Gatherer
 from schema.execution.needs import Needs
 from schema.execution.view import View
 from schema.sources.kubernetes.cluster import Cluster, ClusterSnapshot, KindStatus, Watched
+from schema.sources.kubernetes.kinds import Kind
 from schema.sources.kubernetes.store import Gone, Put
 from schema.sources.prometheus.frames import MetricFrame, Missing, Question, Sample
 
@@ -30,6 +31,7 @@ NAMESPACES: Final = ("payroll", "shop", "straße")
 PHASES: Final = ("Pending", "Running", "Failed")
 NEW: Final = 1_764_000_000.0  # after all objects were created
 OLD: Final = 1.0
+KNOWN: Final = KindStatus(True, False, True, "", 0.0, 0.0, 0, 0)
 
 
 class Rights:
@@ -102,12 +104,14 @@ class World:
         self._put(self.cluster.services, [self._service(space, "web") for space in NAMESPACES[:2]])
         self._put(self.cluster.pods, [self._pod(f"pod-{number}") for number in range(pods)])
 
-    def snapshot(self) -> ClusterSnapshot:
-        return self.cluster.snapshot()
+    def snapshot(self, kinds: Iterable[Kind[Any]] | None = None) -> ClusterSnapshot:
+        return self.cluster.snapshot(kinds)
 
-    def status(self) -> Mapping[str, KindStatus]:
-        known = KindStatus(True, False, True, "", 0.0, 0.0, 0, 0)
-        return {watched.kind.name: known for watched in self.cluster.kinds}
+    def status_of(self, _kind: Kind[Any]) -> KindStatus:
+        return KNOWN
+
+    async def want(self, kinds: Iterable[Kind[Any]]) -> None:
+        """All that is asked for is there."""
 
     async def view(self, who: Identity, needs: Needs) -> View:
         return await self.gatherer.view(who, needs)

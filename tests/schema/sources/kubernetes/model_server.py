@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from auth.api import Reply, Unreachable
-from schema.sources.kubernetes.api import Incoming
+from schema.sources.kubernetes.api import JSON, Incoming
 from tests.schema.sources.kubernetes import pods
 from tests.schema.sources.kubernetes.pods import Manifest
 
@@ -52,6 +52,8 @@ class ModelServer:
         self.streams: list[bytes] = []  # the next streaming lists bring this instead, and stay open
         self.lists: list[bytes] = []  # the next LISTs are answered with this instead
         self.requests: list[Mapping[str, str]] = []
+        self.accepted: list[str] = []  # what each of them accepts
+        self.silences: list[float | None] = []  # how long each of them may be silent
         self.watchers: list[Watcher] = []
         self.closed = 0  # streams that were left
 
@@ -120,9 +122,13 @@ class ModelServer:
     # ------------------------------------------------------------------------------------------------ how it is asked
 
     @asynccontextmanager
-    async def stream(self, path: str, params: Mapping[str, str]) -> AsyncIterator[Incoming]:
+    async def stream(
+        self, path: str, params: Mapping[str, str], *, accept: str = JSON, silence: float | None = None
+    ) -> AsyncIterator[Incoming]:
         assert path == self.path
         self.requests.append(params)
+        self.accepted.append(accept)
+        self.silences.append(silence)
         watcher = Watcher()
         try:
             yield self._answer(params, watcher)

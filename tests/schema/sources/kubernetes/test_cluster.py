@@ -8,7 +8,7 @@ from contextlib import AbstractAsyncContextManager
 import pytest
 
 from auth.api import Reply, Unreachable
-from schema.sources.kubernetes.api import Incoming
+from schema.sources.kubernetes.api import JSON, Incoming
 from schema.sources.kubernetes.cluster import Cluster
 from schema.sources.kubernetes.policy import Backoff
 from schema.sources.kubernetes.selfcheck import CacheDiverged
@@ -31,8 +31,10 @@ class ModelApi:
     def __getitem__(self, kind: str) -> ModelServer:
         return self.kinds[f"/api/v1/{kind}"]
 
-    def stream(self, path: str, params: Mapping[str, str]) -> AbstractAsyncContextManager[Incoming]:
-        return self.kinds[path].stream(path, params)
+    def stream(
+        self, path: str, params: Mapping[str, str], *, accept: str = JSON, silence: float | None = None
+    ) -> AbstractAsyncContextManager[Incoming]:
+        return self.kinds[path].stream(path, params, accept=accept, silence=silence)
 
     async def get(self, path: str, params: Mapping[str, str], *, timeout: float) -> Reply:
         if path != "/version":
