@@ -13,14 +13,17 @@ import asyncio
 import contextlib
 import gc
 import math
+import resource
 import signal
 import socket
+import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Final
+from functools import partial
+from typing import Final, cast
 
 import strawberry
 import uvicorn
@@ -43,7 +46,9 @@ from gateway.http.authentication import Authenticated
 from gateway.http.explorer import ExplorerPage
 from gateway.http.graphql import GraphQLEndpoint
 from gateway.http.health import healthz, readyz
+from gateway.http.protocol import ConnectionLimits, Idle, LimitedProtocol
 from gateway.http.rim import LastResort, RequestLine
+from gateway.http.tls import VERSIONS, ServedTls, TlsFiles
 from gateway.version import USER_AGENT
 from schema.execution.extension import Pipeline
 from schema.execution.gather import Gatherer
@@ -162,6 +167,9 @@ def _for_other_sites(app: ASGIApp, origins: Sequence[str]) -> ASGIApp:
     )
 
 
+# What the process itself keeps open beside its clients' connections: the log, the two systems behind it.
+OWN_FILES: Final = 128
+
 # A client that keeps its connection busy hears `Connection: close` with its next answer; idle ones end after this time.
 PARTING_S: Final = 1.0
 
@@ -257,6 +265,7 @@ def _stop_on_signals(stop: Callable[[], None]) -> None:
 
 def make_server(app: Starlette, settings: ServerSettings) -> uvicorn.Server:
     """The HTTP server; its `serve` takes the listening socket, and ends when `should_exit` is set."""
+    tls = _served_tls(settings)
     return _Server(
         uvicorn.Config(
             app,
@@ -267,8 +276,36 @@ def make_server(app: Starlette, settings: ServerSettings) -> uvicorn.Server:
             proxy_headers=False,  # nothing that a client says of itself is believed
             ws="none",
             timeout_graceful_shutdown=math.ceil(settings.shutdown_grace_seconds),
-            ssl_certfile=settings.tls_certificate,
-            ssl_keyfile=settings.tls_key,
+            http=cast("type[asyncio.Protocol]", partial(LimitedProtocol, _connection_limits(settings), Idle())),
+            ssl_context_factory=None if tls is None else lambda _config, _default: tls.context,
+        )
+    )
+
+
+def _connection_limits(settings: ServerSettings) -> ConnectionLimits:
+    return ConnectionLimits(
+        header_bytes=settings.header_limit_bytes,
+        header_seconds=settings.header_seconds,
+        body_seconds=settings.body_seconds,
+        idle_seconds=settings.idle_seconds,
+        stalled_seconds=settings.stalled_seconds,
+        connections=min(settings.connections, _files_left()),
+    )
+
+
+def _files_left() -> int:
+    """How many connections the process can have open; as many more files as the system's administrator allows."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return max(hard - OWN_FILES, 1) if hard != resource.RLIM_INFINITY else sys.maxsize
+
+
+def _served_tls(settings: ServerSettings) -> ServedTls | None:
+    if settings.tls_certificate is None or settings.tls_key is None:
+        return None
+    return ServedTls(
+        TlsFiles(
+            settings.tls_certificate, settings.tls_key, settings.tls_client_ca, VERSIONS[settings.tls_minimum_version]
         )
     )
 

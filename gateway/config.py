@@ -54,6 +54,57 @@ class ServerSettings(BaseModel):
         default=None,
         description="The private key of `tls_certificate` (PEM, not encrypted).",
     )
+    tls_client_ca: Path | None = Field(
+        default=None,
+        description="Authorities (PEM), one of which must have signed the certificate that every client then has to "
+        "show, beside its token. For a proxy in front that alone may connect.",
+    )
+    tls_minimum_version: Literal["1.2", "1.3"] = Field(
+        default="1.2", description="The oldest TLS that is spoken; the default is kube-apiserver's own."
+    )
+    connections: int = Field(
+        default=10_000,
+        ge=1,
+        le=1_000_000,
+        description="Connections that are open at once. One more closes the one that has been idle for longest.",
+    )
+    header_limit_bytes: int = Field(
+        default=65_536,
+        ge=8_192,
+        le=1_048_576,
+        description="Longest request line and headers together, in bytes; more is refused with status 431. "
+        "A token may have 16 KiB of it, a query in a URL the rest.",
+    )
+    header_seconds: float = Field(
+        default=10.0,
+        gt=0,
+        le=3_600,
+        allow_inf_nan=False,
+        description="How long a new connection may take until its first request's headers are complete, and each "
+        "later request from its first byte on, in seconds; then status 408.",
+    )
+    body_seconds: float = Field(
+        default=30.0,
+        gt=0,
+        le=3_600,
+        allow_inf_nan=False,
+        description="How long a request's body may take after its headers, in seconds; then status 408.",
+    )
+    idle_seconds: float = Field(
+        default=75.0,
+        gt=0,
+        le=3_600,
+        allow_inf_nan=False,
+        description="How long a connection is kept without a request, in seconds. Longer than proxies in front keep "
+        "theirs (ingress-nginx: 60), so that none sends a request into a closing connection.",
+    )
+    stalled_seconds: float = Field(
+        default=30.0,
+        gt=0,
+        le=3_600,
+        allow_inf_nan=False,
+        description="How long a client may take to read 256 KiB of an answer, in seconds; then it is cut off.",
+    )
     body_limit_bytes: int = Field(
         default=1_048_576,
         ge=1_024,
@@ -94,6 +145,12 @@ class ServerSettings(BaseModel):
         allow_inf_nan=False,
         description="How long a request waits for its turn, in seconds; then it is refused with status 503.",
     )
+    unsent_bytes: int = Field(
+        default=268_435_456,
+        ge=1_048_576,
+        description="Most memory for answers above 256 KiB that wait for their readers, in bytes, of one user a "
+        "quarter of it; an answer that several read counts once. More are refused with status 503, or 429.",
+    )
     shutdown_grace_seconds: float = Field(
         default=20.0,
         ge=0,
@@ -129,6 +186,8 @@ class ServerSettings(BaseModel):
             raise ValueError("https needs both files: `protocol` https, `tls_certificate` and `tls_key`")
         if self.protocol == "http" and (self.tls_certificate or self.tls_key):
             raise ValueError("`protocol` http has no use for `tls_certificate` and `tls_key`: must be https with them")
+        if self.protocol == "http" and self.tls_client_ca:
+            raise ValueError("`protocol` http has no use for `tls_client_ca`: must be https with it")
         return self
 
 
@@ -242,6 +301,18 @@ def _look_at_files(config: Config, layers: tuple[tuple[Given, ...], ...]) -> Non
     if pair[0] is not None and pair[1] is not None and (reason := _certificate_mistake(pair[0], pair[1])):
         words = " and ".join(winners(layers, "server")[name].words for name in ("tls_certificate", "tls_key"))
         raise ConfigError(one_line(f"{words}: {reason}"))
+    authorities = config.server.tls_client_ca
+    if authorities is not None and not _holds_certificates(authorities):
+        given = winners(layers, "server")["tls_client_ca"]
+        raise mistake(given, keys()["server", "tls_client_ca"], "it must hold certificates of authorities (PEM)")
+
+
+def _holds_certificates(file: Path) -> bool:
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_verify_locations(file)
+    except ssl.SSLError:
+        return False
+    return True
 
 
 def _certificate_mistake(certificate: Path, key: Path) -> str | None:

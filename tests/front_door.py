@@ -6,6 +6,7 @@
 import asyncio
 import contextlib
 import json
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -89,16 +90,20 @@ class FrontDoor:
 
 
 @contextlib.asynccontextmanager
-async def open_front_door(config: Config, *, ready_within: float = 30.0) -> AsyncIterator[FrontDoor]:
-    """Serve `config` until the block ends; entered when the first lists are done."""
+async def open_front_door(
+    config: Config, *, ready_within: float = 30.0, trusting: ssl.SSLContext | bool = True
+) -> AsyncIterator[FrontDoor]:
+    """Serve `config` until the block ends; entered when the first lists are done. `trusting`: how https is asked."""
     stopped = asyncio.Event()
     with listen(config.server) as listener:
         async with open_gateway(config, stopped.set) as gateway:
             server = make_server(build_app(gateway, config.server), config.server)
             serving = asyncio.create_task(server.serve(sockets=[listener]))
             try:
-                async with aiohttp.ClientSession() as session:
-                    door = FrontDoor(f"http://127.0.0.1:{listener.getsockname()[1]}", gateway, session)
+                async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=trusting)) as session:
+                    host = "localhost" if config.server.protocol == "https" else "127.0.0.1"
+                    url = f"{config.server.protocol}://{host}:{listener.getsockname()[1]}"
+                    door = FrontDoor(url, gateway, session)
                     await _until_ready(door, ready_within)
                     yield door
             finally:
@@ -122,6 +127,7 @@ async def simulated_door(
     prometheus: bool = True,
     server: Mapping[str, Any] | None = None,
     settings: Mapping[str, Any] | None = None,
+    trusting: ssl.SSLContext | bool = True,
     **options: Any,
 ) -> AsyncIterator[FrontDoor]:
     """The gateway over a simulated cluster with these options (`nodes`, `pods_per_node`, …)."""
@@ -132,7 +138,7 @@ async def simulated_door(
             prometheus=PrometheusSettings(url=simulated.prometheus_url if prometheus else None),
             **(settings or {}),
         )
-        async with open_front_door(config) as door:
+        async with open_front_door(config, trusting=trusting) as door:
             yield FrontDoor(door.url, door.gateway, door.session, simulated)
 
 

@@ -9,7 +9,7 @@ from typing import Any, Final, final
 
 import msgspec
 import strawberry
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 from strawberry.types import ExecutionResult
@@ -20,9 +20,10 @@ from auth.errors import BadRequest, ClientError
 from gateway import logs
 from gateway.config import ServerSettings
 from gateway.http.admission import Admission
-from gateway.http.answers import answer, client_error, pieces, present, refusal_headers, refuse
+from gateway.http.answers import SlicedResponse, answer, client_error, pieces, present, refusal_headers, refuse
 from gateway.http.media import MediaType, negotiate
 from gateway.http.packing import Packing
+from gateway.http.unsent import OwnUnread, Unread, Unsent
 from gateway.http.vigil import ClientGone, watched
 from schema.execution.context import GraphContext
 
@@ -68,11 +69,20 @@ class GraphQLEndpoint:
         self._settings = settings
         self._admission = Admission(settings)
         self._packing = Packing(worker)
+        self._unsent = Unsent(settings.unsent_bytes)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
         response = await self._respond(request)
-        await response(scope, receive, send)
+        if not isinstance(response, SlicedResponse):
+            await response(scope, receive, send)
+            return
+        try:
+            with self._unsent.hold(scope["user"], response.pieces):
+                await response(scope, receive, send)
+        except (Unread, OwnUnread) as error:
+            media_type = negotiate(request.headers.get("accept")) or MediaType.JSON
+            await refuse(error, media_type)(scope, receive, send)
 
     async def _respond(self, request: Request) -> Response:
         media_type = negotiate(request.headers.get("accept"))
@@ -85,7 +95,7 @@ class GraphQLEndpoint:
                 raise BadRequest("`query` is missing: send the document to execute")
             work = self._in_turn(request, asked, media_type)
             return await watched(request, work, self._settings.request_seconds)
-        except ClientGone:
+        except (ClientGone, ClientDisconnect):
             return Response(status_code=CLIENT_GONE)
         except MethodNotAllowed as error:
             response = refuse(error, media_type or MediaType.JSON)

@@ -18,8 +18,10 @@ from gateway.config_sources import FLAGS, OLD_KEYS, variable
 ROOT = Path(__file__).parents[2]
 
 SERVER_KEYS = (
-    "host, port, protocol, tls_certificate, tls_key, body_limit_bytes, cors_origins, request_seconds, "
-    "requests_at_work, requests_per_user, requests_waiting, wait_seconds, shutdown_grace_seconds, log_level, log_format"
+    "host, port, protocol, tls_certificate, tls_key, tls_client_ca, tls_minimum_version, connections, "
+    "header_limit_bytes, header_seconds, body_seconds, idle_seconds, stalled_seconds, body_limit_bytes, cors_origins, "
+    "request_seconds, requests_at_work, requests_per_user, requests_waiting, wait_seconds, unsent_bytes, "
+    "shutdown_grace_seconds, log_level, log_format"
 )
 TOP_KEYS = (
     "server, kubernetes, prometheus, auth, oidc, execution, limits, k8sConfigPath, brokerListenPort, brokerProtocol, "
@@ -347,6 +349,19 @@ def test_a_certificate_and_its_key_mean_https(pair):
                 'server.protocol in binnacle.yaml is "http", --tls-certificate is "tls.crt", --tls-key is "tls.key": '
                 "`protocol` http has no use for `tls_certificate` and `tls_key`: must be https with them"
             ),
+        ),
+        (
+            "server: {tls_client_ca: tls.crt}",
+            {},
+            (
+                'server.tls_client_ca in binnacle.yaml is "tls.crt": '
+                "`protocol` http has no use for `tls_client_ca`: must be https with it"
+            ),
+        ),
+        (
+            "server: {tls_client_ca: tls.key}",
+            {"--tls-certificate": "tls.crt", "--tls-key": "tls.key"},
+            ('server.tls_client_ca in binnacle.yaml is "tls.key": it must hold certificates of authorities (PEM)'),
         ),
     ],
 )
