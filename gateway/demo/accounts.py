@@ -68,6 +68,11 @@ def rights(verbs: Iterable[str], resources: Iterable[str], *, namespace: str | N
     return Right(frozenset(verbs), frozenset(resources), namespace)
 
 
+# What Kubernetes' ClusterRole `system:basic-user` lets every authenticated user ask about themselves.
+BASIC = rights(
+    ("create",), ("selfsubjectreviews.authentication.k8s.io", "selfsubjectaccessreviews.authorization.k8s.io")
+)
+
 OBJECTS = ("nodes", "pods", "namespaces", "services")
 
 ADMIN = Account("demo-admin", "c0ffee00-0000-4000-8000-000000000001", ("demo:admins",), rights=(Right(ANY, ANY),))
@@ -122,5 +127,5 @@ class Accounts:
             right.covers(attempt)
             for account in self._by_token.values()
             if account.username == username
-            for right in account.rights
+            for right in (*account.rights, BASIC)
         )

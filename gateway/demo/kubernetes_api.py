@@ -18,7 +18,7 @@ from gateway.demo import statuses
 from gateway.demo.accounts import Account, Accounts, Attempt
 from gateway.demo.requests import ListOptions, Position, Target, list_options, target
 from gateway.demo.resources import RESOURCES, Resource, selection
-from gateway.demo.reviews import decode_review, review_access, review_token
+from gateway.demo.reviews import decode_review, review_access, review_own_access, review_self, review_token
 from gateway.demo.statuses import Refusal
 from gateway.demo.storage import Storage, Stored, TooOldError
 from gateway.demo.watch import OBJECTS_PER_WRITE, Watch
@@ -58,6 +58,16 @@ class Features:
     """A watch from a forgotten version is HTTP 410, not a stream whose only event says so."""
 
 
+_REVIEWS = frozenset(
+    {
+        "tokenreviews.authentication.k8s.io",
+        "selfsubjectreviews.authentication.k8s.io",
+        "subjectaccessreviews.authorization.k8s.io",
+        "selfsubjectaccessreviews.authorization.k8s.io",
+    }
+)
+
+
 class KubernetesApi:
     """Answers requests from a storage; `requests` counts them by method and label (`GET`, `list pods`).
 
@@ -85,8 +95,9 @@ class KubernetesApi:
         self.requests[request.method, wanted.label] += 1
         self.user_agents[request.headers.get("User-Agent", "")] += 1
         try:
-            self._authorize(self._authenticate(request), wanted)
-            return await self._dispatch(request, wanted)
+            account = self._authenticate(request)
+            self._authorize(account, wanted)
+            return await self._dispatch(request, wanted, account)
         except Refusal as refusal:
             return _refused(refusal)
 
@@ -106,16 +117,14 @@ class KubernetesApi:
             sentence = wanted.forbidden_to(account.username)
             raise statuses.forbidden(wanted.group, wanted.resource, wanted.name, sentence)
 
-    async def _dispatch(self, request: web.Request, wanted: Target) -> web.StreamResponse:
+    async def _dispatch(self, request: web.Request, wanted: Target, account: Account) -> web.StreamResponse:
         match wanted:
             case Target(path="/version", verb="get"):
                 return _json(VERSION)
             case Target(path="/livez" | "/readyz" | "/healthz", verb="get"):
                 return web.Response(text="ok")
-            case Target(group="authentication.k8s.io", resource="tokenreviews", name=""):
-                return await self._review_token(request)
-            case Target(group="authorization.k8s.io", resource="subjectaccessreviews", name=""):
-                return await self._review_access(request)
+            case Target(resource=name, name="") if wanted.attempt.resource in _REVIEWS:
+                return await self._review(request, name, account)
             case Target(group="", resource=name, subresource="") if name in RESOURCES:
                 return await self._objects(request, wanted, RESOURCES[name])
             case Target(group="" | "authentication.k8s.io" | "authorization.k8s.io", resource=name) if name:
@@ -137,19 +146,25 @@ class KubernetesApi:
             case _:
                 raise statuses.method_not_allowed()
 
-    async def _review_token(self, request: web.Request) -> web.Response:
+    async def _review(self, request: web.Request, resource: str, account: Account) -> web.Response:
         if request.method != "POST":
             raise statuses.method_not_allowed()
-        token, answer = review_token(self._accounts, decode_review(await request.read(), "TokenReview"))
-        self.token_reviews.append(token)
-        return _json(answer, status=201)
-
-    async def _review_access(self, request: web.Request) -> web.Response:
-        if request.method != "POST":
-            raise statuses.method_not_allowed()
-        spec = decode_review(await request.read(), "SubjectAccessReview")
-        username, attempt, allowed, answer = review_access(self._accounts, spec)
-        self.access_reviews.append((username, attempt, allowed))
+        body = await request.read()
+        match resource:
+            case "tokenreviews":
+                token, answer = review_token(self._accounts, decode_review(body, "TokenReview"))
+                self.token_reviews.append(token)
+            case "selfsubjectreviews":
+                decode_review(body, "SelfSubjectReview")
+                answer = review_self(account)
+            case "subjectaccessreviews":
+                spec = decode_review(body, "SubjectAccessReview")
+                username, attempt, allowed, answer = review_access(self._accounts, spec)
+                self.access_reviews.append((username, attempt, allowed))
+            case _:
+                spec = decode_review(body, "SelfSubjectAccessReview")
+                username, attempt, allowed, answer = review_own_access(self._accounts, account, spec)
+                self.access_reviews.append((username, attempt, allowed))
         return _json(answer, status=201)
 
     def _get(self, resource: Resource, namespace: str, name: str) -> web.Response:

@@ -1,11 +1,11 @@
-"""TokenReview and SubjectAccessReview: who a token belongs to, and what somebody may do."""
+"""TokenReview and SubjectAccessReview: who a token belongs to, and what somebody may do; and both about oneself."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 import orjson
 
-from gateway.demo.accounts import Accounts, Attempt
+from gateway.demo.accounts import Account, Accounts, Attempt
 from gateway.demo.statuses import bad_request, invalid
 
 AUDIENCE = "https://kubernetes.default.svc"
@@ -49,12 +49,33 @@ def review_access(accounts: Accounts, spec: Mapping[str, Any]) -> tuple[str, Att
     username, groups = str(spec.get("user", "")), [str(group) for group in spec.get("groups") or ()]
     attempt = _attempt(spec)
     allowed = accounts.allows(username, groups, attempt)
-    status: dict[str, Any] = {"allowed": allowed}
-    if allowed:
-        status["reason"] = (
-            f'RBAC: allowed by ClusterRoleBinding "simulated" of ClusterRole "simulated" to User "{username}"'
-        )
-    return username, attempt, allowed, _review("SubjectAccessReview", "authorization.k8s.io/v1", spec, status)
+    answer = _review("SubjectAccessReview", "authorization.k8s.io/v1", spec, _decision(username, allowed=allowed))
+    return username, attempt, allowed, answer
+
+
+def review_self(account: Account) -> dict[str, Any]:
+    """The SelfSubjectReview of whoever asks."""
+    review = _review("SelfSubjectReview", "authentication.k8s.io/v1", {}, {"userInfo": account.user_info()})
+    return {key: value for key, value in review.items() if key != "spec"}
+
+
+def review_own_access(
+    accounts: Accounts, account: Account, spec: Mapping[str, Any]
+) -> tuple[str, Attempt, bool, dict[str, Any]]:
+    """Who asked for what for themselves, whether they may, and the answered SelfSubjectAccessReview."""
+    _validate(spec, subject=False)
+    attempt = _attempt(spec)
+    allowed = accounts.allows(account.username, account.groups, attempt)
+    status = _decision(account.username, allowed=allowed)
+    answer = _review("SelfSubjectAccessReview", "authorization.k8s.io/v1", spec, status)
+    return account.username, attempt, allowed, answer
+
+
+def _decision(username: str, *, allowed: bool) -> dict[str, Any]:
+    if not allowed:
+        return {"allowed": False}
+    binding = 'ClusterRoleBinding "simulated" of ClusterRole "simulated"'
+    return {"allowed": True, "reason": f'RBAC: allowed by {binding} to User "{username}"'}
 
 
 def _attempt(spec: Mapping[str, Any]) -> Attempt:
@@ -69,12 +90,12 @@ def _attempt(spec: Mapping[str, Any]) -> Attempt:
     return Attempt(attributes.get("verb", ""), resource, attributes.get("namespace", ""), attributes.get("name", ""))
 
 
-def _validate(spec: Mapping[str, Any]) -> None:
+def _validate(spec: Mapping[str, Any], *, subject: bool = True) -> None:
     causes = []
     if bool(spec.get("resourceAttributes")) is bool(spec.get("nonResourceAttributes")):
         rule = "exactly one of nonResourceAttributes or resourceAttributes must be specified"
         causes.append(("FieldValueInvalid", f"Invalid value: null: {rule}", "spec"))
-    if not spec.get("user") and not spec.get("groups"):
+    if subject and not spec.get("user") and not spec.get("groups"):
         rule = "at least one of user or group must be specified"
         causes.append(("FieldValueInvalid", f'Invalid value: "": {rule}', "spec.user"))
     if causes:

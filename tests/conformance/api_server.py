@@ -22,6 +22,8 @@ WAIT_S = 10.0
 
 TOKEN_REVIEWS = "/apis/authentication.k8s.io/v1/tokenreviews"
 ACCESS_REVIEWS = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
+SELF_REVIEWS = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
+SELF_ACCESS_REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +133,16 @@ class ApiServer:
 
     async def review_access(self, **spec: Any) -> Reply:
         return await self.post(ACCESS_REVIEWS, _review("authorization", "SubjectAccessReview", spec))
+
+    async def review_self(self, token: str) -> Reply:
+        """Who the holder of the token is, asked by themselves."""
+        review = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
+        return await self.post(SELF_REVIEWS, review, token=token)
+
+    async def review_own_access(self, token: str, **spec: Any) -> Reply:
+        """What the holder of the token may do, asked by themselves."""
+        review = _review("authorization", "SelfSubjectAccessReview", spec)
+        return await self.post(SELF_ACCESS_REVIEWS, review, token=token)
 
     async def allowed(self, user: User, verb: str, resource: str, namespace: str = "", name: str = "") -> bool:
         attributes = {"verb": verb, "resource": resource, "namespace": namespace, "name": name}

@@ -112,6 +112,56 @@ async def test_an_incomplete_review_is_refused(server: ApiServer, spec: dict, fi
     assert [cause["field"] for cause in reply.body["details"]["causes"]] == [field]
 
 
+async def test_everybody_may_ask_who_they_are(server: ApiServer, namespace: str):
+    """Without any right: the same user as a TokenReview of their token names."""
+    user = await server.make.user(f"ann-{namespace}")
+
+    reply = await server.review_self(user.token)
+
+    assert reply.status == 201
+    assert (reply.body["kind"], reply.body["apiVersion"]) == ("SelfSubjectReview", "authentication.k8s.io/v1")
+    assert "spec" not in reply.body
+    reviewed = (await server.review_token(user.token)).body["status"]["user"]
+    told = reply.body["status"]["userInfo"]
+    assert (told["username"], told["uid"]) == (reviewed["username"], reviewed["uid"])
+    assert sorted(told["groups"]) == sorted(reviewed["groups"])
+
+
+async def test_everybody_may_ask_what_they_may_do(server: ApiServer, namespace: str):
+    """The same answer as about them, whoever they say that they are."""
+    await server.make.create_namespace(namespace)
+    user = await server.make.user(f"ann-{namespace}")
+    await server.make.allow(user, ["list"], "pods", namespace)
+
+    for where, allowed in ((namespace, True), ("default", False), ("", False)):
+        attributes = {"verb": "list", "resource": "pods", "namespace": where}
+        reply = await server.review_own_access(user.token, resourceAttributes=attributes)
+        assert reply.status == 201
+        kind = ("SelfSubjectAccessReview", "authorization.k8s.io/v1")
+        assert (reply.body["kind"], reply.body["apiVersion"]) == kind
+        assert reply.body["status"]["allowed"] is allowed
+
+
+async def test_who_is_unknown_may_not_ask_about_themselves(server: ApiServer):
+    """401 with a Status: the token is not accepted."""
+    reviews = [
+        await server.review_self("nobody's"),
+        await server.review_own_access("nobody's", resourceAttributes={"verb": "list", "resource": "pods"}),
+    ]
+
+    assert [(reply.status, reply.body["reason"]) for reply in reviews] == [(401, "Unauthorized")] * 2
+
+
+async def test_a_question_about_oneself_without_a_question_is_refused(server: ApiServer, namespace: str):
+    """422, naming the field that is missing."""
+    user = await server.make.user(f"ann-{namespace}")
+
+    reply = await server.review_own_access(user.token)
+
+    assert (reply.status, reply.body["reason"]) == (422, "Invalid")
+    assert [cause["field"] for cause in reply.body["details"]["causes"]] == ["spec"]
+
+
 @pytest.mark.parametrize("path", [TOKEN_REVIEWS, ACCESS_REVIEWS])
 async def test_what_is_not_json_is_a_bad_request(server: ApiServer, path: str):
     """400 with a Status."""
