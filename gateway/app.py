@@ -94,7 +94,7 @@ async def open_gateway(config: Config, stop_serving: Callable[[], None]) -> Asyn
         prometheus = await stack.enter_async_context(open_prometheus(config.prometheus, USER_AGENT))
         worker = stack.enter_context(ThreadPoolExecutor(max_workers=1, thread_name_prefix="large-answers"))
         parser = stack.enter_context(ThreadPoolExecutor(max_workers=1, thread_name_prefix="new-documents"))
-        cluster = Cluster(api)
+        cluster = Cluster(api, settings=config.kubernetes)
         chosen = await stack.enter_async_context(open_chosen(config.auth, config.oidc, api, USER_AGENT))
         authenticator = Authenticator(chosen.authenticator, config.auth)
         stack.push_async_callback(authenticator.aclose)

@@ -27,6 +27,7 @@ from schema.sources.kubernetes.objects import NamespaceRecord, NodeRecord, PodRe
 from schema.sources.kubernetes.policy import BACKOFF, Backoff
 from schema.sources.kubernetes.reflector import KindStatus, Reflector
 from schema.sources.kubernetes.selfcheck import CacheDiverged, differences
+from schema.sources.kubernetes.settings import KubernetesSettings
 from schema.sources.kubernetes.store import Snapshot, Store
 
 __all__ = ["Cluster", "ClusterSnapshot", "KindStatus", "NotNeeded", "Watched"]
@@ -35,11 +36,6 @@ T = TypeVar("T", bound=Record)
 log = logging.getLogger(__name__)
 
 VERSION_TIMEOUT_S: Final = 5.0
-
-# A dashboard that is looked at asks again within a minute; starting a kind anew costs the API server one list.
-IDLE_S: Final = 300.0
-# An API server lists 15,000 objects in 0.6 to 2 s; whoever asks first waits as long at most.
-FIRST_LIST_S: Final = 5.0
 
 
 class NotNeeded(AssertionError):  # noqa: N818 - reads as what happened
@@ -134,8 +130,8 @@ NOT_WATCHED: Final = KindStatus(False, False, False, "nobody has asked for it", 
 class Cluster:
     """The kinds of one cluster, kept while `run` runs: the standing ones always, others while somebody asks for them.
 
-    Promised: a kind of `on_demand` is watched from the first `want` until nobody has wanted it for `idle_seconds`; then
-    its store is let go, and whoever called `when_given_back` is told, to let go of what they keep of it.
+    Promised: a kind of `on_demand` is watched from its first `want` until nobody wanted it for `idle_kind_seconds`;
+    then its store is let go, and whoever called `when_given_back` is told, to let go of what they keep of it.
     Promised: a kind that cannot be watched costs itself alone; one whose watching dies of a mistake of ours ends `run`.
 
     With `self_check`, every list is compared with a second one of the same version, and a difference ends `run`: for
@@ -148,8 +144,7 @@ class Cluster:
         *,
         name: str = "default",
         on_demand: Iterable[Kind[Any]] = ON_DEMAND,
-        idle_seconds: float = IDLE_S,
-        first_list_seconds: float = FIRST_LIST_S,
+        settings: KubernetesSettings = KubernetesSettings(),  # noqa: B008 - it never changes
         self_check: bool = False,
         backoff: Callable[[], Backoff] = Backoff,
         clock: Callable[[], float] = time.monotonic,
@@ -157,8 +152,8 @@ class Cluster:
     ) -> None:
         self.name = name
         self._api = api
-        self._idle_seconds = idle_seconds
-        self._first_list_seconds = first_list_seconds
+        self._idle_seconds = settings.idle_kind_seconds
+        self._first_list_seconds = settings.first_list_seconds
         self._self_check = self_check
         self._backoff = backoff  # one of its own for each that retries
         self._clock = clock

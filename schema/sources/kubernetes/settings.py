@@ -52,6 +52,22 @@ class KubernetesSettings(BaseModel):
         "gateway's token. For throwaway clusters only. Only with `server`.",
     )
 
+    first_list_seconds: float = Field(
+        default=5.0,
+        gt=0,
+        le=300,
+        allow_inf_nan=False,
+        description="How long the first question about a kind that is not yet watched waits for its list, in seconds; "
+        "then its fields say `NOT_SYNCED`, and the rest is answered. An API server lists 15,000 objects in 0.6 to 2 s.",
+    )
+    idle_kind_seconds: float = Field(
+        default=300.0,
+        ge=1,
+        allow_inf_nan=False,
+        description="How long after the last question about a kind its watch ends and its memory is given back, in "
+        "seconds. Nodes, pods, namespaces and services are watched always.",
+    )
+
     @model_validator(mode="after")
     def _one_way_in(self) -> Self:
         if self.server is not None and (self.kubeconfig is not None or self.context is not None):

@@ -15,6 +15,7 @@ from schema.execution.prepare import Documents
 from schema.execution.settings import ExecutionSettings
 from schema.execution.view import View
 from schema.schema import describe
+from schema.sources.kubernetes.kinds import PODS
 from tests.schema.execution.side_by_side import found, prepared
 from tests.schema.execution.world import ADMIN, CLERK, PORTER, World
 
@@ -99,6 +100,36 @@ async def test_answers_of_an_old_snapshot_do_not_hold_it():
     assert kept is not None
     assert kept.answer is None
     assert kept.blocks
+
+
+async def test_what_happens_to_one_kind_leaves_answers_about_others():
+    """A pod comes: what was answered about nodes is still the answer, also when pods are asked for in between."""
+    world, operations = World(1), Operations(ExecutionSettings())
+    nodes, pods = (
+        found(operations, SCHEMA, prepared(Documents(), SCHEMA, text), {})
+        for text in ("{ nodes { name } }", "{ pods { name } }")
+    )
+    for each in (nodes, pods):
+        executed(each, await world.view(ADMIN, each.needs))
+    world.write_pod("shop", "another")
+    executed(pods, await world.view(ADMIN, pods.needs))
+
+    assert plan_of(nodes).kept(await world.view(ADMIN, nodes.needs), nodes.nodes) is not None
+
+
+async def test_a_kind_that_is_given_back_is_held_by_nothing_that_is_kept():
+    """Neither blocks nor answers hold its objects; those of other kinds stay."""
+    world, operations = World(1), Operations(ExecutionSettings())
+    texts = ("{ nodes { name } }", "{ pods { name } }", MAIN)
+    asked = [found(operations, SCHEMA, prepared(Documents(), SCHEMA, text), {}) for text in texts]
+    views = [await world.view(ADMIN, each.needs) for each in asked]
+    for each, view in zip(asked, views, strict=True):
+        executed(each, view)
+    operations.forget_kind(PODS)
+    kept = [plan_of(each).keeper.get(plan_of(each), view.visibility) for each, view in zip(asked, views, strict=True)]
+
+    assert [each is not None for each in kept] == [True, False, False]
+    assert plan_of(asked[0]).kept(views[0], asked[0].nodes) is not None
 
 
 async def test_what_is_kept_stays_within_its_bound():

@@ -1,49 +1,18 @@
 """Four kinds as one source: one picture, one state, one owner of the tasks."""
 
 import asyncio
-import json
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Callable
 
 import pytest
 
-from auth.api import Reply, Unreachable
-from schema.sources.kubernetes.api import JSON, Incoming
+from auth.api import Unreachable
 from schema.sources.kubernetes.cluster import Cluster
 from schema.sources.kubernetes.policy import Backoff
 from schema.sources.kubernetes.selfcheck import CacheDiverged
 from tests.schema.sources.kubernetes import pods
 from tests.schema.sources.kubernetes.clock import Clock
-from tests.schema.sources.kubernetes.model_server import ModelServer, Refusal
-
-KINDS = ("nodes", "pods", "namespaces", "services")
-
-
-class ModelApi:
-    """A model server for each kind, and a version."""
-
-    def __init__(self) -> None:
-        self.kinds = {f"/api/v1/{kind}": ModelServer(f"/api/v1/{kind}") for kind in KINDS}
-        self.git_version = "v1.37.2"
-        self.version_failures = 0
-        self.versions_asked = 0
-
-    def __getitem__(self, kind: str) -> ModelServer:
-        return self.kinds[f"/api/v1/{kind}"]
-
-    def stream(
-        self, path: str, params: Mapping[str, str], *, accept: str = JSON, silence: float | None = None
-    ) -> AbstractAsyncContextManager[Incoming]:
-        return self.kinds[path].stream(path, params, accept=accept, silence=silence)
-
-    async def get(self, path: str, params: Mapping[str, str], *, timeout: float) -> Reply:
-        if path != "/version":
-            return await self.kinds[path].get(path, params, timeout=timeout)
-        self.versions_asked += 1
-        if self.version_failures:
-            self.version_failures -= 1
-            raise Unreachable("connection refused")
-        return Reply(200, {}, json.dumps({"gitVersion": self.git_version}).encode())
+from tests.schema.sources.kubernetes.model_api import KINDS, ModelApi
+from tests.schema.sources.kubernetes.model_server import Refusal
 
 
 class Watched:

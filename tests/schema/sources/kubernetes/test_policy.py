@@ -15,6 +15,7 @@ from schema.sources.kubernetes.policy import (
     Failed,
     Listed,
     Listing,
+    NotServed,
     Outcome,
     Pause,
     Refused,
@@ -59,6 +60,9 @@ TABLE: list[tuple[State, Outcome, State, Pause]] = [
     (Streaming("0"), Refused("403"), Streaming("0"), REFUSED),
     (Listing(""), Refused("403"), Listing(""), REFUSED),
     (Watching("7"), Refused("403"), Watching("7"), REFUSED),
+    # not there
+    (Streaming("0"), NotServed("404"), Streaming("0"), REFUSED),
+    (Watching("7"), NotServed("404"), Watching("7"), REFUSED),
 ]
 
 
@@ -104,6 +108,7 @@ def read(state: State, code: int, reason: str, message: str = "", **details: obj
         (read(Watching("7"), 422, "Invalid"), Failed("422 Invalid")),
         (read(Listing("0"), 400, "BadRequest", "what"), Failed("400 BadRequest: what")),
         (read(Streaming("0"), 403, "Forbidden", "no"), Refused("403 Forbidden: no")),
+        (read(Streaming("0"), 404, "NotFound", "none"), NotServed("404 NotFound: none")),
         (read(Streaming("0"), 401, "Unauthorized"), Failed("401 Unauthorized")),
         (read(Listing("0"), 429, "TooManyRequests", retryAfterSeconds=3), Throttled(3, "429 TooManyRequests")),
         (read(Listing("0"), 429, "TooManyRequests"), Failed("429 TooManyRequests")),

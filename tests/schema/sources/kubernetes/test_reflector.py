@@ -4,6 +4,7 @@ import asyncio
 import json
 import logging
 from collections.abc import AsyncIterator, Callable, Iterable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,10 +13,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from auth.api import Unreachable
-from schema.sources.kubernetes.kinds import PODS, Decoder
+from schema.sources.kubernetes.kinds import PODS, Decoder, Kind
 from schema.sources.kubernetes.objects import PodRecord, Sharing
 from schema.sources.kubernetes.policy import Backoff
-from schema.sources.kubernetes.reflector import SLICE_S, Reflector
+from schema.sources.kubernetes.reflector import GRACE_S, SLICE_S, Reflector
 from schema.sources.kubernetes.store import Store
 from tests.schema.sources.kubernetes import pods, promises
 from tests.schema.sources.kubernetes.clock import Clock
@@ -27,7 +28,7 @@ LIST_AS_WATCH = "streaming list"
 class Watch:
     """A server, and a reflector that watches it in virtual time."""
 
-    def __init__(self) -> None:
+    def __init__(self, kind: Kind[PodRecord] = PODS) -> None:
         self.server = ModelServer()
         self.clock = Clock()
         self.store: Store[PodRecord] = Store(PODS.counted_by, PODS.grouped_by, PODS.summing, ring_limit=32)
@@ -36,7 +37,7 @@ class Watch:
         self.decoder = Decoder(PODS, Sharing())
         self.reflector = Reflector(
             self.server,
-            PODS,
+            kind,
             self.decoder,
             self.store,
             on_return=self._count_return,
@@ -378,6 +379,45 @@ async def test_a_server_that_has_not_yet_read_its_roles_refuses_nobody(watch: Wa
     await watch.settled()
     assert watch.reflector.status().live
     assert watch.clock.slept == [0.8, 1.6]
+
+
+async def test_a_kind_that_is_not_served_says_so_at_once_and_is_asked_again(watch: Watch):
+    """404: a custom resource may come later."""
+    watch.server.refusals.append(Refusal(404, pods.failure(404, "NotFound", "the server could not find it")))
+    watch.start()
+    await watch.until(lambda: watch.reflector.status().refused)
+    status = watch.reflector.status()
+    await watch.settled()
+
+    assert (status.served, status.reason) == (False, "404 NotFound: the server could not find it")
+    assert (watch.reflector.status().served, watch.reflector.status().refused) == (True, False)
+
+
+async def test_silence_is_no_death_where_no_bookmarks_come():
+    """Such a watch may be silent until the API server itself must have ended it; any other is dead much earlier."""
+    for kind in (PODS, replace(PODS, bookmarks=False)):
+        watch = Watch(kind)
+        watch.start()
+        await watch.settled()
+        watch.server.end_watches()
+        await watch.asked_again(1)
+        await watch.stop()
+        ends = [int(params["timeoutSeconds"]) for params in watch.server.requests]
+
+        assert watch.server.silences == ([None, None] if kind.bookmarks else [end + GRACE_S for end in ends])
+
+
+async def test_metadata_alone_is_asked_for_where_that_is_enough():
+    """As a list of it and as a watch of it, which the API server tells apart."""
+    partial = "application/json;as=PartialObjectMetadata{};g=meta.k8s.io;v=v1"
+    watch = Watch(replace(PODS, metadata_only=True))
+    watch.server.streaming_lists = False
+    watch.start()
+    await watch.settled()
+    await watch.stop()
+
+    assert watch.asked() == [LIST_AS_WATCH, "LIST@0", "WATCH@1"]
+    assert watch.server.accepted == [partial.format(""), partial.format("List"), partial.format("")]
 
 
 async def test_retry_after_is_obeyed(watch: Watch):
