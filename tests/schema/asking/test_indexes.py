@@ -62,6 +62,17 @@ def test_an_index_is_what_sorting_anew_would_give(batches):
             assert list(found) == ordered(store.snapshot(), order)
 
 
+def test_a_kind_that_is_given_back_is_held_by_no_index():
+    """All its orders are let go, and no other kind's."""
+    indexes = Indexes()
+    for order in ORDERS:
+        indexes.rows("rows", filled().snapshot(), order)
+    indexes.rows("others", filled().snapshot(), ORDERS[0])
+    indexes.forget("rows")
+
+    assert len(indexes) == 1
+
+
 def test_an_index_is_sorted_once_and_then_kept():
     """A question about the same moment reads nothing; after a change only few rows are read."""
     read = 0
