@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from auth.access import Resource
 from schema.sources.kubernetes.claims import Claimed, NamespaceClaims
-from schema.sources.kubernetes.cold import ColdTier
+from schema.sources.kubernetes.cold import ColdTier, Rest
 from schema.sources.kubernetes.objects import (
     NamespaceRecord,
     NodeRecord,
@@ -40,7 +40,7 @@ class Record(Protocol):
     @property
     def name(self) -> str: ...
     @property
-    def rest(self) -> bytes: ...
+    def rest(self) -> Rest: ...
 
 
 R = TypeVar("R", bound=Record)
@@ -81,7 +81,7 @@ class Kind(Generic[R]):
     name: str  # the plural in paths: "pods"
     kind: str  # "Pod"
     wire: type[Any]
-    make: Callable[[Any, bytes, Sharing], R]  # of what `wire` decoded, and the cold tier's bytes
+    make: Callable[[Any, Rest, Sharing], R]  # of what `wire` decoded, and the whole object in the cold tier
     counted_by: tuple[str, ...] = ()  # attributes of the record
     grouped_by: str | None = None  # an attribute of the record; what has None there is in no group
     api_version: str = "v1"
@@ -139,7 +139,7 @@ class Decoder(Generic[R]):
         Safe to call from any thread.
         """
         # items of a list do not say what they are
-        return {"apiVersion": self._kind.api_version, "kind": self._kind.kind, **self._cold.unpack(record.rest)}
+        return {"apiVersion": self._kind.api_version, "kind": self._kind.kind, **record.rest.whole()}
 
 
 class _Identified(Struct, frozen=True, gc=False):

@@ -1,10 +1,11 @@
 """The objects of the cluster, one kind after another: what the wire says, and the records made of it.
 
 A record has two tiers. Its hot fields are attributes, read directly by the graph; `rest` is the whole object,
-compressed (cold.py). Records are frozen, compared by identity, invisible to the garbage collector, with tuples for
-sequences (the collector keeps visiting lists of structs: 700 ms at 150,000 pods, 15 ms with tuples), and share their
-equal strings, labels and label sets. Wire names are spelled as Kubernetes spells them (`podIPs`, not what a rename rule
-would make of it); every field may be absent or null, since that is how Kubernetes says "empty".
+compressed (cold.py), of which details.py reads what is asked. Records are frozen, compared by identity, invisible to
+the garbage collector, with tuples for sequences (the collector keeps visiting lists of structs: 700 ms at 150,000 pods,
+15 ms with tuples), and share their equal strings, labels and label sets. Wire names are spelled as Kubernetes spells
+them (`podIPs`, not what a rename rule would make of it); every field may be absent or null, since that is how
+Kubernetes says "empty".
 """
 
 from collections.abc import Iterable
@@ -13,6 +14,7 @@ from typing import ClassVar, Final
 from msgspec import Struct, field
 
 from schema.sources.kubernetes.attention import NodeAttention, PodAttention, node_attention, pod_attention
+from schema.sources.kubernetes.cold import Rest
 from schema.sources.kubernetes.pod_words import node_status, pod_words
 from schema.sources.kubernetes.quantities import cores, whole
 from schema.sources.kubernetes.requests import Amounts, PodClaims, ResourceAmount
@@ -68,12 +70,16 @@ class Owner(Struct, frozen=True, gc=False, eq=False):
 
 _OWN_FIELDS: Final = frozenset({"cpu", "memory", "ephemeral-storage", "pods"})
 
+_MOMENTS_LIMIT: Final = 1024
+
 
 class Sharing:
     """The tables of equal values behind one cluster's records."""
 
     def __init__(self) -> None:
         self.strings: Shared[str, str] = Shared(lambda text: text)
+        # of pods: those of one workload begin together, and stand together in a list; few moments are met again later
+        self.moments: Shared[str, str] = Shared(lambda text: text, limit=_MOMENTS_LIMIT)
         self._label: Shared[tuple[str, str], Label] = Shared(
             lambda pair: Label(self.strings[pair[0]], self.strings[pair[1]])
         )
@@ -148,7 +154,7 @@ class NodeRecord(Struct, frozen=True, gc=False, eq=False):
     zone: str | None
     instance_type: str | None
     pool: str | None
-    rest: bytes
+    rest: Rest
 
 
 class _WireAddress(Struct, frozen=True, gc=False):
@@ -209,7 +215,7 @@ def _first_label(labels: Iterable[Label], keys: Iterable[str]) -> str | None:
     return next((value for key in keys if (value := values.get(key))), None)
 
 
-def node_record(wire: WireNode, rest: bytes, sharing: Sharing) -> NodeRecord:
+def node_record(wire: WireNode, rest: Rest, sharing: Sharing) -> NodeRecord:
     meta, spec, status = wire.metadata, wire.spec or _NodeSpec(), wire.status or _NodeStatus()
     info = status.node_info or _NodeInfo()
     labels = sharing.labels(meta.labels)
@@ -265,7 +271,7 @@ class PodRecord(Struct, frozen=True, gc=False, eq=False):
     requests: Amounts
     limits: Amounts
     owner: Owner | None
-    rest: bytes
+    rest: Rest
 
 
 class WirePod(Struct, frozen=True, gc=False):
@@ -280,7 +286,7 @@ def _pod_addresses(status: PodStatus) -> tuple[str, ...]:
     return (status.pod_ip,) if status.pod_ip else ()  # API servers before 1.16, and some simulated ones
 
 
-def pod_record(wire: WirePod, rest: bytes, sharing: Sharing) -> PodRecord:
+def pod_record(wire: WirePod, rest: Rest, sharing: Sharing) -> PodRecord:
     meta, spec, status = wire.metadata, wire.spec or PodSpec(), wire.status or PodStatus()
     deleted = meta.deletion_timestamp is not None
     words = pod_words(spec, status, deleted=deleted)
@@ -290,7 +296,7 @@ def pod_record(wire: WirePod, rest: bytes, sharing: Sharing) -> PodRecord:
         resource_version=meta.resource_version,
         namespace=sharing.strings[meta.namespace],
         name=meta.name,
-        created_at=meta.creation_timestamp or "",
+        created_at=sharing.moments[meta.creation_timestamp or ""],
         labels=sharing.labels(meta.labels),
         node_name=sharing.strings[spec.node_name] if spec.node_name else None,
         phase=sharing.strings[status.phase],
@@ -299,7 +305,7 @@ def pod_record(wire: WirePod, rest: bytes, sharing: Sharing) -> PodRecord:
         containers_ready=words.ready,
         containers_total=words.total,
         restarts=words.restarts.count,
-        last_restart=words.restarts.last or None,
+        last_restart=sharing.moments[words.restarts.last] if words.restarts.last else None,
         status=sharing.strings[words.status],
         attention=sharing.attention[pod_attention(status, deleted=deleted)],
         requests=requests,
@@ -323,7 +329,7 @@ class NamespaceRecord(Struct, frozen=True, gc=False, eq=False):
     created_at: str
     labels: tuple[Label, ...]
     phase: str
-    rest: bytes
+    rest: Rest
 
 
 class _NamespaceStatus(Struct, frozen=True, gc=False):
@@ -335,7 +341,7 @@ class WireNamespace(Struct, frozen=True, gc=False):
     status: _NamespaceStatus | None = None
 
 
-def namespace_record(wire: WireNamespace, rest: bytes, sharing: Sharing) -> NamespaceRecord:
+def namespace_record(wire: WireNamespace, rest: Rest, sharing: Sharing) -> NamespaceRecord:
     return NamespaceRecord(
         uid=wire.metadata.uid,
         resource_version=wire.metadata.resource_version,
@@ -357,7 +363,7 @@ class ServiceRecord(Struct, frozen=True, gc=False, eq=False):
     created_at: str
     labels: tuple[Label, ...]
     selector: tuple[Label, ...]
-    rest: bytes
+    rest: Rest
 
 
 class _ServiceSpec(Struct, frozen=True, gc=False):
@@ -369,7 +375,7 @@ class WireService(Struct, frozen=True, gc=False):
     spec: _ServiceSpec | None = None
 
 
-def service_record(wire: WireService, rest: bytes, sharing: Sharing) -> ServiceRecord:
+def service_record(wire: WireService, rest: Rest, sharing: Sharing) -> ServiceRecord:
     return ServiceRecord(
         uid=wire.metadata.uid,
         resource_version=wire.metadata.resource_version,

@@ -8,7 +8,9 @@ from msgspec import Struct
 
 from schema.asking.indexes import IDLE_SECONDS, KEPT, Indexes
 from schema.asking.orders import By, ordered
+from schema.sources.kubernetes.cold import Rest
 from schema.sources.kubernetes.store import Gone, Put, Store
+from tests.schema.sources.kubernetes.pods import NOTHING
 
 
 class Row(Struct, frozen=True, gc=False, eq=False):
@@ -18,7 +20,7 @@ class Row(Struct, frozen=True, gc=False, eq=False):
     name: str
     size: int
     node: str | None
-    rest: bytes = b""
+    rest: Rest = NOTHING
 
 
 SIZE = By("SIZE", attrgetter("size"), descending=True)

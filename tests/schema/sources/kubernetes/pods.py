@@ -3,12 +3,14 @@
 import json
 from typing import Any
 
+from schema.sources.kubernetes.cold import ColdTier, Rest
 from schema.sources.kubernetes.objects import PodRecord
 from schema.sources.kubernetes.requests import Amounts, ResourceAmount
 
 Manifest = dict[str, Any]
 
 
+NOTHING = Rest(b"", ColdTier())
 # What pods request, by their version: a change often changes it, as a resize would.
 CLAIMS = (
     Amounts(),
@@ -46,7 +48,7 @@ def record(
         requests=CLAIMS[int(version) % len(CLAIMS)],
         limits=CLAIMS[0],
         owner=None,
-        rest=b"",
+        rest=NOTHING,
     )
 
 
