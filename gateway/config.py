@@ -20,6 +20,7 @@ from auth.settings import AuthSettings, OidcSettings
 from gateway import logs
 from gateway.config_mistakes import ConfigError, Given, mistake, one_line, unreadable, winners, wrong_value
 from gateway.config_sources import FLAGS, from_environment, from_file, from_flags
+from gateway.http.persisted import Manifest
 from schema.execution.settings import ExecutionSettings, LimitSettings
 from schema.sources.kubernetes.settings import KubernetesSettings
 from schema.sources.prometheus.settings import PrometheusSettings
@@ -112,6 +113,22 @@ class ServerSettings(BaseModel):
         description="Longest request body that is read, in bytes. GraphiQL's introspection query has 2,000; "
         "1 MiB leaves room for generated queries with large variables.",
     )
+    persisted_documents_bytes: int = Field(
+        default=4_194_304,
+        ge=0,
+        le=1_073_741_824,
+        description="Most memory for documents that clients name by their SHA-256 after sending them once, in bytes; "
+        "0 switches that off.",
+    )
+    trusted_documents: Path | None = Field(
+        default=None,
+        description="Documents of an application's build that clients may name by their ids: a JSON object of ids and "
+        "texts (graphql-codegen, Relay) or Apollo's manifest. Read once at the start.",
+    )
+    trusted_documents_only: bool = Field(
+        default=False,
+        description="Whether no other documents are answered. GraphiQL then shows its page, and no schema.",
+    )
     cors_origins: tuple[Annotated[str, Field(pattern=r"^https?://[^/*\s]+$")], ...] = Field(
         default=(),
         description="Other sites whose pages may ask, such as `https://dashboard.example`; by default none. Their "
@@ -180,12 +197,14 @@ class ServerSettings(BaseModel):
         return data
 
     @model_validator(mode="after")
-    def _https_has_a_certificate_and_http_has_none(self) -> Self:
+    def _keys_that_need_each_other(self) -> Self:
         both = self.tls_certificate is not None and self.tls_key is not None
         if self.protocol == "https" and not both:
             raise ValueError("https needs both files: `protocol` https, `tls_certificate` and `tls_key`")
         if self.protocol == "http" and (self.tls_certificate or self.tls_key):
             raise ValueError("`protocol` http has no use for `tls_certificate` and `tls_key`: must be https with them")
+        if self.trusted_documents_only and self.trusted_documents is None:
+            raise ValueError("nothing could be asked: `trusted_documents_only` needs `trusted_documents`")
         if self.protocol == "http" and self.tls_client_ca:
             raise ValueError("`protocol` http has no use for `tls_client_ca`: must be https with it")
         return self
@@ -301,6 +320,13 @@ def _look_at_files(config: Config, layers: tuple[tuple[Given, ...], ...]) -> Non
     if pair[0] is not None and pair[1] is not None and (reason := _certificate_mistake(pair[0], pair[1])):
         words = " and ".join(winners(layers, "server")[name].words for name in ("tls_certificate", "tls_key"))
         raise ConfigError(one_line(f"{words}: {reason}"))
+    trusted = config.server.trusted_documents
+    if trusted is not None:
+        try:
+            Manifest.read(trusted)
+        except ValueError as error:
+            given = winners(layers, "server")["trusted_documents"]
+            raise mistake(given, keys()["server", "trusted_documents"], str(error)) from None
     authorities = config.server.tls_client_ca
     if authorities is not None and not _holds_certificates(authorities):
         given = winners(layers, "server")["tls_client_ca"]

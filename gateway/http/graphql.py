@@ -23,6 +23,13 @@ from gateway.http.admission import Admission
 from gateway.http.answers import SlicedResponse, answer, client_error, pieces, present, refusal_headers, refuse
 from gateway.http.media import MediaType, negotiate
 from gateway.http.packing import Packing
+from gateway.http.persisted import (
+    Manifest,
+    PersistedDocuments,
+    UnkeptDocumentError,
+    UnknownDocumentError,
+    UntrustedDocumentError,
+)
 from gateway.http.unsent import OwnUnread, Unread, Unsent
 from gateway.http.vigil import ClientGone, watched
 from schema.execution.context import GraphContext
@@ -41,6 +48,7 @@ class GraphQLRequest(msgspec.Struct, frozen=True, rename="camel"):
     operation_name: str | None = None
     variables: dict[str, Any] | None = None
     extensions: dict[str, Any] | None = None
+    document_id: str | None = None
 
 
 class MethodNotAllowed(BadRequest):
@@ -70,6 +78,12 @@ class GraphQLEndpoint:
         self._admission = Admission(settings)
         self._packing = Packing(worker)
         self._unsent = Unsent(settings.unsent_bytes)
+        trusted = settings.trusted_documents
+        self._persisted = PersistedDocuments(
+            None if trusted is None else Manifest.read(trusted),
+            only_trusted=settings.trusted_documents_only,
+            bound=settings.persisted_documents_bytes,
+        )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
@@ -91,9 +105,8 @@ class GraphQLEndpoint:
             if media_type is None:
                 raise NotAcceptable(f"The answer can be {' or '.join(MediaType)}; {_what_else(request)}")
             asked = await self._read(request)
-            if not asked.query:
-                raise BadRequest("`query` is missing: send the document to execute")
-            work = self._in_turn(request, asked, media_type)
+            text = self._persisted.text(asked.query, asked.document_id, asked.extensions)
+            work = self._in_turn(request, asked, text, media_type)
             return await watched(request, work, self._settings.request_seconds)
         except (ClientGone, ClientDisconnect):
             return Response(status_code=CLIENT_GONE)
@@ -101,12 +114,14 @@ class GraphQLEndpoint:
             response = refuse(error, media_type or MediaType.JSON)
             response.headers["Allow"] = _ALLOWED
             return response
+        except (UnknownDocumentError, UnkeptDocumentError, UntrustedDocumentError) as error:
+            return _not_executed(error, media_type or MediaType.JSON)
         except ClientError as error:
             return refuse(error, media_type or MediaType.JSON)
 
-    async def _in_turn(self, request: Request, asked: GraphQLRequest, media_type: MediaType) -> Response:
+    async def _in_turn(self, request: Request, asked: GraphQLRequest, text: str, media_type: MediaType) -> Response:
         async with self._admission.place(request.scope["user"]):
-            return await self._packing.pack(request, await self._execute(request, asked, media_type))
+            return await self._packing.pack(request, await self._execute(request, asked, text, media_type))
 
     async def _read(self, request: Request) -> GraphQLRequest:
         match request.method:
@@ -128,17 +143,19 @@ class GraphQLEndpoint:
                 raise BodyTooLarge(f"The body is longer than {limit} bytes", limit=limit)
         return bytes(body)
 
-    async def _execute(self, request: Request, asked: GraphQLRequest, media_type: MediaType) -> Response:
+    async def _execute(self, request: Request, asked: GraphQLRequest, text: str, media_type: MediaType) -> Response:
         context = GraphContext(headers=request.scope["headers"], request_id=request.scope["request_id"])
         if asked.operation_name:
             logs.bind(operation=asked.operation_name)
         result = await self._schema.execute(
-            asked.query,
+            text,
             variable_values=asked.variables,
             context_value=context,
             operation_name=asked.operation_name,
             allowed_operation_types=_GET_OPERATIONS if request.method == "GET" else _POST_OPERATIONS,
         )
+        if not isinstance(result, PreExecutionError):
+            self._persisted.keep(asked.query, asked.extensions)
         body = _body_of(result)
         if context.large:  # some megabytes: their encoding would hold up small answers just as their execution would
             loop = asyncio.get_running_loop()
@@ -154,8 +171,17 @@ def _answer(result: ExecutionResult, body: dict[str, object], media_type: MediaT
         status = max(error.status for error in errors)
         if status != 200:
             return answer(pieces(body), media_type, status, refusal_headers(errors[0]))
-    # A document that cannot be executed: the old media type says so in the body alone, as its clients expect.
-    return answer(pieces(body), media_type, 200 if media_type is MediaType.JSON else 400)
+    return answer(pieces(body), media_type, _not_executed_status(media_type))
+
+
+def _not_executed_status(media_type: MediaType) -> int:
+    """A document that cannot be executed: the old media type says so in the body alone, as its clients expect."""
+    return 200 if media_type is MediaType.JSON else 400
+
+
+def _not_executed(error: ClientError, media_type: MediaType) -> Response:
+    body = {"errors": [error.formatted]}
+    return answer(pieces(body), media_type, _not_executed_status(media_type))
 
 
 def _body_of(result: ExecutionResult) -> dict[str, object]:
@@ -209,6 +235,7 @@ def _from_url(request: Request) -> GraphQLRequest:
         parameters.get("operationName") or None,
         _json_parameter("variables", parameters.get("variables")),
         _json_parameter("extensions", parameters.get("extensions")),
+        parameters.get("documentId") or None,
     )
 
 

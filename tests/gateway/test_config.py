@@ -19,7 +19,8 @@ ROOT = Path(__file__).parents[2]
 
 SERVER_KEYS = (
     "host, port, protocol, tls_certificate, tls_key, tls_client_ca, tls_minimum_version, connections, "
-    "header_limit_bytes, header_seconds, body_seconds, idle_seconds, stalled_seconds, body_limit_bytes, cors_origins, "
+    "header_limit_bytes, header_seconds, body_seconds, idle_seconds, stalled_seconds, body_limit_bytes, "
+    "persisted_documents_bytes, trusted_documents, trusted_documents_only, cors_origins, "
     "request_seconds, requests_at_work, requests_per_user, requests_waiting, wait_seconds, unsent_bytes, "
     "shutdown_grace_seconds, log_level, log_format"
 )
@@ -356,6 +357,22 @@ def test_a_certificate_and_its_key_mean_https(pair):
             (
                 'server.tls_client_ca in binnacle.yaml is "tls.crt": '
                 "`protocol` http has no use for `tls_client_ca`: must be https with it"
+            ),
+        ),
+        (
+            "server: {trusted_documents_only: true}",
+            {},
+            (
+                "server.trusted_documents_only in binnacle.yaml is true: "
+                "nothing could be asked: `trusted_documents_only` needs `trusted_documents`"
+            ),
+        ),
+        (
+            "server: {trusted_documents: tls.key}",
+            {},
+            (
+                'server.trusted_documents in binnacle.yaml is "tls.key": it must be a JSON object of ids and '
+                "documents, or Apollo's manifest: JSON is malformed: invalid character (byte 1)"
             ),
         ),
         (
