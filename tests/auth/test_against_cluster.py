@@ -1,6 +1,7 @@
 """What we say somebody may see is what the real API server answers to that somebody's own requests."""
 
 import asyncio
+import contextlib
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -338,3 +339,32 @@ async def test_the_api_server_dislikes_no_token_so_much_that_others_suffer(
             await gateway.authenticator.verify(bearer(odd))
 
     assert (await gateway.authenticator.verify(bearer(account.token))).username == account.user
+
+
+async def test_a_token_for_an_audience_of_ours_is_known_where_that_audience_is_asked_for(namespace: Namespace) -> None:
+    """And nowhere else: the API server says for which of the audiences it is."""
+    await namespace.account("clerk")
+    path = f"/api/v1/namespaces/{namespace.name}/serviceaccounts/clerk/token"
+    answer = await namespace.cluster.request("POST", path, {"spec": {"audiences": ["binnacle"]}})
+    for_us, for_the_api_server = (
+        answer["status"]["token"],
+        await namespace.cluster.create_token("clerk", namespace.name),
+    )
+    asking = {
+        audiences: AuthSettings(review_timeout_seconds=10, audiences=audiences)
+        for audiences in ((), ("binnacle",), ("other", "binnacle"), ("other",))
+    }
+
+    accepted = set()
+    for audiences, settings in asking.items():
+        async with opened(namespace.cluster, set, settings) as gateway:
+            for token in (for_us, for_the_api_server):
+                with contextlib.suppress(TokenRejected):
+                    await gateway.authenticator.verify(bearer(token))
+                    accepted.add((audiences, token))
+
+    assert accepted == {
+        ((), for_the_api_server),
+        (("binnacle",), for_us),
+        (("other", "binnacle"), for_us),
+    }
