@@ -52,7 +52,7 @@ bench: .venv/installed ## Run the benchmarks on the real cluster; prints medians
 	@$(RUN) -m tests.benchmarks $(ARGS)
 
 clean: ## Remove what was built in the checkout.
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis gateway/graphiql/dist gateway/graphiql/node_modules tests/audits/node_modules
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis gateway/graphiql/dist gateway/graphiql/node_modules tests/audits/node_modules tests/clients/node_modules tests/clients/generated tests/clients/relay/artifacts
 
 .venv/installed: pyproject.toml uv.lock | $(UV)
 	@echo "Installing the locked Python packages into .venv"
