@@ -58,6 +58,14 @@ class Sorted(Generic[T]):
         return max(0, bisect_right(self._firsts, key) - 1)
 
 
+def joined(parts: Sequence[Sorted[T]]) -> Sorted[T]:
+    """Several as one, of which each ends before the next begins; their blocks are shared."""
+    first, *_ = parts
+    blocks = tuple(chain.from_iterable(part.blocks for part in parts))
+    firsts = tuple(chain.from_iterable(part._firsts for part in parts))  # noqa: SLF001 - of this very class
+    return Sorted(first._key_of, blocks, firsts, sum(map(len, parts)))  # noqa: SLF001
+
+
 class SortedBlocks(Sorted[T]):
     """The one that is written to. Blocks are replaced, never changed."""
 

@@ -4,9 +4,8 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any, Final, Generic, TypeVar, final
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from typing import Any, Final, TypeVar, final
 
 import msgspec
 
@@ -29,6 +28,7 @@ from schema.sources.kubernetes.reflector import KindStatus, Reflector
 from schema.sources.kubernetes.selfcheck import CacheDiverged, differences
 from schema.sources.kubernetes.settings import KubernetesSettings
 from schema.sources.kubernetes.store import Snapshot, Store
+from schema.sources.kubernetes.watched import KindInUse, Watched, nothing
 
 __all__ = ["Cluster", "ClusterSnapshot", "KindStatus", "NotNeeded", "Watched"]
 
@@ -104,26 +104,6 @@ class _Version(msgspec.Struct, frozen=True):
     git_version: str = msgspec.field(name="gitVersion")
 
 
-@dataclass(frozen=True, slots=True)
-class Watched(Generic[T]):
-    """One kind in one scope: what its objects are read by, where they are kept, and what keeps them."""
-
-    kind: Kind[T]
-    decoder: Decoder[T]
-    store: Store[T]
-    reflector: Reflector[T]
-
-
-@final
-@dataclass(slots=True, eq=False)
-class _InUse:
-    """A kind that is watched, since when nobody asked for it, and the tasks that watch it."""
-
-    watched: Watched[Any]
-    asked_at: float  # by the cluster's clock
-    tasks: list[asyncio.Task[Any]] = field(default_factory=list)
-
-
 NOT_WATCHED: Final = KindStatus(False, False, False, "nobody has asked for it", 0.0, None, 0, 0)
 
 
@@ -133,6 +113,7 @@ class Cluster:
     Promised: a kind of `on_demand` is watched from its first `want` until nobody wanted it for `idle_kind_seconds`;
     then its store is let go, and whoever called `when_given_back` is told, to let go of what they keep of it.
     Promised: a kind that cannot be watched costs itself alone; one whose watching dies of a mistake of ours ends `run`.
+    With `settings.namespaces` only these are watched, each by itself; kinds that belong to none are refused then.
 
     With `self_check`, every list is compared with a second one of the same version, and a difference ends `run`: for
     tests, at the price of one LIST from etcd each.
@@ -154,6 +135,7 @@ class Cluster:
         self._api = api
         self._idle_seconds = settings.idle_kind_seconds
         self._first_list_seconds = settings.first_list_seconds
+        self._namespaces = tuple(sorted(settings.namespaces))
         self._self_check = self_check
         self._backoff = backoff  # one of its own for each that retries
         self._clock = clock
@@ -163,8 +145,8 @@ class Cluster:
         self._tasks: asyncio.TaskGroup | None = None  # while `run` runs
         self._tell: list[Callable[[Kind[Any]], None]] = []
         sharing = Sharing()
-        self._in_use = {kind.key: _InUse(self._watched(kind, sharing, patient=True), clock()) for kind in STANDING}
-        self._nothing = {kind.key: _nothing(kind) for kind in (*STANDING, *on_demand)}
+        self._in_use = {kind.key: self._in_scopes(kind, sharing, patient=True) for kind in STANDING}
+        self._nothing = {kind.key: nothing(kind) for kind in (*STANDING, *on_demand)}
         self._snapshot = self._taken()
 
     @property
@@ -184,13 +166,19 @@ class Cluster:
         return self.watched(SERVICES)
 
     def watched(self, kind: Kind[T]) -> Watched[T]:
-        """One kind that is watched; KeyError for one that is not."""
-        return self._in_use[kind.key].watched
+        """One kind that is watched in the whole cluster; KeyError for one that is not watched."""
+        (watched,) = self._in_use[kind.key].scopes
+        return watched
 
     @property
     def kinds(self) -> tuple[Watched[Any], ...]:
-        """All that is watched at the moment, whatever its kind."""
-        return tuple(each.watched for each in self._in_use.values())
+        """All that is watched at the moment, whatever its kind and scope."""
+        return tuple(scope for used in self._in_use.values() for scope in used.scopes)
+
+    @property
+    def only_namespaces(self) -> frozenset[str]:
+        """The namespaces that alone are watched; empty: all of them."""
+        return frozenset(self._namespaces)
 
     def snapshot(self, kinds: Iterable[Kind[Any]] | None = None) -> ClusterSnapshot:
         """The picture of now, of these kinds or of all: the same object, or an equal one, until one of them changes."""
@@ -203,30 +191,30 @@ class Cluster:
 
     def status(self) -> Mapping[str, KindStatus]:
         """How well each kind that is watched is known, by its key."""
-        return {key: self._status(each.watched) for key, each in self._in_use.items()}
+        return {key: used.status() for key, used in self._in_use.items()}
 
     def status_of(self, kind: Kind[Any]) -> KindStatus:
         """How well one kind is known; `reason` is a sentence for people."""
         used = self._in_use.get(kind.key)
-        return NOT_WATCHED if used is None else self._status(used.watched)
+        return NOT_WATCHED if used is None else used.status()
 
     @property
     def synced(self) -> bool:
         """Every standing kind was listed once, or the gateway may not read it. Others keep nobody waiting."""
-        return all(self._in_use[kind.key].watched.reflector.known.is_set() for kind in STANDING)
+        return all(self._in_use[kind.key].known for kind in STANDING)
 
     async def want(self, kinds: Iterable[Kind[Any]]) -> None:
         """Have these kinds watched, and wait until each is listed or refused: `first_list_seconds` at most.
 
         What came of it says `status_of`. Standing kinds are watched anyway, and not waited for.
         """
-        known = [self._asked(kind).watched.reflector.known for kind in kinds if kind not in STANDING]
-        if all(each.is_set() for each in known):
+        wanted = [self._asked(kind) for kind in kinds if kind not in STANDING]
+        if all(each.known for each in wanted):
             return
         with contextlib.suppress(TimeoutError):  # told by their status
             async with asyncio.timeout(self._first_list_seconds):
-                for each in known:
-                    await each.wait()
+                for each in wanted:
+                    await each.wait_known()
 
     def when_given_back(self, tell: Callable[[Kind[Any]], None]) -> None:
         """Have `tell` called when a kind's memory is given back. It must not raise."""
@@ -246,18 +234,27 @@ class Cluster:
             finally:
                 self._tasks = None  # it takes no more
 
-    def _asked(self, kind: Kind[Any]) -> _InUse:
+    def _asked(self, kind: Kind[Any]) -> KindInUse[Any]:
         used = self._in_use.get(kind.key)
         if used is None:
             log.info("kind.started", extra={"cluster": self.name, "kind": kind.key})
             # A sharing of its own: what it holds goes with the kind.
-            used = self._in_use[kind.key] = _InUse(self._watched(kind, Sharing(), patient=False), self._clock())
+            used = self._in_use[kind.key] = self._in_scopes(kind, Sharing(), patient=False)
             self._watch(used)
         used.asked_at = self._clock()
         return used
 
-    def _watched(self, kind: Kind[T], sharing: Sharing, *, patient: bool) -> Watched[T]:
+    def _in_scopes(self, kind: Kind[T], sharing: Sharing, *, patient: bool) -> KindInUse[T]:
         decoder = Decoder(kind, sharing)
+        scopes: Sequence[str] = self._namespaces or ("",)
+        reason = ""
+        if self._namespaces and not kind.namespaced:
+            scopes = ()
+            reason = f"This gateway watches the namespaces {', '.join(self._namespaces)} alone; {kind.name} are in none"
+        watched = [self._watched(kind, decoder, scope, patient=patient) for scope in scopes]
+        return KindInUse(kind, watched, asked_at=self._clock(), reason=reason)
+
+    def _watched(self, kind: Kind[T], decoder: Decoder[T], namespace: str, *, patient: bool) -> Watched[T]:
         store: Store[T] = Store(kind.counted_by, kind.grouped_by, kind.summing)
         reflector = Reflector(
             self._api,
@@ -265,48 +262,44 @@ class Cluster:
             decoder,
             store,
             cluster=self.name,
+            namespace=namespace,
             patient=patient,
             on_return=self._ask_version.set,
             backoff=self._backoff(),
         )
         return Watched(kind, decoder, store, reflector)
 
-    def _watch(self, used: _InUse) -> None:
+    def _watch(self, used: KindInUse[Any]) -> None:
         """Start what keeps it; before `run` and after its end there is nobody to keep anything."""
         if self._tasks is None:
             return
-        watched = used.watched
-        used.tasks.append(self._tasks.create_task(watched.reflector.run(), name=f"reflector/{watched.kind.key}"))
-        if self._self_check:
-            used.tasks.append(self._tasks.create_task(self._check(watched), name=f"self-check/{watched.kind.key}"))
+        for scope in used.scopes:
+            used.tasks.append(self._tasks.create_task(scope.reflector.run(), name=f"reflector/{scope.name}"))
+            if self._self_check:
+                used.tasks.append(self._tasks.create_task(self._check(scope), name=f"self-check/{scope.name}"))
 
     def _give_back_idle(self) -> None:
         now = self._clock()
-        standing = {kind.key for kind in STANDING}
-        for key, used in list(self._in_use.items()):
-            if key not in standing and now - used.asked_at >= self._idle_seconds:
-                self._give_back(key, used)
+        for used in list(self._in_use.values()):
+            if used.kind not in STANDING and now - used.asked_at >= self._idle_seconds:
+                self._give_back(used)
 
-    def _give_back(self, key: str, used: _InUse) -> None:
+    def _give_back(self, used: KindInUse[Any]) -> None:
         """Nobody keeps the store any more, nor holds it: readers under way have their snapshots."""
-        for task in used.tasks:
-            task.cancel()
-        del self._in_use[key]
+        used.stop()
+        objects = len(used.snapshot())
+        del self._in_use[used.kind.key]
         self._snapshot = self._taken()
         for tell in self._tell:
-            tell(used.watched.kind)
-        log.info("kind.given-back", extra={"cluster": self.name, "kind": key, "objects": len(used.watched.store)})
+            tell(used.kind)
+        log.info("kind.given-back", extra={"cluster": self.name, "kind": used.kind.key, "objects": objects})
 
     def _taken(self) -> ClusterSnapshot:
         return ClusterSnapshot({key: self._picture(key) for key in self._nothing}, self._server_version)
 
     def _picture(self, key: str) -> Snapshot[Any]:
         used = self._in_use.get(key)
-        return self._nothing[key] if used is None else used.watched.store.snapshot()
-
-    def _status(self, watched: Watched[Any]) -> KindStatus:
-        status = watched.reflector.status()
-        return replace(status, reason=_refusal(watched.kind, status)) if status.refused else status
+        return self._nothing[key] if used is None else used.snapshot()
 
     async def _keep_version(self) -> None:
         """Ask for the server's version at the start, and whenever it answers again: it may have been upgraded."""
@@ -330,25 +323,12 @@ class Cluster:
             await watched.reflector.listed.wait()
             watched.reflector.listed.clear()
             try:
-                found = await differences(self._api, watched.kind, watched.store.snapshot())
+                namespace = watched.reflector.key.namespace
+                found = await differences(self._api, watched.kind, watched.store.snapshot(), namespace)
             except Unreachable as error:
-                log.warning("self-check.failed", extra={"kind": watched.kind.name, "reason": str(error)})
+                log.warning("self-check.failed", extra={"kind": watched.name, "reason": str(error)})
                 watched.reflector.listed.set()
                 await backoff.observe(BACKOFF)
                 continue
             if found:
                 raise CacheDiverged("; ".join(found[:10]))
-
-
-def _nothing(kind: Kind[T]) -> Snapshot[T]:
-    return Store[T](kind.counted_by, kind.grouped_by, kind.summing).snapshot()
-
-
-def _refusal(kind: Kind[Any], status: KindStatus) -> str:
-    """Why a kind cannot be watched, and what would mend it."""
-    if not status.served:
-        return f"The API server has no {kind.name} in {kind.api_version}: {status.reason}"
-    return (
-        f"The gateway's own account may not list and watch {kind.name}; "
-        f"its ClusterRole needs the rule {kind.rule}: {status.reason}"
-    )

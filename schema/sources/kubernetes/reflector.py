@@ -240,7 +240,7 @@ class Reflector(Generic[T]):
             raise Malformed("the list came in pages that nobody asked for")
         if not meta.resource_version:
             raise Malformed("the list has no resourceVersion")
-        self._commit(draft, meta.resource_version)
+        await self._commit(draft, meta.resource_version)
         return Listed(meta.resource_version)
 
     async def _watch(self, state: Watching, version: str) -> Outcome:
@@ -300,7 +300,7 @@ class Reflector(Generic[T]):
             match self._read(state, line):
                 case _InitialEnd(version) if draft is not None:
                     draft.apply(batch)
-                    self._commit(draft, version)
+                    await self._commit(draft, version)
                     draft, batch = None, []
                 case Mark() if draft is not None:
                     # The first bookmark of a streaming list is the marked one: this server ignores what it was asked.
@@ -359,8 +359,13 @@ class Reflector(Generic[T]):
             if event is not None:
                 draft.apply((event,))
 
-    def _commit(self, draft: Draft[T], version: str) -> None:
-        self.store.commit(draft, version)
+    async def _commit(self, draft: Draft[T], version: str) -> None:
+        """Swap the list in: what changed by it is found out in turns, the swap is one step."""
+        merge, turn = self.store.merge(draft, version), _Turn()
+        for _ in merge.steps():
+            if turn.is_over():
+                await turn.pass_on()
+        self.store.adopt(merge)
         self.listed.set()
         self._settle()
         log.info("reflector.listed", extra={**self._names(), "objects": len(self.store), "version": version})

@@ -1,7 +1,7 @@
 """Where the API server is and who the gateway is to it."""
 
 from pathlib import Path
-from typing import Self
+from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -52,6 +52,11 @@ class KubernetesSettings(BaseModel):
         "gateway's token. For throwaway clusters only. Only with `server`.",
     )
 
+    namespaces: tuple[Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$")], ...] = Field(
+        default=(),
+        description="Watch these namespaces only, for an account that has its rights there and no others; by default "
+        "all. Nodes, namespaces and whatever else belongs to no namespace cannot be shown then.",
+    )
     first_list_seconds: float = Field(
         default=5.0,
         gt=0,

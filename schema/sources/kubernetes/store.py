@@ -16,19 +16,20 @@ anything about a version that comes a second time with another meaning, because 
 raising its revision (etcdutl's `--bump-revision`, which Kubernetes asks for).
 
 The work for one event does not grow with the number of objects (save by the number of blocks), nor does a snapshot's;
-`commit` compares the old picture with the new one, about 0.3 µs an object. Versions are those of one kind; they grow
-with every change of that kind and compare as numbers (Kubernetes promises so since 1.35; etcd always gave them so).
+`commit` compares the old picture with the new one, about 0.3 µs an object, and can be done in steps. Versions are those
+of one kind; they grow with every change of that kind and compare as numbers (Kubernetes promises so since 1.35; etcd
+always gave them so).
 """
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from itertools import takewhile
+from itertools import chain, takewhile
 from operator import attrgetter
 from typing import Any, Final, Generic, TypeVar, final
 
 from msgspec import Struct
 
-from schema.sources.kubernetes.blocks import Block, Sorted, SortedBlocks, with_element, without_element
+from schema.sources.kubernetes.blocks import Block, Sorted, SortedBlocks, joined, with_element, without_element
 from schema.sources.kubernetes.claims import Claimed
 from schema.sources.kubernetes.kinds import Record, Sums
 
@@ -90,7 +91,7 @@ class Snapshot(Generic[T]):
         self,
         version: str,
         ordered: Sorted[T],
-        by_uid: Sorted[T],
+        by_uid: "Sorted[T] | _Anywhere[T]",
         groups: Mapping[str, Block[T]],
         counts: Mapping[str, Mapping[Any, int]],
         claims: Mapping[str, Claimed],
@@ -107,6 +108,21 @@ class Snapshot(Generic[T]):
 
     def __iter__(self) -> Iterator[T]:
         return iter(self._ordered)
+
+    @classmethod
+    def united(cls, parts: "Sequence[Snapshot[T]]") -> "Snapshot[T]":
+        """One picture of several namespaces: one a part, in the order of their names.
+
+        Its version is the oldest of theirs: up to there it shows everything.
+        """
+        return cls(
+            min((part.version for part in parts), key=_age),
+            joined([part._ordered for part in parts]),  # noqa: SLF001 - of this very class, as below
+            _Anywhere([part._by_uid for part in parts]),  # noqa: SLF001
+            _Groups([part._groups for part in parts]),  # noqa: SLF001
+            _summed([part._counts for part in parts]),  # noqa: SLF001
+            dict(chain.from_iterable(part.claims.items() for part in parts)),
+        )
 
     @property
     def blocks(self) -> Sequence[Block[T]]:
@@ -143,6 +159,46 @@ class Snapshot(Generic[T]):
     def counts(self, attribute: str) -> Mapping[Any, int]:
         """How many objects have which value of an attribute that the kind is counted by, such as "phase"."""
         return self._counts[attribute]
+
+
+@final
+class _Anywhere(Generic[T]):
+    """Finds in several what is in one of them."""
+
+    def __init__(self, parts: Sequence["Sorted[T] | _Anywhere[T]"]) -> None:
+        self._parts = parts
+
+    def find(self, key: str) -> T | None:
+        return next((found for part in self._parts if (found := part.find(key)) is not None), None)
+
+
+@final
+class _Groups(Mapping[str, Block[T]]):
+    """The groups of several namespaces, put together when they are asked for."""
+
+    def __init__(self, parts: Sequence[Mapping[str, Block[T]]]) -> None:
+        self._parts = parts
+
+    def __getitem__(self, group: str) -> Block[T]:
+        found = [part[group] for part in self._parts if group in part]
+        if not found:
+            raise KeyError(group)
+        return found[0] if len(found) == 1 else tuple(chain.from_iterable(found))
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(dict.fromkeys(chain.from_iterable(self._parts)))
+
+    def __len__(self) -> int:
+        return len(set().union(*self._parts))
+
+
+def _summed(parts: Sequence[Mapping[str, Mapping[Any, int]]]) -> Mapping[str, Mapping[Any, int]]:
+    """Counts of several namespaces, together."""
+    together: dict[str, Counter[Any]] = {attribute: Counter() for attribute in parts[0]}
+    for part in parts:
+        for attribute, values in part.items():
+            together[attribute].update(values)
+    return together
 
 
 class Picture(Generic[T]):
@@ -246,6 +302,41 @@ class Draft(Generic[T]):
 
 
 @final
+class Merge(Generic[T]):
+    """How a finished draft differs from the picture before it, found out in steps of some hundred objects.
+
+    Readers see the picture before meanwhile; nobody else may write to the store.
+    """
+
+    def __init__(self, before: Sorted[T], draft: Draft[T], version: str) -> None:
+        self.picture = draft.picture
+        self.version = version
+        self.changes: list[Change[T]] = []
+        self._before = before
+
+    def steps(self) -> Iterator[None]:
+        """Two sorted pictures, walked side by side. What did not change is the same object in both (see Draft)."""
+        olds = iter(self._before)
+        before = next(olds, None)
+        for block in self.picture.ordered.blocks:
+            for after in block:
+                while before is not after and before is not None and _PLACE(before) < _PLACE(after):
+                    self.changes.append(Change(before, None, self.version))
+                    before = next(olds, None)
+                if before is after:
+                    before = next(olds, None)
+                elif before is None or _PLACE(before) != _PLACE(after):
+                    self.changes.append(Change(None, after, self.version))
+                else:
+                    self.changes.extend(_told(before, after, self.version))
+                    before = next(olds, None)
+            yield
+        while before is not None:
+            self.changes.append(Change(before, None, self.version))
+            before = next(olds, None)
+
+
+@final
 class Store(Generic[T]):
     """One kind in one scope, as of the last batch. The contract stands at the head of this module."""
 
@@ -310,17 +401,27 @@ class Store(Generic[T]):
         return Draft(self._empty(), self._picture.ordered)
 
     def commit(self, draft: Draft[T], version: str) -> Sequence[Change[T]]:
-        """Make a finished draft the picture, in one step; return how it differs from the one before."""
-        changes = list(_differences(self._picture.ordered, draft.picture.ordered, version))
-        draft.picture.keep_equal_groups(self._picture.groups)
-        if not self._version or _is_newer(self._version, version):  # the first list; or etcd came back from a backup
+        """Make a finished draft the picture; return how it differs from the one before."""
+        merge = self.merge(draft, version)
+        for _ in merge.steps():
+            pass
+        return self.adopt(merge)
+
+    def merge(self, draft: Draft[T], version: str) -> Merge[T]:
+        """The first half of `commit`, for whoever must not hold the event loop: take its steps, then `adopt` it."""
+        return Merge(self._picture.ordered, draft, version)
+
+    def adopt(self, merge: Merge[T]) -> Sequence[Change[T]]:
+        """Make the picture of a merge, all of whose steps were taken, the store's, in one step; return the changes."""
+        merge.picture.keep_equal_groups(self._picture.groups)
+        if not self._version or _is_newer(self._version, merge.version):  # the first list; or etcd came from a backup
             self._recent.clear()
-            self._floor = version
+            self._floor = merge.version
         else:
-            self._remember(changes)
-        self._picture, self._version, self._snapshot = draft.picture, version, None
-        self._tell(changes)
-        return changes
+            self._remember(merge.changes)
+        self._picture, self._version, self._snapshot = merge.picture, merge.version, None
+        self._tell(merge.changes)
+        return merge.changes
 
     def changes_since(self, version: str) -> Sequence[Change[T]]:
         """All that happened after `version`, oldest first; raises TooOld if a part of it is forgotten."""
@@ -339,7 +440,10 @@ class Store(Generic[T]):
             yield from _told(self._picture.remove(event.namespace, event.name), None, self._version)
 
     def _remember(self, changes: Sequence[Change[T]]) -> None:
-        self._recent.extend(changes)
+        if len(changes) > self._ring_limit:  # after a list, perhaps with as many changes as there are objects
+            self._recent.clear()
+            self._floor = changes[-self._ring_limit - 1].version
+        self._recent.extend(changes[-self._ring_limit :])
         while len(self._recent) > self._ring_limit:
             self._floor = self._recent.popleft().version
 
@@ -350,7 +454,11 @@ class Store(Generic[T]):
 
 def _is_newer(version: str, than: str) -> bool:
     """Versions are decimal numbers without leading zeros: the longer one is larger. "" is before all of them."""
-    return (len(version), version) > (len(than), than)
+    return _age(version) > _age(than)
+
+
+def _age(version: str) -> tuple[int, str]:
+    return (len(version), version)
 
 
 def _told(before: T | None, after: T | None, version: str) -> Iterator[Change[T]]:
@@ -359,22 +467,3 @@ def _told(before: T | None, after: T | None, version: str) -> Iterator[Change[T]
         yield Change(None, after, version)
     elif before is not after:
         yield Change(before, after, version)
-
-
-def _differences(old: Iterable[T], new: Iterable[T], version: str) -> Iterator[Change[T]]:
-    """Two sorted pictures, walked side by side. What did not change is the same object in both (see Draft)."""
-    olds = iter(old)
-    before = next(olds, None)
-    for after in new:
-        place = _PLACE(after)
-        while before is not None and _PLACE(before) < place:
-            yield Change(before, None, version)
-            before = next(olds, None)
-        if before is None or _PLACE(before) != place:
-            yield Change(None, after, version)
-        else:
-            yield from _told(before, after, version)
-            before = next(olds, None)
-    while before is not None:
-        yield Change(before, None, version)
-        before = next(olds, None)
