@@ -18,7 +18,7 @@ import msgspec
 from auth.flights import Flights, landed
 from auth.identity import Identity
 from auth.lru import LruCache
-from auth.reviewers import AccessReviewer, Attributes
+from auth.reviewers import AccessReviewer, Attributes, Decision
 from auth.settings import AuthSettings
 
 
@@ -158,7 +158,7 @@ class Visibility:
 class _Answer(msgspec.Struct):
     """One permission answer; `asked` is the clock just before its review was sent."""
 
-    allowed: bool
+    decision: Decision
     asked: float
     refresh_at: float  # when the next user of it asks again in the background
 
@@ -202,7 +202,7 @@ class Access:
         self._clock = clock
         self._within = within
         self._answers: LruCache[tuple[Identity, Attributes], _Answer] = LruCache(settings.answers_cached)
-        self._flights: Flights[tuple[Identity, Attributes], bool] = Flights("auth/access-review")
+        self._flights: Flights[tuple[Identity, Attributes], Decision] = Flights("auth/access-review")
 
     async def visibility(self, identity: Identity, needs: Collection[AccessNeed]) -> Visibility:
         """Answer all needs of one request: the cluster-wide questions together, then all that are left together.
@@ -225,6 +225,14 @@ class Access:
         return Visibility(
             {resource: plans[resource].sight(answers) if resource in plans else _EVERYTHING for resource in by_resource}
         )
+
+    async def decisions(self, identity: Identity, wanted: Collection[Attributes]) -> Mapping[Attributes, Decision]:
+        """What the API server says to each of these, in its own words; kept as answers about what a query names are.
+
+        Raises ReviewsUnavailable.
+        """
+        end = asyncio.get_running_loop().time() + self._settings.review_timeout_seconds
+        return await self._decide(identity, [(each, "named") for each in wanted], end)
 
     async def aclose(self) -> None:
         """Cancel the reviews under way and wait for their end."""
@@ -252,18 +260,24 @@ class Access:
         return _Plan(resource, everywhere, standing, named, frozenset(names), self._within)
 
     async def _ask(self, identity: Identity, questions: Iterable[_Question], end: float) -> Mapping[Attributes, bool]:
+        answers = await self._decide(identity, questions, end)
+        return {attributes: decision.allowed for attributes, decision in answers.items()}
+
+    async def _decide(
+        self, identity: Identity, questions: Iterable[_Question], end: float
+    ) -> Mapping[Attributes, Decision]:
         """Answer from what is kept, and by reviews for the rest; `end` is the loop's time at which patience ends."""
         now = self._clock()
         kept_as = identity.to_keep
-        known: dict[Attributes, bool] = {}
-        missing: dict[Attributes, asyncio.Task[bool]] = {}
+        known: dict[Attributes, Decision] = {}
+        missing: dict[Attributes, asyncio.Task[Decision]] = {}
         for attributes, kind in questions:
             key = (kept_as, attributes)
             answer = self._answers.get(key)
             if answer is None or now - answer.asked >= self._lifetime(answer, kind):
                 missing[attributes] = self._flights.start(key, partial(self._review, identity, attributes))
                 continue
-            known[attributes] = answer.allowed
+            known[attributes] = answer.decision
             if now >= answer.refresh_at:
                 # Once for each half life, also when it fails: an API server that is down is not asked per request.
                 answer.refresh_at = now + self._settings.allowed_seconds / 2
@@ -273,7 +287,7 @@ class Access:
         return known | dict(zip(missing, landings, strict=True))
 
     def _lifetime(self, answer: _Answer, kind: _Kind) -> float:
-        if answer.allowed:
+        if answer.decision.allowed:
             return self._settings.allowed_seconds
         match kind:
             case "named":
@@ -283,13 +297,13 @@ class Access:
             case "standing":
                 return self._settings.denied_seconds
 
-    async def _review(self, identity: Identity, attributes: Attributes) -> bool:
+    async def _review(self, identity: Identity, attributes: Attributes) -> Decision:
         asked = self._clock()
-        allowed = await self._reviewer.allowed(identity, attributes)
+        decision = await self._reviewer.decide(identity, attributes)
         # A denial is not refreshed ahead: nobody is harmed by one that is late.
-        refresh_at = asked + self._settings.allowed_seconds / 2 if allowed else float("inf")
-        self._answers.put((identity.to_keep, attributes), _Answer(allowed, asked, refresh_at))
-        return allowed
+        refresh_at = asked + self._settings.allowed_seconds / 2 if decision.allowed else float("inf")
+        self._answers.put((identity.to_keep, attributes), _Answer(decision, asked, refresh_at))
+        return decision
 
 
 @dataclass(frozen=True, slots=True)

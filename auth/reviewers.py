@@ -48,6 +48,14 @@ class Attributes(msgspec.Struct, frozen=True, cache_hash=True):
     resource: str
     namespace: str = ""
     name: str = ""
+    subresource: str = ""
+
+
+class Decision(msgspec.Struct, frozen=True):
+    """Whether somebody may do something, and why in the API server's own words, if it has any."""
+
+    allowed: bool
+    reason: str = ""
 
 
 class TokenAuthenticator(Protocol):
@@ -61,7 +69,7 @@ class TokenAuthenticator(Protocol):
 class AccessReviewer(Protocol):
     """Answers from the cluster's own authorisers."""
 
-    async def allowed(self, identity: Identity, attributes: Attributes) -> bool:
+    async def decide(self, identity: Identity, attributes: Attributes) -> Decision:
         """Say whether they may do this; ReviewsUnavailable if that cannot be known."""
         ...
 
@@ -91,6 +99,12 @@ class _TokenReview(msgspec.Struct, tag_field="kind", tag="TokenReview"):
 class _AccessStatus(msgspec.Struct):
     allowed: bool  # the one field that the API server always writes
     denied: bool = False
+    reason: str = ""
+
+    @property
+    def decision(self) -> Decision:
+        """Both `allowed` and `denied`, and neither of them, are a no."""
+        return Decision(self.allowed and not self.denied, self.reason)
 
 
 class _AccessReview(msgspec.Struct, tag_field="kind", tag="SubjectAccessReview"):
@@ -145,8 +159,8 @@ class TokenReviewer:
             raise TokenRejected
         return _identity(status.user)
 
-    async def allowed(self, identity: Identity, attributes: Attributes) -> bool:
-        """See AccessReviewer. Both `allowed` and `denied`, and neither of them, are a no."""
+    async def decide(self, identity: Identity, attributes: Attributes) -> Decision:
+        """See AccessReviewer."""
         subject = {
             "user": identity.username,
             "uid": identity.uid,
@@ -154,8 +168,7 @@ class TokenReviewer:
             "extra": dict(identity.extra),
         }
         review = _access_review("SubjectAccessReview", attributes, subject)
-        status = _decoded(await self._calls.post(SUBJECT_ACCESS_REVIEWS, review), _AccessReview).status
-        return status.allowed and not status.denied
+        return _decoded(await self._calls.post(SUBJECT_ACCESS_REVIEWS, review), _AccessReview).status.decision
 
 
 @final
@@ -183,14 +196,13 @@ class OwnReviewer:
         proof = Proof(hmac.digest(self._secret, token.encode("ascii"), "sha256"), token)
         return msgspec.structs.replace(found, proof=proof)
 
-    async def allowed(self, identity: Identity, attributes: Attributes) -> bool:
+    async def decide(self, identity: Identity, attributes: Attributes) -> Decision:
         """See AccessReviewer; TokenRejected when the API server does not take the token any more."""
         if identity.proof is None or not identity.proof.token:
             raise AssertionError("reviews in the caller's own name need the caller's token")
         review = _access_review("SelfSubjectAccessReview", attributes, {})
         answer = await self._calls.post(SELF_SUBJECT_ACCESS_REVIEWS, review, token=identity.proof.token)
-        status = _decoded(answer, _SelfAccessReview).status
-        return status.allowed and not status.denied
+        return _decoded(answer, _SelfAccessReview).status.decision
 
 
 def _access_review(kind: str, attributes: Attributes, subject: Mapping[str, object]) -> bytes:
@@ -201,6 +213,8 @@ def _access_review(kind: str, attributes: Attributes, subject: Mapping[str, obje
         "namespace": attributes.namespace,
         "name": attributes.name,
     }
+    if attributes.subresource:
+        wanted["subresource"] = attributes.subresource
     spec = {**subject, "resourceAttributes": wanted}
     return orjson.dumps({"apiVersion": "authorization.k8s.io/v1", "kind": kind, "spec": spec})
 

@@ -9,7 +9,7 @@ import pytest
 from auth.access import ALL, NAMESPACES, NODES, PODS, SERVICES, Access, AccessNeed, NotAsked, Resource, Visibility
 from auth.errors import ReviewsUnavailable
 from auth.identity import Identity
-from auth.reviewers import TokenReviewer
+from auth.reviewers import Attributes, TokenReviewer
 from auth.settings import AuthSettings
 from tests.auth.fake_api import Clock, FakeApi, may, until
 
@@ -372,6 +372,46 @@ class TestHowLongAnswersCount:
             assert (await world.sees(AccessNeed(PODS))).scope(PODS) == frozenset({"ns-7", "ns-42"})
 
         assert len(world.access._answers) == 5
+
+
+class TestDecisions:
+    """What the API server says to one question, for whoever wants to know it as it was said."""
+
+    async def test_each_distinct_question_is_one_review(self, world: World) -> None:
+        """However often it is asked, and also when a list has asked the same; a subresource is another question."""
+        world.allow(("list", "pods"), ("delete", "pods", "shop"))
+        delete, logs = may("delete", "pods", "shop", "web-0"), Attributes("get", "", "pods", "shop", "web-0", "log")
+        await world.sees(AccessNeed(PODS))
+
+        for _ in range(3):
+            decisions = await world.access.decisions(ANN, [delete, logs, delete, may("list", "pods")])
+
+        assert {each.verb: decision.allowed for each, decision in decisions.items()} == {
+            "delete": True,
+            "get": False,
+            "list": True,
+        }
+        assert sorted(world.api.asked, key=str) == sorted([may("list", "pods"), delete, logs], key=str)
+
+    async def test_a_denial_is_asked_again_after_two_seconds(self, world: World) -> None:
+        """A right just granted enables its button soon, and one that was taken back disables it within ten."""
+        delete = may("delete", "pods", "shop")
+        await world.access.decisions(ANN, [delete])
+        world.allow(("delete", "pods", "shop"))
+
+        world.clock.advance(2.1)
+        assert (await world.access.decisions(ANN, [delete]))[delete].allowed
+
+        world.withdraw("delete", "pods", "shop")
+        world.clock.advance(10.1)
+        assert not (await world.access.decisions(ANN, [delete]))[delete].allowed
+
+    async def test_without_an_answer_there_is_no_decision(self, world: World) -> None:
+        """An API server that is down says neither yes nor no."""
+        world.api.down = "connection refused"
+
+        with pytest.raises(ReviewsUnavailable):
+            await world.access.decisions(ANN, [may("delete", "pods")])
 
 
 class TestReviewsUnderWay:

@@ -137,7 +137,7 @@ async def test_a_deleted_account_ends_also_between_token_and_right(
 
     async def refused() -> bool:
         try:
-            await gateway.access._reviewer.allowed(identity, Attributes("list", "", "pods", namespace.name))
+            await gateway.access._reviewer.decide(identity, Attributes("list", "", "pods", namespace.name))
         except TokenRejected:
             return True
         return False

@@ -9,7 +9,7 @@ import pytest
 from auth.api import Reply
 from auth.errors import ReviewsUnavailable, TokenRejected
 from auth.identity import Identity
-from auth.reviewers import SUBJECT_ACCESS_REVIEWS, TOKEN_REVIEWS, TokenReviewer
+from auth.reviewers import SUBJECT_ACCESS_REVIEWS, TOKEN_REVIEWS, Decision, TokenReviewer
 from auth.settings import AuthSettings
 from tests.auth.fake_api import Clock, FakeApi, may
 
@@ -71,7 +71,7 @@ async def test_an_access_review_carries_all_that_rules_may_look_at() -> None:
     """User, uid, groups and extra, and the attributes as asked."""
     api = FakeApi(rules={may("get", "pods", "shop", "web-0")})
 
-    assert await TokenReviewer(api, AuthSettings()).allowed(ANN, may("get", "pods", "shop", "web-0"))
+    assert (await TokenReviewer(api, AuthSettings()).decide(ANN, may("get", "pods", "shop", "web-0"))).allowed
     assert api.calls == [
         (
             SUBJECT_ACCESS_REVIEWS,
@@ -101,11 +101,14 @@ async def test_an_access_review_carries_all_that_rules_may_look_at() -> None:
         ({"allowed": False, "denied": True}, False),
         ({"allowed": True, "denied": True}, False),
         ({"allowed": False, "reason": "allowed"}, False),
+        ({"allowed": True, "reason": "RBAC: allowed by …"}, True),
     ],
 )
 async def test_only_allowed_and_not_denied_is_a_yes(status: dict[str, Any], allowed: bool) -> None:  # noqa: FBT001
     """Both at once are a no, as for the API server's own delegated authorisers."""
-    assert await TokenReviewer(deciding(status), AuthSettings()).allowed(ANN, may("list", "pods")) is allowed
+    decision = await TokenReviewer(deciding(status), AuthSettings()).decide(ANN, may("list", "pods"))
+
+    assert decision == Decision(allowed, status.get("reason", ""))
 
 
 YES = {
@@ -121,7 +124,7 @@ async def test_a_yes_under_a_status_that_is_not_success_is_no_answer(status: int
     with pytest.raises(ReviewsUnavailable) as caught:
         await TokenReviewer(answering(body, status), AuthSettings()).authenticate("secret")
     with pytest.raises(ReviewsUnavailable):
-        await TokenReviewer(answering(body, status), AuthSettings()).allowed(ANN, may("list", "pods"))
+        await TokenReviewer(answering(body, status), AuthSettings()).decide(ANN, may("list", "pods"))
 
     assert caught.value.status == 503
 
@@ -152,7 +155,7 @@ async def test_an_answer_that_makes_no_sense_is_no_answer(body: object) -> None:
     with pytest.raises(ReviewsUnavailable):
         await TokenReviewer(answering(body), AuthSettings()).authenticate("secret")
     with pytest.raises(ReviewsUnavailable):
-        await TokenReviewer(answering(body), AuthSettings()).allowed(ANN, may("list", "pods"))
+        await TokenReviewer(answering(body), AuthSettings()).decide(ANN, may("list", "pods"))
 
 
 async def test_a_429_is_obeyed_by_everybody_for_as_long_as_it_says() -> None:
@@ -167,11 +170,11 @@ async def test_a_429_is_obeyed_by_everybody_for_as_long_as_it_says() -> None:
     api.reply = None
     clock.advance(6.9)
     with pytest.raises(ReviewsUnavailable):
-        await reviewer.allowed(ANN, may("list", "pods"))
+        await reviewer.decide(ANN, may("list", "pods"))
     assert len(api.calls) == 1
 
     clock.advance(0.2)
-    assert await reviewer.allowed(ANN, may("list", "pods")) is False
+    assert (await reviewer.decide(ANN, may("list", "pods"))).allowed is False
 
 
 async def test_what_the_api_server_dislikes_about_one_review_stops_no_other() -> None:
@@ -183,7 +186,7 @@ async def test_what_the_api_server_dislikes_about_one_review_stops_no_other() ->
 
     api.reply = None
 
-    assert await reviewer.allowed(ANN, may("list", "pods")) is False
+    assert (await reviewer.decide(ANN, may("list", "pods"))).allowed is False
 
 
 async def test_a_gateway_without_its_own_rights_says_so_in_the_log(caplog: pytest.LogCaptureFixture) -> None:

@@ -36,7 +36,7 @@ from starlette.routing import Route
 from auth.access import Access
 from auth.authenticator import Authenticator
 from auth.identity import Identity
-from auth.reviewers import Attributes
+from auth.reviewers import Attributes, Decision
 from auth.settings import AuthSettings
 from gateway.app import Gateway, build_app
 from gateway.config import ServerSettings
@@ -75,8 +75,8 @@ class Everything:
     async def authenticate(self, token: str) -> Identity:
         return Identity("admin")
 
-    async def allowed(self, identity: Identity, attributes: Attributes) -> bool:
-        return True
+    async def decide(self, identity: Identity, attributes: Attributes) -> Decision:
+        return Decision(allowed=True)
 
     def snapshot(self, kinds: Iterable[Kind[Any]] | None = None) -> ClusterSnapshot:
         return self._cluster.snapshot(kinds)

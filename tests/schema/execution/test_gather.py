@@ -8,7 +8,7 @@ import pytest
 from auth.access import Access, AccessNeed, Resource
 from auth.errors import NotSynced
 from auth.identity import Identity
-from auth.reviewers import Attributes
+from auth.reviewers import Attributes, Decision
 from auth.settings import AuthSettings
 from schema.execution.gather import Gatherer
 from schema.execution.needs import FieldNeeds, Needs
@@ -35,11 +35,11 @@ class Rights:
     async def authenticate(self, token: str) -> Identity:
         return Identity(token)
 
-    async def allowed(self, identity: Identity, attributes: Attributes) -> bool:
+    async def decide(self, identity: Identity, attributes: Attributes) -> Decision:
         assert self.world is not None
         self.watched_when_asked.append("widgets" in self.world.cluster.status())
         asked = (attributes.verb, attributes.resource, attributes.namespace, attributes.name)
-        return asked in self._allowed
+        return Decision(asked in self._allowed)
 
 
 class NoMetrics:

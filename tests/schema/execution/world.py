@@ -11,7 +11,7 @@ from typing import Any, Final, cast
 
 from auth.access import NODES, Access, Resource
 from auth.identity import Identity
-from auth.reviewers import Attributes
+from auth.reviewers import Attributes, Decision
 from auth.settings import AuthSettings
 from schema.execution.gather import Gatherer
 from schema.execution.needs import Needs
@@ -40,7 +40,10 @@ class Rights:
     async def authenticate(self, token: str) -> Identity:
         return Identity(token)
 
-    async def allowed(self, identity: Identity, attributes: Attributes) -> bool:
+    async def decide(self, identity: Identity, attributes: Attributes) -> Decision:
+        return Decision(self._may(identity, attributes), f"{identity.username} asked")
+
+    def _may(self, identity: Identity, attributes: Attributes) -> bool:
         match identity:
             case Identity("admin"):
                 return True
