@@ -9,7 +9,7 @@ RUN    := .venv/bin/python
 ARGS   ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test test-quick lint format schema assets manifests cluster bench clean
+.PHONY: help demo serve test test-quick lint format schema assets manifests cluster bench audit clean
 
 help: ## Show this list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -50,6 +50,9 @@ cluster: .venv/installed ## Start a real control plane with KWOK by hand (ARGS="
 
 bench: .venv/installed ## Run the benchmarks on the real cluster; prints medians and ratios.
 	@$(RUN) -m tests.benchmarks $(ARGS)
+
+audit: .venv/installed ## Ask PyPI and npm for known holes in the locked packages; list their licences.
+	@$(RUN) -m tests.advisories "$(UV)"
 
 clean: ## Remove what was built in the checkout.
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis gateway/graphiql/dist gateway/graphiql/node_modules tests/audits/node_modules tests/clients/node_modules tests/clients/generated tests/clients/relay/artifacts
