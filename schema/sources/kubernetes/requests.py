@@ -57,6 +57,12 @@ def amounts(said: Thousandths) -> Amounts:
     )
 
 
+def requirements(resources: bytes) -> tuple[Amounts, Amounts]:
+    """Requests and limits of one container by itself, from the JSON of its `resources`; no bytes ask for nothing."""
+    said = (_resources.decode(resources) if resources else None) or _Resources()
+    return amounts(_thousandths(said.requests) or {}), amounts(_thousandths(said.limits) or {})
+
+
 _OWN_FIELDS: Final = frozenset({"cpu", "memory", "ephemeral-storage"})
 
 
@@ -166,7 +172,7 @@ def _requests(shape: _Shape) -> Thousandths:
         actual = _aggregate(containers, inits, lambda one: _first(one.actual, one.allocated, fallback(one)))
     asked = None if shape.infeasible else _aggregate(containers, inits, _asked)
     total = _most(asked, actual, allocated)
-    if any(map(_is_pod_level, pod.asked or ())):
+    if any(map(is_pod_level, pod.asked or ())):
         total |= _pod_level(shape, pod)
     return _plus(total, _list(shape.overhead))
 
@@ -182,7 +188,7 @@ def _limits(shape: _Shape) -> Thousandths:
     asked = None if shape.infeasible else _aggregate(containers, inits, _asked)
     total = _most(asked, actual)
     requested = _read(shape.resources, lambda resources: resources.requests)
-    if any(map(_is_pod_level, (*(requested or ()), *(pod.asked or ())))):
+    if any(map(is_pod_level, (*(requested or ()), *(pod.asked or ())))):
         total |= _pod_level(shape, pod)
     overhead = _list(shape.overhead) or {}
     return _plus(total, {name: value for name, value in overhead.items() if total.get(name)})
@@ -193,7 +199,7 @@ def _pod_level(shape: _Shape, pod: _Asked) -> Thousandths:
     said = pod.asked
     if shape.actual:  # the kubelet reports of the pod as a whole
         said = _most(None if shape.infeasible else pod.asked, pod.actual, pod.allocated)
-    return {name: value for name, value in (said or {}).items() if _is_pod_level(name)}
+    return {name: value for name, value in (said or {}).items() if is_pod_level(name)}
 
 
 def _aggregate(
@@ -242,7 +248,8 @@ def _most(*lists: Thousandths | None) -> dict[str, int]:
     return most
 
 
-def _is_pod_level(name: str) -> bool:
+def is_pod_level(name: str) -> bool:
+    """Whether a resource may be asked for a pod as a whole."""
     return name in _POD_LEVEL or name.startswith(_HUGE_PAGES)
 
 

@@ -1,0 +1,27 @@
+"""Conditions: what an object says of itself, one aspect each."""
+
+import strawberry
+
+from schema.enums import graphql_enum
+from schema.scalars import DateTime
+from schema.sources.kubernetes.conditions import ConditionStatus
+
+graphql_enum(ConditionStatus, "ConditionStatus", "Whether a condition holds.")
+
+
+@strawberry.type(description="One aspect of an object's state, as whoever looks after it reports it. From its status.")
+class Condition:
+    type: str = strawberry.field(
+        description="The aspect, such as `Ready` or `MemoryPressure`; controllers may add their own."
+    )
+    status: ConditionStatus = strawberry.field(description="Whether it holds.")
+    reason: str | None = strawberry.field(description="Why, in one word for programs, such as `KubeletReady`.")
+    message: str | None = strawberry.field(description="Why, in a sentence for people.")
+    since: DateTime | None = strawberry.field(
+        description="When it last became what it is (`lastTransitionTime`); null where nobody noted it."
+    )
+    reported_at: DateTime | None = strawberry.field(
+        description=(
+            "When it was last confirmed: a node's `lastHeartbeatTime`, a pod's `lastProbeTime`; null for all others."
+        )
+    )
