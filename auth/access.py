@@ -80,6 +80,7 @@ class _Sight:
     scope: Scope
     asked_names: frozenset[tuple[str, str]] = frozenset()
     names: frozenset[tuple[str, str]] = frozenset()
+    beyond: bool = False
 
 
 _EVERYTHING: Final = _Sight(ALL, ALL)
@@ -113,6 +114,10 @@ class Visibility:
     def asked(self, resource: Resource) -> bool:
         """Whether the request needed to know anything of this kind."""
         return resource in self._sights
+
+    def beyond(self, resource: Resource) -> bool:
+        """Whether nobody sees this kind here: it is the whole cluster's, and the gateway knows of namespaces alone."""
+        return self._sight(resource).beyond
 
     def scope(self, resource: Resource) -> Scope:
         """Where the kind may be listed, of the namespaces that were asked for.
@@ -194,7 +199,7 @@ class Access:
         """`namespaces_with` says which namespaces hold objects of a kind; for NAMESPACES, the names of all of them.
 
         `within`: the gateway knows of these namespaces alone. Then nothing is asked of any other, nothing
-        cluster-wide, and nobody sees cluster-scoped kinds; Namespaces are seen as ever, each by its name.
+        cluster-wide, and nobody sees cluster-scoped kinds.
         """
         self._reviewer = reviewer
         self._namespaces_with = namespaces_with
@@ -318,6 +323,8 @@ class _Plan:
     within: frozenset[str] | None  # nothing is asked of other namespaces: the answer there is no
 
     def questions(self) -> Iterable[_Question]:
+        if self._beyond():
+            return
         for namespace in self.standing - self.named:
             yield _seeing(self.resource, namespace), "standing"
         for namespace in self.named:
@@ -328,7 +335,10 @@ class _Plan:
                 yield _getting(self.resource, namespace, name), "named"
 
     def _known(self, namespace: str) -> bool:
-        return self.within is None or namespace in self.within  # cluster-scoped objects are in "", and so never
+        return self.within is None or namespace in self.within
+
+    def _beyond(self) -> bool:
+        return self.within is not None and not self.resource.namespaced
 
     def sight(self, answers: Mapping[Attributes, bool]) -> _Sight:
         return _Sight(
@@ -338,6 +348,7 @@ class _Plan:
             ),
             asked_names=self.names,
             names=frozenset(each for each in self.names if answers.get(_getting(self.resource, *each), False)),
+            beyond=self._beyond(),
         )
 
 

@@ -98,7 +98,12 @@ async def open_gateway(config: Config, stop_serving: Callable[[], None]) -> Asyn
         chosen = await stack.enter_async_context(open_chosen(config.auth, config.oidc, api, USER_AGENT))
         authenticator = Authenticator(chosen.authenticator, config.auth)
         stack.push_async_callback(authenticator.aclose)
-        access = Access(chosen.reviewer, lambda resource: namespaces_with(cluster, resource), config.auth)
+        access = Access(
+            chosen.reviewer,
+            lambda resource: namespaces_with(cluster, resource),
+            config.auth,
+            within=cluster.only_namespaces or None,
+        )
         stack.push_async_callback(access.aclose)
         operations = Operations(config.execution)
         documents = Documents(Limits(config.limits), parser)
@@ -119,7 +124,7 @@ def namespaces_with(cluster: Cluster, resource: Resource) -> frozenset[str]:
     Somebody who may list pods in an empty namespace gets an empty list, not a refusal.
     """
     snapshot = cluster.snapshot()
-    existing = frozenset(namespace.name for namespace in snapshot.namespaces)
+    existing = cluster.only_namespaces or frozenset(namespace.name for namespace in snapshot.namespaces)
     if resource == NAMESPACES:
         return existing
     return existing | frozenset(snapshot.pods.namespaces()) | frozenset(snapshot.services.namespaces())

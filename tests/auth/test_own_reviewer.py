@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 import pytest
 
-from auth.access import NODES, PODS, Access, AccessNeed
+from auth.access import NAMESPACES, NODES, PODS, Access, AccessNeed
 from auth.api import Reply
 from auth.authenticator import Authenticator
 from auth.errors import ReviewsUnavailable, TokenRejected
@@ -163,6 +163,7 @@ class TestWithinNamespaces:
         seen = await world.sees(AccessNeed(PODS))
 
         assert seen.scope(PODS) == frozenset({"shop"})
+        assert not seen.beyond(PODS)
         asked = [spec["resourceAttributes"]["namespace"] for _, _, spec in world.api.calls[1:]]
         assert sorted(asked) == ["payroll", "shop"]
 
@@ -178,8 +179,11 @@ class TestWithinNamespaces:
     async def test_cluster_scoped_kinds_are_seen_by_nobody(self) -> None:
         """Whatever the caller's own rights are: the gateway has none of these objects."""
         world = World(frozenset({"shop"}))
-        seen = await world.sees(AccessNeed(NODES), AccessNeed(NODES, name="node-1"))
+        seen = await world.sees(AccessNeed(NODES), AccessNeed(NODES, name="node-1"), AccessNeed(NAMESPACES))
 
         assert not seen.lists(NODES)
         assert not seen.reads(NODES, "", "node-1")
+        assert seen.beyond(NODES)
+        assert not seen.reads(NAMESPACES, "", "shop")
+        assert seen.beyond(NAMESPACES)
         assert len(world.api.calls) == 1
