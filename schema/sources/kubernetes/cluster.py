@@ -22,10 +22,11 @@ from schema.sources.kubernetes.kinds import (
     Kind,
     Record,
 )
-from schema.sources.kubernetes.objects import NamespaceRecord, NodeRecord, PodRecord, ServiceRecord, Sharing
+from schema.sources.kubernetes.objects import NamespaceRecord, NodeRecord, PodRecord, Sharing
 from schema.sources.kubernetes.policy import BACKOFF, Backoff
 from schema.sources.kubernetes.reflector import KindStatus, Reflector
 from schema.sources.kubernetes.selfcheck import CacheDiverged, differences
+from schema.sources.kubernetes.services import ServiceRecord
 from schema.sources.kubernetes.settings import KubernetesSettings
 from schema.sources.kubernetes.store import Snapshot, Store
 from schema.sources.kubernetes.watched import KindInUse, Watched, nothing

@@ -14,18 +14,31 @@ from schema.sources.kubernetes.objects import (
     NamespaceRecord,
     NodeRecord,
     PodRecord,
-    ServiceRecord,
     Sharing,
     WireNamespace,
     WireNode,
     WirePod,
-    WireService,
     namespace_record,
     node_record,
     pod_record,
-    service_record,
 )
+from schema.sources.kubernetes.owned import OwnedRecord, WireOwned, owned_record
+from schema.sources.kubernetes.services import ServiceRecord, WireService, service_record
 from schema.sources.kubernetes.wire import CLUSTER_SCOPED
+from schema.sources.kubernetes.workloads import (
+    DaemonSetRecord,
+    DeploymentRecord,
+    ReplicaSetRecord,
+    StatefulSetRecord,
+    WireDaemonSet,
+    WireDeployment,
+    WireReplicaSet,
+    WireStatefulSet,
+    daemon_set_record,
+    deployment_record,
+    replica_set_record,
+    stateful_set_record,
+)
 
 
 class Record(Protocol):
@@ -179,10 +192,33 @@ NAMESPACES: Final[Kind[NamespaceRecord]] = Kind(
 )
 SERVICES: Final[Kind[ServiceRecord]] = Kind("services", "Service", WireService, service_record)
 
+DEPLOYMENTS: Final[Kind[DeploymentRecord]] = Kind(
+    "deployments", "Deployment", WireDeployment, deployment_record, counted_by=("rollout",), api_version="apps/v1"
+)
+REPLICA_SETS: Final[Kind[ReplicaSetRecord]] = Kind(
+    "replicasets", "ReplicaSet", WireReplicaSet, replica_set_record, api_version="apps/v1"
+)
+# Who owns the replica sets that own pods: what the workload behind a pod needs, without every old template.
+REPLICA_SET_OWNERS: Final[Kind[OwnedRecord]] = Kind(
+    "replicasets", "ReplicaSet", WireOwned, owned_record, api_version="apps/v1", metadata_only=True
+)
+STATEFUL_SETS: Final[Kind[StatefulSetRecord]] = Kind(
+    "statefulsets", "StatefulSet", WireStatefulSet, stateful_set_record, counted_by=("rollout",), api_version="apps/v1"
+)
+DAEMON_SETS: Final[Kind[DaemonSetRecord]] = Kind(
+    "daemonsets", "DaemonSet", WireDaemonSet, daemon_set_record, counted_by=("rollout",), api_version="apps/v1"
+)
+
 # Watched as long as the process runs: what nearly every question asks for.
 STANDING: Final[tuple[Kind[Any], ...]] = (NODES, PODS, NAMESPACES, SERVICES)
 # Watched from the first question of somebody who may see the kind until nobody has asked for it for a while.
-ON_DEMAND: Final[tuple[Kind[Any], ...]] = ()
+ON_DEMAND: Final[tuple[Kind[Any], ...]] = (
+    DEPLOYMENTS,
+    REPLICA_SETS,
+    REPLICA_SET_OWNERS,
+    STATEFUL_SETS,
+    DAEMON_SETS,
+)
 # The kind behind a right. Of two kinds of one resource, the one with whole objects: who needs the other says so.
 KINDS: Final[Mapping[Resource, Kind[Any]]] = {
     kind.resource: kind for kind in (*STANDING, *ON_DEMAND) if not kind.metadata_only

@@ -315,7 +315,7 @@ def pod_record(wire: WirePod, rest: Rest, sharing: Sharing) -> PodRecord:
     )
 
 
-# ------------------------------------------------------------------------------------------ namespaces and services
+# ------------------------------------------------------------------------------------------------------ namespaces
 
 
 class NamespaceRecord(Struct, frozen=True, gc=False, eq=False):
@@ -349,40 +349,5 @@ def namespace_record(wire: WireNamespace, rest: Rest, sharing: Sharing) -> Names
         created_at=wire.metadata.creation_timestamp or "",
         labels=sharing.labels(wire.metadata.labels),
         phase=sharing.strings[(wire.status or _NamespaceStatus()).phase],
-        rest=rest,
-    )
-
-
-class ServiceRecord(Struct, frozen=True, gc=False, eq=False):
-    """A service; an empty `selector` selects nothing (its endpoints are somebody else's business)."""
-
-    uid: str
-    resource_version: str
-    namespace: str
-    name: str
-    created_at: str
-    labels: tuple[Label, ...]
-    selector: tuple[Label, ...]
-    rest: Rest
-
-
-class _ServiceSpec(Struct, frozen=True, gc=False):
-    selector: dict[str, str] | None = None
-
-
-class WireService(Struct, frozen=True, gc=False):
-    metadata: Meta
-    spec: _ServiceSpec | None = None
-
-
-def service_record(wire: WireService, rest: Rest, sharing: Sharing) -> ServiceRecord:
-    return ServiceRecord(
-        uid=wire.metadata.uid,
-        resource_version=wire.metadata.resource_version,
-        namespace=sharing.strings[wire.metadata.namespace],
-        name=wire.metadata.name,
-        created_at=wire.metadata.creation_timestamp or "",
-        labels=sharing.labels(wire.metadata.labels),
-        selector=sharing.labels((wire.spec or _ServiceSpec()).selector),
         rest=rest,
     )

@@ -10,10 +10,11 @@ import msgspec
 import pytest
 
 from schema.sources.kubernetes import cold, objects
-from schema.sources.kubernetes.kinds import NAMESPACES, NODES, PODS, SERVICES, Decoder, Kind, OddObject, identity
+from schema.sources.kubernetes.kinds import NAMESPACES, NODES, PODS, Decoder, Kind, OddObject, identity
 from schema.sources.kubernetes.objects import Label, Sharing
 from schema.sources.kubernetes.sharing import Shared
 from tests.schema.sources.kubernetes import pods
+from tests.schema.sources.kubernetes.full_further_kinds import FULL_OBJECTS
 
 META: dict[str, Any] = {
     "name": "one",
@@ -70,9 +71,8 @@ POD = {
     },
 }
 NAMESPACE = {"metadata": META, "status": {"phase": "Active"}}
-SERVICE = {"metadata": META, "spec": {"selector": {"app": "web"}}}
 
-EVERYTHING = [(NODES, NODE), (PODS, POD), (NAMESPACES, NAMESPACE), (SERVICES, SERVICE)]
+EVERYTHING = [(NODES, NODE), (PODS, POD), (NAMESPACES, NAMESPACE), *FULL_OBJECTS]
 
 
 def decode(kind: Kind[Any], what: object) -> Any:
@@ -333,7 +333,7 @@ def test_the_whole_object_comes_back_without_what_nobody_reads(kind: Kind[Any], 
 
     rest = decoder.rest(decoder.decode(json.dumps(full).encode()))
 
-    assert rest == {"apiVersion": "v1", "kind": kind.kind, **expected}
+    assert rest == {"apiVersion": kind.api_version, "kind": kind.kind, **expected}
 
 
 def test_the_first_objects_train_the_dictionary_and_stay_readable():
