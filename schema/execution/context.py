@@ -92,7 +92,7 @@ def listable(info: GraphInfo, resource: Resource, *namespaces: str) -> Scope | N
     None when nowhere (not there), which is then told once per field of the document. Whether the namespace or any
     object exists plays no part in it.
     """
-    if not _watched(info, resource.name):
+    if _beyond(info, resource) or not _watched(info, resource.name):
         return None
     scope = info.context.view.visibility.scope(resource)
     if isinstance(scope, Everywhere) or (scope.intersection(namespaces) if namespaces else scope):
@@ -111,11 +111,20 @@ def listable_everywhere(info: GraphInfo, resource: Resource) -> bool:
 
 def refuse_look_up(info: GraphInfo, resource: Resource, namespace: str, name: str) -> bool:
     """Whether a look-up by name must stay unanswered, which is then told; the answer does not depend on the object."""
-    if not _watched(info, resource.name):
+    if _beyond(info, resource) or not _watched(info, resource.name):
         return True
     if info.context.view.visibility.reads(resource, namespace, name):
         return False
     _refuse(info, missing_right(resource, "get"))
+    return True
+
+
+def _beyond(info: GraphInfo, resource: Resource) -> bool:
+    """Whether the kind is the whole cluster's and the gateway knows of some namespaces alone, which is then told."""
+    if not info.context.view.visibility.beyond(resource):
+        return False
+    because = f"{resource.name} belong to the whole cluster, and this gateway is confined to namespaces"
+    _refuse(info, missing_right(resource, where=f" here: {because}"))
     return True
 
 
