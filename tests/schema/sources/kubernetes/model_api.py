@@ -16,8 +16,9 @@ KINDS = ("nodes", "pods", "namespaces", "services")
 class ModelApi:
     """A model server for each kind, and a version. What no server stands for is not found."""
 
-    def __init__(self, *others: Kind[Any]) -> None:
-        paths = [*(f"/api/v1/{kind}" for kind in KINDS), *(kind.path() for kind in others)]
+    def __init__(self, *others: Kind[Any] | str) -> None:
+        more = (each if isinstance(each, str) else each.path() for each in others)
+        paths = [*(f"/api/v1/{kind}" for kind in KINDS), *more]
         self.kinds = {path: ModelServer(path) for path in paths}
         self.git_version = "v1.37.2"
         self.version_failures = 0

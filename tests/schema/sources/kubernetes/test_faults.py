@@ -1,41 +1,56 @@
 """The cache against a real API server, whole and broken: after each fault it equals a fresh LIST.
 
 The self-check is on throughout: each list that the cache takes in is compared with one of the very same version.
+Beside the standing kinds some on demand are watched: one like all others, one without bookmarks that the API server
+keeps out of its own watch cache, and one of which only the metadata is asked for.
 """
 
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pytest
 
 from schema.sources.kubernetes import client
 from schema.sources.kubernetes.client import open_api
 from schema.sources.kubernetes.cluster import Cluster
+from schema.sources.kubernetes.kinds import Kind
+from schema.sources.kubernetes.objects import WireService, service_record
 from schema.sources.kubernetes.policy import Backoff
 from schema.sources.kubernetes.settings import KubernetesSettings
 from schema.sources.kubernetes.store import Snapshot
-from tests.cluster.control_plane import GATEWAY, ControlPlane, eventually
+from tests.cluster.control_plane import GATEWAY, ControlPlane, Refused, eventually
 from tests.cluster.fixtures import Namespace, StartControlPlane
 from tests.faults.proxy import Proxy
 from tests.schema.sources.kubernetes import promises
 
 RETRIES_LIMIT_S = 60.0
 
+CONFIG_MAPS: Final = Kind("configmaps", "ConfigMap", WireService, service_record)
+EVENTS: Final = Kind("events", "Event", WireService, service_record, bookmarks=False)
+REPLICA_SETS: Final = Kind(
+    "replicasets", "ReplicaSet", WireService, service_record, api_version="apps/v1", metadata_only=True
+)
+ON_DEMAND: Final[tuple[Kind[Any], ...]] = (CONFIG_MAPS, EVENTS, REPLICA_SETS)
+
 
 @asynccontextmanager
 async def watching(settings: KubernetesSettings) -> AsyncIterator[Cluster]:
     """A cluster that is watched, and known for the first time."""
     async with open_api(settings, "binnacle/test") as api:
-        cluster = Cluster(api, self_check=True, backoff=lambda: Backoff(longest=2.0))
+        cluster = Cluster(api, on_demand=ON_DEMAND, self_check=True, backoff=lambda: Backoff(longest=2.0))
         running = asyncio.create_task(cluster.run(), name="cluster")
+        wanted = asyncio.create_task(cluster.want(ON_DEMAND), name="want")
+        await asyncio.sleep(0)  # they are watched, and nothing has come yet
         witnesses = [promises.Witness(watched.store) for watched in cluster.kinds]
         try:
             await eventually(lambda: _is_synced(cluster, running))
+            await wanted
             yield cluster
             for witness in witnesses:
                 witness.check()
@@ -85,6 +100,47 @@ async def equals_a_fresh_list(cluster: Cluster, plane: ControlPlane) -> None:
 async def populate(plane: ControlPlane) -> None:
     nodes = await plane.create_nodes(3)
     await plane.create_pods(60, nodes)
+    await may_watch_more(plane)
+    await change_others(plane, "first")
+
+
+async def may_watch_more(plane: ControlPlane) -> None:
+    """Give the gateway's account the rule that each kind on demand names."""
+    rules = [{"apiGroups": [kind.group], "resources": [kind.name], "verbs": ["list", "watch"]} for kind in ON_DEMAND]
+    base = "/apis/rbac.authorization.k8s.io/v1"
+    await plane.request("POST", f"{base}/clusterroles", {"metadata": {"name": "more"}, "rules": rules})
+    binding = {
+        "metadata": {"name": "more"},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "more"},
+        "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": GATEWAY}],
+    }
+    await plane.request("POST", f"{base}/clusterrolebindings", binding)
+    for kind in ON_DEMAND:
+        await eventually(partial(_is_granted, plane, kind.path()))
+
+
+async def _is_granted(plane: ControlPlane, path: str) -> bool:
+    try:
+        await plane.request("GET", path, user=GATEWAY)
+    except Refused:
+        return False
+    return True
+
+
+async def change_others(plane: ControlPlane, name: str) -> None:
+    """Of each kind on demand one object comes; of the config maps one goes."""
+    labels = {"app": name}
+    template = {"metadata": {"labels": labels}, "spec": {"containers": [{"name": "main", "image": "web"}]}}
+    made: dict[str, Any] = {
+        CONFIG_MAPS.path("default"): {"data": {"a": "b"}},
+        EVENTS.path("default"): {"involvedObject": {"kind": "Pod", "namespace": "default", "name": "pod-00000"}},
+        REPLICA_SETS.path("default"): {"spec": {"selector": {"matchLabels": labels}, "template": template}},
+    }
+    for path, parts in made.items():
+        await plane.request("POST", path, {"metadata": {"name": name, "labels": labels}, **parts})
+    gone = f"gone-{name}"
+    await plane.request("POST", CONFIG_MAPS.path("default"), {"metadata": {"name": gone}})
+    await plane.request("DELETE", f"{CONFIG_MAPS.path('default')}/{gone}")
 
 
 async def change_everything(plane: ControlPlane, prefix: str) -> None:
@@ -93,6 +149,7 @@ async def change_everything(plane: ControlPlane, prefix: str) -> None:
     for number in range(0, 20, 2):
         await plane.request("DELETE", f"/api/v1/namespaces/default/pods/pod-{number:05}", {"gracePeriodSeconds": 0})
     await plane.create_pods(1, ["node-0002"])  # pod-00000 again
+    await change_others(plane, prefix)
 
 
 async def test_a_streaming_list_and_its_watch(control_plane: StartControlPlane):
@@ -173,7 +230,7 @@ async def test_a_connection_cut_in_mid_stream_is_resumed(control_plane: StartCon
             await eventually(lambda: _all(cluster, live=True))
             writing = asyncio.create_task(plane.create_pods(30, ["node-0001"], prefix=f"round-{round_number}"))
             await asyncio.sleep(0.02)
-            assert proxy.cut() >= 4  # one a kind
+            assert proxy.cut() >= 4 + len(ON_DEMAND)  # one a kind
             await writing
             await equals_a_fresh_list(cluster, plane)
 
@@ -194,9 +251,15 @@ async def test_a_path_that_falls_silent_is_left(
         await equals_a_fresh_list(cluster, plane)
         proxy.stall()
         await plane.create_pods(5, ["node-0001"], prefix="unseen")
-        await eventually(lambda: _all(cluster, live=False), limit_s=RETRIES_LIMIT_S)
+        with_bookmarks = {watched.kind.key for watched in cluster.kinds if watched.kind.bookmarks}
+        await eventually(lambda: _dead(cluster, with_bookmarks), limit_s=RETRIES_LIMIT_S)
+        assert cluster.status_of(EVENTS).live, "where no bookmarks come, silence is no sign"
         proxy.flow()
         await equals_a_fresh_list(cluster, plane)
+
+
+async def _dead(cluster: Cluster, kinds: Collection[str]) -> bool:
+    return not any(status.live for key, status in cluster.status().items() if key in kinds)
 
 
 @pytest.mark.parametrize("options", [{"feature_gates": {"WatchList": False}}, {"server": "oldest"}])
@@ -221,8 +284,12 @@ async def test_a_gateway_without_rights_says_so(control_plane: StartControlPlane
     async with watching(KubernetesSettings(kubeconfig=plane.kubeconfig_of("alice"))) as cluster:
         status = cluster.status()
 
-        assert {kind for kind in status if status[kind].refused} == {"nodes", "services"}
+        refused = {"nodes", "services", *(kind.key for kind in ON_DEMAND)}
+        assert {kind for kind in status if status[kind].refused} == refused
         assert 'User "alice" cannot' in status["nodes"].reason
+        assert 'apiGroups: ["apps"], resources: ["replicasets"], verbs: ["list", "watch"]' in (
+            status[REPLICA_SETS.key].reason
+        )
         assert {kind for kind in status if status[kind].live} == {"pods", "namespaces"}
 
 

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import logging
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -13,14 +13,15 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from auth.api import Unreachable
+from schema.sources.kubernetes import reflector
 from schema.sources.kubernetes.kinds import PODS, Decoder, Kind
 from schema.sources.kubernetes.objects import PodRecord, Sharing
 from schema.sources.kubernetes.policy import Backoff
 from schema.sources.kubernetes.reflector import GRACE_S, SLICE_S, Reflector
-from schema.sources.kubernetes.store import Store
+from schema.sources.kubernetes.store import Merge, Store
 from tests.schema.sources.kubernetes import pods, promises
 from tests.schema.sources.kubernetes.clock import Clock
-from tests.schema.sources.kubernetes.model_server import ModelServer, Refusal
+from tests.schema.sources.kubernetes.model_server import END, ModelServer, Refusal
 
 LIST_AS_WATCH = "streaming list"
 
@@ -418,6 +419,42 @@ async def test_metadata_alone_is_asked_for_where_that_is_enough():
 
     assert watch.asked() == [LIST_AS_WATCH, "LIST@0", "WATCH@1"]
     assert watch.server.accepted == [partial.format(""), partial.format("List"), partial.format("")]
+
+
+async def test_a_list_is_compared_in_turns_and_swapped_in_at_once(watch: Watch, monkeypatch: pytest.MonkeyPatch):
+    """While a relist of thousands is compared others have their turn, and see the picture before; then all of it."""
+    for number in range(2_000):
+        watch.server.put(f"pod-{number:04}")
+    watch.start()
+    await watch.settled()
+    unheard, watch.server.watchers = watch.server.watchers, []
+    for number in range(2_000):
+        watch.server.delete(f"pod-{number:04}")
+        watch.server.put(f"late-{number:04}")
+    seen: list[int] = []
+    merge = Merge.steps
+
+    def counting(self: Merge[PodRecord]) -> Iterator[None]:
+        seen.append(-1)
+        yield from merge(self)
+        seen.append(-1)
+
+    monkeypatch.setattr(Merge, "steps", counting)
+    monkeypatch.setattr(reflector, "SLICE_S", -1.0)  # each turn is over at once
+    watch.server.forget()
+    for watcher in unheard:
+        watcher.queue.put_nowait(END)
+    while seen.count(-1) < 2:
+        await asyncio.sleep(0)
+        if seen:
+            seen.append(sum(pod.name.startswith("late") for pod in watch.store.snapshot()))
+    await watch.settled()
+
+    during = seen[1 : seen.index(-1, 1)]
+    assert len(during) > 2_000 // 256
+    assert set(during) == {0}
+    assert len(watch.names()) == 2_002
+    await watch.keeps_its_promises()
 
 
 async def test_retry_after_is_obeyed(watch: Watch):
