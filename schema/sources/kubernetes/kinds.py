@@ -8,8 +8,12 @@ import msgspec
 from msgspec import Struct
 
 from auth.access import Resource
+from schema.sources.kubernetes.autoscaling import AutoscalerRecord, WireAutoscaler, autoscaler_record
+from schema.sources.kubernetes.batch import CronJobRecord, JobRecord, WireCronJob, WireJob, cron_job_record, job_record
 from schema.sources.kubernetes.claims import Claimed, NamespaceClaims
 from schema.sources.kubernetes.cold import ColdTier, Rest
+from schema.sources.kubernetes.disruption import DisruptionBudgetRecord, WireDisruptionBudget, disruption_budget_record
+from schema.sources.kubernetes.events import EventRecord, WireEvent, event_record
 from schema.sources.kubernetes.objects import (
     NamespaceRecord,
     NodeRecord,
@@ -23,7 +27,9 @@ from schema.sources.kubernetes.objects import (
     pod_record,
 )
 from schema.sources.kubernetes.owned import OwnedRecord, WireOwned, owned_record
+from schema.sources.kubernetes.quotas import ResourceQuotaRecord, WireResourceQuota, resource_quota_record
 from schema.sources.kubernetes.services import ServiceRecord, WireService, service_record
+from schema.sources.kubernetes.volume_claims import VolumeClaimRecord, WireVolumeClaim, volume_claim_record
 from schema.sources.kubernetes.wire import CLUSTER_SCOPED
 from schema.sources.kubernetes.workloads import (
     DaemonSetRecord,
@@ -208,6 +214,37 @@ STATEFUL_SETS: Final[Kind[StatefulSetRecord]] = Kind(
 DAEMON_SETS: Final[Kind[DaemonSetRecord]] = Kind(
     "daemonsets", "DaemonSet", WireDaemonSet, daemon_set_record, counted_by=("rollout",), api_version="apps/v1"
 )
+JOBS: Final[Kind[JobRecord]] = Kind("jobs", "Job", WireJob, job_record, counted_by=("status",), api_version="batch/v1")
+CRON_JOBS: Final[Kind[CronJobRecord]] = Kind(
+    "cronjobs", "CronJob", WireCronJob, cron_job_record, api_version="batch/v1"
+)
+EVENTS: Final[Kind[EventRecord]] = Kind(
+    "events", "Event", WireEvent, event_record, counted_by=("type", "reason"), grouped_by="about", bookmarks=False
+)
+VOLUME_CLAIMS: Final[Kind[VolumeClaimRecord]] = Kind(
+    "persistentvolumeclaims",
+    "PersistentVolumeClaim",
+    WireVolumeClaim,
+    volume_claim_record,
+    counted_by=("status",),
+)
+RESOURCE_QUOTAS: Final[Kind[ResourceQuotaRecord]] = Kind(
+    "resourcequotas", "ResourceQuota", WireResourceQuota, resource_quota_record
+)
+DISRUPTION_BUDGETS: Final[Kind[DisruptionBudgetRecord]] = Kind(
+    "poddisruptionbudgets",
+    "PodDisruptionBudget",
+    WireDisruptionBudget,
+    disruption_budget_record,
+    api_version="policy/v1",
+)
+AUTOSCALERS: Final[Kind[AutoscalerRecord]] = Kind(
+    "horizontalpodautoscalers",
+    "HorizontalPodAutoscaler",
+    WireAutoscaler,
+    autoscaler_record,
+    api_version="autoscaling/v2",
+)
 
 # Watched as long as the process runs: what nearly every question asks for.
 STANDING: Final[tuple[Kind[Any], ...]] = (NODES, PODS, NAMESPACES, SERVICES)
@@ -218,6 +255,13 @@ ON_DEMAND: Final[tuple[Kind[Any], ...]] = (
     REPLICA_SET_OWNERS,
     STATEFUL_SETS,
     DAEMON_SETS,
+    JOBS,
+    CRON_JOBS,
+    EVENTS,
+    VOLUME_CLAIMS,
+    RESOURCE_QUOTAS,
+    DISRUPTION_BUDGETS,
+    AUTOSCALERS,
 )
 # The kind behind a right. Of two kinds of one resource, the one with whole objects: who needs the other says so.
 KINDS: Final[Mapping[Resource, Kind[Any]]] = {
