@@ -7,8 +7,10 @@ import strawberry
 
 from auth.access import NODES, PODS, AccessNeed, Everywhere
 from schema.amounts import ResourceAmount
+from schema.annotation import ANNOTATIONS, Annotation, annotations_of
 from schema.arguments import NAME_BYTES, check_length
 from schema.asking.connections import Window
+from schema.condition import Condition
 from schema.enums import graphql_enum
 from schema.execution.context import GraphInfo, listable, listable_everywhere, refuse_look_up
 from schema.execution.needs import FieldNeeds, Reach, needing
@@ -28,6 +30,7 @@ from schema.metric import (
     window_of,
 )
 from schema.page_info import After, Before, First, Last
+from schema.placement import Taint
 from schema.pod import Pod
 from schema.pod_lists import (
     PodConnection,
@@ -40,9 +43,11 @@ from schema.pod_lists import (
 )
 from schema.scalars import Bytes, DateTime
 from schema.sources.kubernetes.attention import NodeAttention
+from schema.sources.kubernetes.node_details import node_details, node_images
 from schema.sources.kubernetes.node_sums import left, limited, requested, scarcities
 from schema.sources.kubernetes.objects import NodeRecord
 from schema.sources.prometheus.catalogue import Level
+from schema.volume import AttachedVolume
 
 CONTROL_PLANE_ROLES: Final = frozenset({"control-plane", "master"})
 # What a person would connect to first; the order of `kubectl get nodes -o wide`.
@@ -74,6 +79,31 @@ def find_node(info: GraphInfo, name: str) -> "Node | None":
     if refuse_look_up(info, NODES, "", name):
         return None
     return cast("Node | None", info.context.view.snapshot.nodes.get("", name))
+
+
+@strawberry.type(description="What runs a node, as its kubelet reports it; empty texts until it has.")
+class NodeSystem:
+    kubelet_version: str = strawberry.field(description="The version of its kubelet, such as `v1.37.2`.")
+    kube_proxy_version: str | None = strawberry.field(
+        description="The version of its kube-proxy; null from kubelets of 1.31 and later, which do not know it."
+    )
+    container_runtime: str = strawberry.field(
+        description="Its container runtime and that one's version, such as `containerd://2.2.1`."
+    )
+    os_image: str = strawberry.field(description="Its operating system, such as `Debian GNU/Linux 13 (trixie)`.")
+    kernel_version: str = strawberry.field(description="The version of its kernel, as `uname -r` prints it.")
+    operating_system: str = strawberry.field(description="The kind of its operating system: `linux` or `windows`.")
+    architecture: str = strawberry.field(description="Its processors' architecture: `amd64`, `arm64` and others.")
+    machine_id: str = strawberry.field(description="The id of the installed system, from /etc/machine-id.")
+    system_uuid: str = strawberry.field(description="The id of the machine, from its firmware.")
+    boot_id: str = strawberry.field(description="An id that is new each time the machine boots.")
+    swap: Bytes | None = strawberry.field(description="Its swap space, in bytes; null when the kubelet does not say.")
+
+
+@strawberry.type(description="An image that is kept on a node.")
+class NodeImage:
+    names: list[str] = strawberry.field(description="Its names there: by tag and by digest.")
+    size: Bytes = strawberry.field(description="Its size on disk, in bytes.")
 
 
 @strawberry.type(description="One address of a node.")
@@ -158,6 +188,37 @@ def _attention(root: strawberry.Parent[NodeRecord], info: GraphInfo) -> list[Nod
     return [*root.attention, *scarcities(root.allocatable, claimed)]
 
 
+# What is cold: read from the whole object, and only for those who ask (details.py).
+
+
+def _system(root: strawberry.Parent[NodeRecord]) -> NodeSystem:
+    return cast("NodeSystem", node_details(root).system)
+
+
+def _conditions(root: strawberry.Parent[NodeRecord]) -> list[Condition]:
+    return cast("list[Condition]", node_details(root).conditions)
+
+
+def _taints(root: strawberry.Parent[NodeRecord]) -> list[Taint]:
+    return cast("list[Taint]", node_details(root).taints)
+
+
+def _pod_cidrs(root: strawberry.Parent[NodeRecord]) -> list[str]:
+    return list(node_details(root).pod_cidrs)
+
+
+def _provider_id(root: strawberry.Parent[NodeRecord]) -> str | None:
+    return node_details(root).provider_id
+
+
+def _volumes(root: strawberry.Parent[NodeRecord]) -> list[AttachedVolume]:
+    return cast("list[AttachedVolume]", node_details(root).volumes)
+
+
+def _images(root: strawberry.Parent[NodeRecord]) -> list[NodeImage]:
+    return cast("list[NodeImage]", node_images(root))
+
+
 def _metrics(root: strawberry.Parent[NodeRecord], info: GraphInfo, names: MetricNames = None) -> list[Metric]:
     return metrics_of(info, _measured(root), names)
 
@@ -194,6 +255,7 @@ class Node:
         description="Its roles as kubectl shows them, such as `control-plane`; a plain worker has none."
     )
     labels: list[Label] = strawberry.field(description="Its labels, by key.")
+    annotations: list[Annotation] = strawberry.field(resolver=annotations_of, description=ANNOTATIONS)
     ready: bool = strawberry.field(description="Whether its Ready condition is true: it can run pods.")
     schedulable: bool = strawberry.field(description="Whether new pods may be placed on it: it is not cordoned.")
     status: str = strawberry.field(
@@ -234,6 +296,41 @@ class Node:
     )
     kubelet_version: str = strawberry.field(description="The version of its kubelet, such as `v1.37.2`.")
     os_image: str = strawberry.field(description="Its operating system, such as `Debian GNU/Linux 13 (trixie)`.")
+    system: NodeSystem = strawberry.field(
+        resolver=_system,
+        description="What runs it: versions, architecture and ids. From its status.",
+    )
+    conditions: list[Condition] = strawberry.field(
+        resolver=_conditions,
+        description=(
+            "What its kubelet and others say of it: `Ready`, `MemoryPressure`, `DiskPressure`, `PIDPressure`, ..."
+        ),
+    )
+    taints: list[Taint] = strawberry.field(
+        resolver=_taints,
+        description="Why it turns away pods that do not tolerate it.",
+    )
+    pod_cidrs: list[str] = strawberry.field(
+        resolver=_pod_cidrs,
+        description=(
+            "The ranges of IP addresses for the pods on it, if Kubernetes hands them out; at most one a family."
+        ),
+    )
+    provider_id: str | None = strawberry.field(
+        resolver=_provider_id,
+        description="What the cloud provider calls the machine, such as `aws:///eu-1a/i-0a1b`; null where nobody says.",
+    )
+    volumes: list[AttachedVolume] = strawberry.field(
+        resolver=_volumes,
+        description="The volumes that are attached to it or in use on it, by name.",
+    )
+    images: list[NodeImage] = strawberry.field(
+        resolver=_images,
+        description=(
+            "The images kept on it, the largest first; the kubelet names 50 at most unless it is told otherwise. "
+            "Many bytes: ask for them where they are shown."
+        ),
+    )
     created_at: DateTime = strawberry.field(description="When it joined the cluster.")
     pod_count: int | None = strawberry.field(
         resolver=_pod_count,

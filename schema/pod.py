@@ -7,7 +7,10 @@ import strawberry
 
 from auth.access import NODES, PODS, AccessNeed
 from schema.amounts import Amounts
+from schema.annotation import ANNOTATIONS, Annotation, annotations_of
 from schema.arguments import NAME_BYTES, check_length
+from schema.condition import Condition
+from schema.container import Container
 from schema.enums import graphql_enum
 from schema.execution.context import GraphInfo, listable, refuse_look_up
 from schema.execution.needs import EVERYTHING, FieldNeeds, Reach, needing
@@ -25,16 +28,23 @@ from schema.metric import (
     window_of,
 )
 from schema.owner import Owner
+from schema.placement import Toleration
 from schema.scalars import DateTime
 from schema.sources.kubernetes.attention import PodAttention
+from schema.sources.kubernetes.containers import pod_containers
 from schema.sources.kubernetes.objects import PodRecord
+from schema.sources.kubernetes.pod_details import RestartPolicy, pod_details
 from schema.sources.kubernetes.pod_words import restarts_text
+from schema.sources.kubernetes.quality import QosClass
 from schema.sources.prometheus.catalogue import Level
+from schema.volume import Volume
 
 if TYPE_CHECKING:
     from schema.node import Node
 
 graphql_enum(PodAttention, "PodAttention", "A reason why a person should look at a pod.")
+graphql_enum(QosClass, "QosClass", "How well a pod is protected when its node runs short of memory or storage.")
+graphql_enum(RestartPolicy, "RestartPolicy", "Whether containers that have ended are started again.")
 
 
 def pod_needs(_reach: Reach, namespace: str, name: str) -> FieldNeeds:
@@ -81,6 +91,125 @@ def _restarts_needs(_reach: Reach) -> FieldNeeds:
 def _restarts_text(root: strawberry.Parent[PodRecord], info: GraphInfo) -> str:
     last = None if root.last_restart is None else datetime.fromisoformat(root.last_restart).timestamp()
     return restarts_text(root.restarts, last, info.context.view.now)
+
+
+# What is cold: read from the whole object, and only for those who ask (details.py).
+
+
+def _containers(root: strawberry.Parent[PodRecord]) -> list[Container]:
+    return cast("list[Container]", pod_containers(root).containers)
+
+
+def _init_containers(root: strawberry.Parent[PodRecord]) -> list[Container]:
+    return cast("list[Container]", pod_containers(root).inits)
+
+
+def _ephemeral_containers(root: strawberry.Parent[PodRecord]) -> list[Container]:
+    return cast("list[Container]", pod_containers(root).ephemeral)
+
+
+def _reason(root: strawberry.Parent[PodRecord]) -> str | None:
+    return pod_details(root).reason
+
+
+def _message(root: strawberry.Parent[PodRecord]) -> str | None:
+    return pod_details(root).message
+
+
+def _conditions(root: strawberry.Parent[PodRecord]) -> list[Condition]:
+    return cast("list[Condition]", pod_details(root).conditions)
+
+
+def _qos_class(root: strawberry.Parent[PodRecord]) -> QosClass:
+    return pod_details(root).qos_class
+
+
+def _priority(root: strawberry.Parent[PodRecord]) -> int | None:
+    return pod_details(root).priority
+
+
+def _priority_class_name(root: strawberry.Parent[PodRecord]) -> str | None:
+    return pod_details(root).priority_class_name
+
+
+def _service_account_name(root: strawberry.Parent[PodRecord]) -> str | None:
+    return pod_details(root).service_account_name
+
+
+def _restart_policy(root: strawberry.Parent[PodRecord]) -> RestartPolicy:
+    return pod_details(root).restart_policy
+
+
+def _host_addresses(root: strawberry.Parent[PodRecord]) -> list[str]:
+    return list(pod_details(root).host_addresses)
+
+
+def _host_network(root: strawberry.Parent[PodRecord]) -> bool:
+    return pod_details(root).host_network
+
+
+def _host_pid(root: strawberry.Parent[PodRecord]) -> bool:
+    return pod_details(root).host_pid
+
+
+def _host_ipc(root: strawberry.Parent[PodRecord]) -> bool:
+    return pod_details(root).host_ipc
+
+
+def _started_at(root: strawberry.Parent[PodRecord]) -> DateTime | None:
+    return cast("DateTime | None", pod_details(root).started_at)
+
+
+def _deletion_timestamp(root: strawberry.Parent[PodRecord]) -> DateTime | None:
+    return cast("DateTime | None", pod_details(root).deletion_timestamp)
+
+
+def _deletion_grace_period_seconds(root: strawberry.Parent[PodRecord]) -> float | None:
+    return pod_details(root).deletion_grace_period_seconds
+
+
+def _termination_grace_period_seconds(root: strawberry.Parent[PodRecord]) -> float | None:
+    return pod_details(root).termination_grace_period_seconds
+
+
+def _active_deadline_seconds(root: strawberry.Parent[PodRecord]) -> float | None:
+    return pod_details(root).active_deadline_seconds
+
+
+def _finalizers(root: strawberry.Parent[PodRecord]) -> list[str]:
+    return list(pod_details(root).finalizers)
+
+
+def _tolerations(root: strawberry.Parent[PodRecord]) -> list[Toleration]:
+    return cast("list[Toleration]", pod_details(root).tolerations)
+
+
+def _node_selector(root: strawberry.Parent[PodRecord]) -> list[Label]:
+    return cast("list[Label]", pod_details(root).node_selector)
+
+
+def _nominated_node_name(root: strawberry.Parent[PodRecord]) -> str | None:
+    return pod_details(root).nominated_node_name
+
+
+def _scheduler_name(root: strawberry.Parent[PodRecord]) -> str | None:
+    return pod_details(root).scheduler_name
+
+
+def _scheduling_gates(root: strawberry.Parent[PodRecord]) -> list[str]:
+    return list(pod_details(root).scheduling_gates)
+
+
+def _readiness_gates(root: strawberry.Parent[PodRecord]) -> list[str]:
+    return list(pod_details(root).readiness_gates)
+
+
+def _runtime_class_name(root: strawberry.Parent[PodRecord]) -> str | None:
+    return pod_details(root).runtime_class_name
+
+
+def _volumes(root: strawberry.Parent[PodRecord]) -> list[Volume]:
+    return cast("list[Volume]", pod_details(root).volumes)
 
 
 def _metrics(root: strawberry.Parent[PodRecord], info: GraphInfo, names: MetricNames = None) -> list[Metric]:
@@ -158,7 +287,142 @@ class Pod:
     )
     addresses: list[str] = strawberry.field(description="All its IP addresses, the primary one first.")
     labels: list[Label] = strawberry.field(description="Its labels, by key.")
+    annotations: list[Annotation] = strawberry.field(resolver=annotations_of, description=ANNOTATIONS)
     created_at: DateTime = strawberry.field(description="When it was created.")
+    containers: list[Container] = strawberry.field(
+        resolver=_containers,
+        description="Its containers, in the order of its spec.",
+    )
+    init_containers: list[Container] = strawberry.field(
+        resolver=_init_containers,
+        description=(
+            "Containers that run before the others, one after another; those that are `sidecar` keep running "
+            "beside them."
+        ),
+    )
+    ephemeral_containers: list[Container] = strawberry.field(
+        resolver=_ephemeral_containers,
+        description="Containers that somebody added to look at it while it runs (`kubectl debug`).",
+    )
+    reason: str | None = strawberry.field(
+        resolver=_reason,
+        description=(
+            "Why it is in its phase, in one word, such as `Evicted` or `NodeLost`; mostly null. From its status."
+        ),
+    )
+    message: str | None = strawberry.field(
+        resolver=_message,
+        description="Why it is in its phase, in a sentence; mostly null. From its status.",
+    )
+    conditions: list[Condition] = strawberry.field(
+        resolver=_conditions,
+        description=(
+            "What it says of itself: `PodScheduled`, `Initialized`, `ContainersReady`, `Ready` and readiness gates."
+        ),
+    )
+    qos_class: QosClass = strawberry.field(
+        resolver=_qos_class,
+        description="Its class of service, by what its containers request and may use at most; from its status.",
+    )
+    priority: int | None = strawberry.field(
+        resolver=_priority,
+        description=(
+            "How important it is: higher ones are scheduled first and may evict lower ones; null where nobody has "
+            "resolved it. From its spec."
+        ),
+    )
+    priority_class_name: str | None = strawberry.field(
+        resolver=_priority_class_name,
+        description="The PriorityClass behind `priority`; null for none.",
+    )
+    service_account_name: str | None = strawberry.field(
+        resolver=_service_account_name,
+        description=(
+            "The service account that its containers act as, in its namespace; null where the API server sets none."
+        ),
+    )
+    restart_policy: RestartPolicy = strawberry.field(
+        resolver=_restart_policy,
+        description="Whether its containers are started again once they have ended.",
+    )
+    host_addresses: list[str] = strawberry.field(
+        resolver=_host_addresses,
+        description="The IP addresses of its node, the primary one first; empty until its kubelet has taken it up.",
+    )
+    host_network: bool = strawberry.field(
+        resolver=_host_network,
+        description="Whether it uses the network of its node: its addresses are the node's own.",
+    )
+    host_pid: bool = strawberry.field(
+        resolver=_host_pid,
+        description="Whether its containers see the processes of its node.",
+    )
+    host_ipc: bool = strawberry.field(
+        resolver=_host_ipc,
+        description="Whether its containers share memory and semaphores with the processes of its node.",
+    )
+    started_at: DateTime | None = strawberry.field(
+        resolver=_started_at,
+        description="When its kubelet took it up, before images were fetched (`startTime`); null until then.",
+    )
+    deletion_timestamp: DateTime | None = strawberry.field(
+        resolver=_deletion_timestamp,
+        description=(
+            "When it is due to be gone, if its deletion was asked for: that moment and the grace period. Else null."
+        ),
+    )
+    deletion_grace_period_seconds: float | None = strawberry.field(
+        resolver=_deletion_grace_period_seconds,
+        description="How long it may take to end, in seconds, if its deletion was asked for; else null.",
+    )
+    termination_grace_period_seconds: float | None = strawberry.field(
+        resolver=_termination_grace_period_seconds,
+        description=(
+            "How long it may take to end when it is deleted, in seconds, unless whoever deletes it says otherwise."
+        ),
+    )
+    active_deadline_seconds: float | None = strawberry.field(
+        resolver=_active_deadline_seconds,
+        description=(
+            "How long it may run before the kubelet ends it as failed, in seconds from `startedAt`; null for ever."
+        ),
+    )
+    finalizers: list[str] = strawberry.field(
+        resolver=_finalizers,
+        description="Who must agree before it is gone once it is deleted.",
+    )
+    tolerations: list[Toleration] = strawberry.field(
+        resolver=_tolerations,
+        description="The taints of nodes that it puts up with.",
+    )
+    node_selector: list[Label] = strawberry.field(
+        resolver=_node_selector,
+        description="The labels that its node must have, by key.",
+    )
+    nominated_node_name: str | None = strawberry.field(
+        resolver=_nominated_node_name,
+        description="The node on which the scheduler makes room for it, by evicting others; mostly null.",
+    )
+    scheduler_name: str | None = strawberry.field(
+        resolver=_scheduler_name,
+        description="The scheduler that places it; null where the API server sets none.",
+    )
+    scheduling_gates: list[str] = strawberry.field(
+        resolver=_scheduling_gates,
+        description="What must be lifted before it is scheduled at all; mostly empty.",
+    )
+    readiness_gates: list[str] = strawberry.field(
+        resolver=_readiness_gates,
+        description="Conditions that must be true, beside its containers', before it is ready; mostly empty.",
+    )
+    runtime_class_name: str | None = strawberry.field(
+        resolver=_runtime_class_name,
+        description="The RuntimeClass its containers run in; null for the node's usual one.",
+    )
+    volumes: list[Volume] = strawberry.field(
+        resolver=_volumes,
+        description="What its containers can mount.",
+    )
     metrics: list[Metric] = strawberry.field(
         resolver=_metrics,
         metadata=needing(metrics_needs(Level.POD)),

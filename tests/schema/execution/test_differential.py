@@ -49,6 +49,23 @@ WRITTEN = {
     ),
     "nothing selected": "{ nodes { ... @skip(if: true) { name } pods { ... @include(if: false) { name } } } }",
     "types": "{ __typename nodes { __typename pods { __typename } } cluster { t: __typename } }",
+    "details of pods": (
+        "{ pods { name reason conditions { type status since reportedAt } annotations { key value } qosClass priority "
+        "hostAddresses startedAt deletionTimestamp finalizers tolerations { key effect seconds } nodeSelector { key } "
+        "volumes { name kind claimName configMaps secrets sizeLimit readOnly } "
+        "containers { name image ready started restarts state { phase reason exitCode } lastState { finishedAt } "
+        "ports { port protocol } requests { cpu memory others { name amount unit } } limits { cpu } "
+        "volumeMounts { path } } initContainers { name sidecar } ephemeralContainers { target } } }"
+    ),
+    "details among fields that are asked": (
+        "{ pods { name restartsText qosClass node { name taints { key effect } } containers { name state { phase } } } "
+        'pod(namespace: "shop", name: "pod-1") { containers { name } conditions { type } } }'
+    ),
+    "details of nodes": (
+        "{ nodes { name podCount annotations { key } conditions { type status message } "
+        "taints { key value effect since } system { kubeletVersion kubeProxyVersion architecture swap } podCidrs "
+        "providerId volumes { name devicePath inUse } images { names size } pods { name containers { image } } } }"
+    ),
     "everything of a node": (
         "{ nodes { id name address roles labels { key value } ready schedulable "
         "capacity { cpu memory ephemeralStorage pods } allocatable { cpu } createdAt } }"

@@ -20,6 +20,7 @@ from schema.sources.kubernetes.cluster import Cluster, ClusterSnapshot, KindStat
 from schema.sources.kubernetes.kinds import Kind
 from schema.sources.kubernetes.store import Gone, Put
 from schema.sources.prometheus.frames import MetricFrame, Missing, Question, Sample
+from tests.schema.sources.kubernetes import full_objects
 
 ADMIN: Final = Identity("admin")
 CLERK: Final = Identity("clerk")  # pods and services of one namespace
@@ -31,6 +32,8 @@ NAMESPACES: Final = ("payroll", "shop", "straße")
 PHASES: Final = ("Pending", "Running", "Failed")
 NEW: Final = 1_764_000_000.0  # after all objects were created
 OLD: Final = 1.0
+# Fields of specs and statuses that are said in more detail now and then.
+DETAILED: Final = frozenset({"containers", "containerStatuses", "conditions", "nodeInfo"})
 KNOWN: Final = KindStatus(True, False, True, "", 0.0, 0.0, 0, 0)
 
 
@@ -161,7 +164,7 @@ class World:
         if self._chance.random() < 0.5:
             capacity["ephemeral-storage"] = "100Gi"
         labels = {"node-role.kubernetes.io/control-plane": ""} if name == "node-0" else self._labels()
-        return _object(
+        node = _object(
             name,
             labels=labels,
             spec={"unschedulable": self._chance.random() < 0.5},
@@ -173,10 +176,11 @@ class World:
                 "nodeInfo": {"kubeletVersion": "v1.37.2", "osImage": "Debian “trixie”\n"},
             },
         )
+        return self._detailed(node, full_objects.NODE)
 
     def _pod(self, name: str, namespace: str = "") -> dict[str, Any]:
         statuses = [{"name": "main", "ready": self._chance.random() < 0.5, "restartCount": self._chance.randrange(9)}]
-        return _object(
+        pod = _object(
             name,
             namespace or self._chance.choice(NAMESPACES),
             labels=self._labels(),
@@ -188,6 +192,17 @@ class World:
                 "containerStatuses": self._chance.choice((statuses, None)),
             },
         )
+        return self._detailed(pod, full_objects.POD)
+
+    def _detailed(self, plain: dict[str, Any], full: dict[str, Any]) -> dict[str, Any]:
+        """The object with some of what is read only when asked for."""
+        for part, fields in full.items():
+            plain[part] |= {
+                name: value
+                for name, value in fields.items()
+                if (name not in plain[part] or name in DETAILED) and self._chance.random() < 0.4
+            }
+        return plain
 
     def _service(self, namespace: str, name: str) -> dict[str, Any]:
         return _object(name, namespace, spec={"selector": {"app": "web"}})
