@@ -7,6 +7,7 @@ import strawberry
 from schema.cluster import Cluster
 from schema.execution.context import GraphInfo
 from schema.execution.needs import needing
+from schema.me import Me, who_asks
 from schema.node import Node, find_node, node_needs
 from schema.node_lists import (
     NodeConnection,
@@ -69,6 +70,9 @@ def _pod(info: GraphInfo, namespace: PodNamespace, name: PodName) -> Pod | None:
 
 @strawberry.type(description="What can be asked. Everything shows exactly what the caller's token may see.")
 class Query:
+    me: Me = strawberry.field(
+        resolver=who_asks, description="Whom the gateway takes the caller for, and what they may do."
+    )
     cluster: Cluster = strawberry.field(resolver=_cluster, description="The cluster as a whole.")
     nodes: list[Node] | None = strawberry.field(
         resolver=_nodes,

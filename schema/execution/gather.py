@@ -1,5 +1,6 @@
 """The only place where a query waits: for rights, then for kinds that nobody watched yet, then for metrics."""
 
+import asyncio
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, Final, Protocol, TypeAlias, final
@@ -7,8 +8,10 @@ from typing import Any, Final, Protocol, TypeAlias, final
 from auth.access import NODES, PODS, Access, AccessNeed, Everywhere, Visibility
 from auth.errors import NotSynced
 from auth.identity import Identity
+from auth.reviewers import Attributes, Decision
 from schema.asking.indexes import Indexes
 from schema.execution.cost import check_cost
+from schema.execution.limits import LimitExceeded
 from schema.execution.needs import MetricNeed, Needs, Reach
 from schema.execution.settings import LimitSettings
 from schema.execution.view import View
@@ -56,6 +59,7 @@ class Gatherer:
         self._wall_clock = wall_clock
         self._indexes = Indexes()
         self._cost_limit = limits.cost
+        self._calls_limit = limits.calls
 
     async def view(self, identity: Identity, needs: Needs) -> View:
         """Await what the operation needs. Raises NotSynced and ReviewsUnavailable: then nothing can be answered.
@@ -64,7 +68,8 @@ class Gatherer:
         watched for nobody who may not see it: the rights are known before.
         """
         self._check_standing(needs.kinds)
-        visibility = await self._access.visibility(identity, needs.access)
+        self._check_calls(needs)
+        visibility, rights, decisions = await self._permissions(identity, needs)
         kinds = [kind for kind in needs.kinds if kind in STANDING or _sees(visibility, kind, needs.access)]
         await self._kubernetes.want(kinds)
         status = {kind.key: self._kubernetes.status_of(kind) for kind in kinds}
@@ -90,17 +95,38 @@ class Gatherer:
                 if window is not None
             },
             pending={key: known.reason for key, known in status.items() if not known.synced and not known.refused},
+            rights=rights,
+            decisions=decisions,
         )
 
     def forget(self, kind: Kind[Any]) -> None:
         """Let go of what is kept of a kind that is no longer watched."""
         self._indexes.forget(kind.key)
 
+    async def _permissions(
+        self, identity: Identity, needs: Needs
+    ) -> tuple[Visibility, Visibility, Mapping[Attributes, Decision]]:
+        """What the caller sees of what is read, what they may list, and what they may do; all asked together."""
+        if not needs.rights and not needs.decisions:
+            return await self._access.visibility(identity, needs.access), Visibility({}), {}
+        return await asyncio.gather(
+            self._access.visibility(identity, needs.access),
+            self._access.visibility(identity, needs.rights),
+            self._access.decisions(identity, needs.decisions),
+        )
+
     async def _frames(self, questions: Collection[Question]) -> Mapping[Question, MetricFrame]:
         """A frame for every question; those that no object is in reach of are empty, and not asked."""
         asked = [question for question in questions if not question.selector.empty]
         frames = dict(await self._metrics.frames(asked)) if asked else {}
         return {question: frames.get(question) or MetricFrame(question, {}) for question in questions}
+
+    def _check_calls(self, needs: Needs) -> None:
+        """Raises LimitExceeded for an operation of which too many fields cost a call each, before any is made."""
+        calls = len(needs.decisions)
+        if calls > self._calls_limit:
+            what = "The operation has {got} different `can`, each of which may cost a call to the API server"
+            raise LimitExceeded("calls", what, got=calls, limit=self._calls_limit)
 
     def _check_standing(self, kinds: Iterable[Kind[Any]]) -> None:
         """Raises NotSynced at the gateway's own start. A kind on demand that is late costs its own fields alone."""
@@ -134,8 +160,9 @@ def _questions(
     """One question per metric, level and window: the union of what its fields can come to."""
     reaches: dict[Asked, set[Reach]] = {}
     for need in needs:
-        if need.metric in MEASURED[need.level]:  # its resolver says that there is no such metric
-            reaches.setdefault((need.metric.measured, need.level, need.window), set()).add(need.reach)
+        asked = need.metric.measured  # None: what the objects say themselves
+        if asked is not None and need.metric in MEASURED[need.level]:  # else its resolver says that there is none
+            reaches.setdefault((asked, need.level, need.window), set()).add(need.reach)
     return {
         (metric, level, window): Question(
             metric,

@@ -28,6 +28,7 @@ from strawberry.types.arguments import convert_arguments
 from strawberry.types.field import StrawberryField
 
 from auth.access import AccessNeed, Visibility
+from auth.reviewers import Attributes
 from schema.execution.cost import COUNTED, PAGE_ARGUMENTS, Cost, Costs, Place, page_size
 from schema.sources.kubernetes.cluster import ClusterSnapshot
 from schema.sources.kubernetes.kinds import KINDS, Kind
@@ -51,6 +52,7 @@ class Reach:
     namespaces: frozenset[str] | None = None
     pods: frozenset[str] | None = None
     rows: Callable[[ClusterSnapshot, Visibility, float], Sequence[PodRecord]] | None = None
+    kinds: frozenset[str] | None = None  # of what the caller's rights are asked
 
 
 EVERYTHING: Final = Reach()
@@ -71,7 +73,8 @@ class FieldNeeds:
     """What one field asks for, and what the fields inside it can reach (None: what it can reach itself).
 
     A right to a kind is also the need of that kind. `kinds` has what is read in the place of the whole objects: kinds
-    of which only the metadata is watched. The right to their resource is in `access` all the same.
+    of which only the metadata is watched. The right to their resource is in `access` all the same. `rights` is what is
+    only to be told of a caller's rights, and `decisions` what they may do: no kind is needed for either.
     """
 
     access: tuple[AccessNeed, ...] = ()
@@ -79,6 +82,8 @@ class FieldNeeds:
     reach: Reach | None = None
     clock: bool = False  # the answer depends on what time it is
     kinds: tuple[Kind[Any], ...] = ()
+    rights: tuple[AccessNeed, ...] = ()
+    decisions: tuple[Attributes, ...] = ()
 
     def watched(self) -> set[Kind[Any]]:
         """What the field reads."""
@@ -99,6 +104,8 @@ class Needs:
     clock: bool = False
     costs: tuple[Cost, ...] = ()
     kinds: tuple[Kind[Any], ...] = ()  # what its fields read, by key
+    rights: frozenset[AccessNeed] = frozenset()
+    decisions: frozenset[Attributes] = frozenset()
 
 
 def needing(hook: NeedsHook) -> Mapping[str, NeedsHook]:
@@ -115,6 +122,8 @@ class _Walk:
     fragments: dict[str, FragmentDetails]
     variables: VariableValues
     access: set[AccessNeed] = field(default_factory=set)
+    rights: set[AccessNeed] = field(default_factory=set)
+    decisions: set[Attributes] = field(default_factory=set)
     metrics: set[MetricNeed] = field(default_factory=set)
     clock: bool = False
     costs: Costs = field(default_factory=Costs)
@@ -142,6 +151,8 @@ class _Walk:
     def _field(self, definition: GraphQLField, details: FieldDetailsList, reach: Reach, place: Place) -> None:
         asked = self._asked(definition, details, reach)
         self.access.update(asked.access)
+        self.rights.update(asked.rights)
+        self.decisions.update(asked.decisions)
         self.metrics.update(asked.metrics)
         self.clock |= asked.clock
         self.kinds |= asked.watched()
@@ -214,4 +225,12 @@ def collect_needs(
         raise AssertionError("a schema without queries")
     walk.root(query_type)
     kinds = sorted(walk.kinds, key=lambda kind: kind.key)
-    return Needs(frozenset(walk.access), frozenset(walk.metrics), walk.clock, walk.costs.all(), tuple(kinds))
+    return Needs(
+        frozenset(walk.access),
+        frozenset(walk.metrics),
+        walk.clock,
+        walk.costs.all(),
+        tuple(kinds),
+        frozenset(walk.rights),
+        frozenset(walk.decisions),
+    )

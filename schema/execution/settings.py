@@ -76,6 +76,13 @@ class LimitSettings(BaseModel):
         le=1_000_000,
         description="`fields`, of `__schema` and `__type` and inside them. GraphiQL's query has 229.",
     )
+    calls: int = Field(
+        default=50,
+        ge=0,
+        le=10_000,
+        description="Most fields of an operation that cost a call of their own each, if they ask different things: "
+        "`me.can` asks the API server.",
+    )
     cost: int = Field(
         default=5_000_000,
         ge=1,

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from auth.access import Visibility
+from auth.reviewers import Attributes, Decision
 from schema.asking.indexes import Indexes
 from schema.sources.kubernetes.cluster import ClusterSnapshot
 from schema.sources.prometheus.catalogue import Level, MetricName
@@ -22,6 +23,8 @@ class View:
     by what was wanted of it. `pending` names the kinds whose first list is still on its way, with the reason if it
     fails: what their fields would show is not known yet.
 
+    `rights` is what is told of the caller's rights, and `decisions` of what they may do.
+
     The snapshot has the kinds that the operation needs, so that two views are equal as long as these are.
     """
 
@@ -34,3 +37,5 @@ class View:
     indexes: Indexes = field(default_factory=Indexes, compare=False)  # of snapshots; nobody's own
     ranges: Mapping[tuple[MetricName, Level, TimeWindow], MetricFrame] = field(default_factory=dict)
     pending: Mapping[str, str] = field(default_factory=dict)
+    rights: Visibility = field(default_factory=lambda: Visibility({}))
+    decisions: Mapping[Attributes, Decision] = field(default_factory=dict)

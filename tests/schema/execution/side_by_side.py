@@ -6,10 +6,13 @@ import orjson
 import strawberry
 from graphql import GraphQLError, execute_sync
 
+from auth.identity import Identity
 from schema.execution.context import GraphContext
 from schema.execution.plan.operations import Operation, Operations
 from schema.execution.prepare import Documents, PreparedDocument
 from schema.execution.view import View
+
+SOMEBODY = Identity("somebody", "7", ("dev", "system:authenticated"), (("scopes", ("a", "b")),))
 
 Errors = list[tuple[Any, ...]]
 Outcome = tuple[bytes, Errors]
@@ -54,7 +57,7 @@ def by_graphql_core(
 
 
 def context_of(view: View) -> GraphContext:
-    context = GraphContext(headers=())
+    context = GraphContext(headers=(), identity=SOMEBODY)
     context.view = view
     return context
 
