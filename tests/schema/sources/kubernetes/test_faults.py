@@ -20,7 +20,7 @@ from schema.sources.kubernetes import client
 from schema.sources.kubernetes.client import open_api
 from schema.sources.kubernetes.cluster import Cluster
 from schema.sources.kubernetes.kinds import Kind
-from schema.sources.kubernetes.objects import WireService, service_record
+from schema.sources.kubernetes.owned import WireOwned, owned_record
 from schema.sources.kubernetes.policy import Backoff
 from schema.sources.kubernetes.settings import KubernetesSettings
 from schema.sources.kubernetes.store import Snapshot
@@ -31,10 +31,10 @@ from tests.schema.sources.kubernetes import promises
 
 RETRIES_LIMIT_S = 60.0
 
-CONFIG_MAPS: Final = Kind("configmaps", "ConfigMap", WireService, service_record)
-EVENTS: Final = Kind("events", "Event", WireService, service_record, bookmarks=False)
+CONFIG_MAPS: Final = Kind("configmaps", "ConfigMap", WireOwned, owned_record)
+EVENTS: Final = Kind("events", "Event", WireOwned, owned_record, bookmarks=False)
 REPLICA_SETS: Final = Kind(
-    "replicasets", "ReplicaSet", WireService, service_record, api_version="apps/v1", metadata_only=True
+    "replicasets", "ReplicaSet", WireOwned, owned_record, api_version="apps/v1", metadata_only=True
 )
 ON_DEMAND: Final[tuple[Kind[Any], ...]] = (CONFIG_MAPS, EVENTS, REPLICA_SETS)
 
