@@ -43,6 +43,9 @@ def test_what_is_rendered_changes_only_on_purpose(helm: Helm, name: str):
         ("podDisruptionBudget.maxUnavailable=0", "/podDisruptionBudget/maxUnavailable"),
         ("rbac.watch[0].resources[0]=*", "/rbac/watch/0/resources/0"),
         ("rbac.watch[0].resources[0]=secrets", "/rbac/watch/0/resources/0"),
+        ("rbac.namespaces[0]=Shop", "/rbac/namespaces/0"),
+        ("rbac.namespaces[0]=*", "/rbac/namespaces/0"),
+        ("config.auth.authenticators[0]=webhook", "/config/auth/authenticators/0"),
         ("serviceAccount.create=false", "serviceAccount.name must be set"),
     ],
 )
@@ -69,6 +72,34 @@ def test_the_gateway_understands_its_configuration(helm: Helm, name: str, tmp_pa
     if name == "everything":
         assert (config.server.body_limit_bytes, config.server.shutdown_grace_seconds) == (2_097_152, 45.5)
         assert config.auth.token_limit_bytes == 32_768
+
+
+def test_in_namespaced_mode_nothing_belongs_to_the_whole_cluster(helm: Helm):
+    """Whoever installs it needs rights in these namespaces alone, and the gateway asks with its callers' tokens."""
+    objects = helm.objects(*values("namespaced"))
+
+    assert not [item for item in objects if item["kind"].startswith("Cluster")]
+    granted = {
+        (item["metadata"]["namespace"], resource)
+        for item in objects
+        if item["kind"] == "Role"
+        for rule in item["rules"]
+        for resource in rule["resources"]
+    }
+    assert {namespace for namespace, _ in granted} == {"shop", "bank"}
+    assert not {"nodes", "namespaces"} & {resource for _, resource in granted}
+    config = yaml.safe_load(one(objects, "ConfigMap")["data"]["config.yaml"])
+    assert config["kubernetes"] == {"namespaces": ["shop", "bank"]}
+    assert config["auth"]["authenticators"] == ["self_subject_review"]
+
+
+def test_in_namespaced_mode_another_authenticator_brings_its_right_along(helm: Helm):
+    """TokenReviews are a right in the whole cluster: whoever asks for them gets the binding."""
+    objects = helm.objects(*values("namespaced"), "--set", "config.auth.authenticators={token_review}")
+
+    assert [item["roleRef"]["name"] for item in objects if item["kind"].startswith("Cluster")] == [
+        "system:auth-delegator"
+    ]
 
 
 def test_a_pod_outlives_what_the_gateway_gives_its_requests(helm: Helm):

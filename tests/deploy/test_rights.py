@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+import yaml
 
 from gateway.config import Config
 from schema.sources.kubernetes.settings import KubernetesSettings
@@ -185,3 +186,45 @@ async def test_the_viewers_role_shows_all_of_it_and_nothing_can_be_changed_with_
     gateway = one(objects, "ClusterRole", "binnacle-gateway")["rules"]
     assert {verb for rule in viewer for verb in rule["verbs"]} == {"get", "list", "watch"}
     assert [rule["resources"] for rule in viewer] == [rule["resources"] for rule in gateway]
+
+
+async def test_with_the_rights_of_namespaced_mode_the_gateway_answers(
+    real_cluster: ControlPlane, namespace: Namespace, helm: Helm, tmp_path: Path
+):
+    """Installed by somebody who may do so in one namespace alone: pods of it are shown, nodes are FORBIDDEN."""
+    name = f"binnacle-{namespace.name}"
+    chosen = ("--set", f"fullnameOverride={name}", "--set", f"rbac.namespaces={{{namespace.name}}}")
+    objects = helm.objects(*chosen, "--namespace", namespace.name)
+    await namespace.run_pods("web")
+    for item in objects:
+        path = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{namespace.name}/{item['kind'].lower()}s"
+        if item["kind"] == "ServiceAccount":
+            path = f"/api/v1/namespaces/{namespace.name}/serviceaccounts"
+        if item["kind"] in ("ServiceAccount", "Role", "RoleBinding"):
+            await real_cluster.request("POST", path, item)
+    account = Account(real_cluster, namespace.name, name, one(objects, "Role", f"{name}-gateway"))
+    await real_cluster.wait_allowed(account.user, "watch", "pods", namespace=namespace.name)
+    written = yaml.safe_load(one(objects, "ConfigMap")["data"]["config.yaml"])
+    as_in_a_pod = await account.config(tmp_path)
+    config = Config.model_validate(
+        {
+            "server": as_in_a_pod.server,
+            "kubernetes": {"kubeconfig": as_in_a_pod.kubernetes.kubeconfig, **written["kubernetes"]},
+            "auth": {**written["auth"], "review_timeout_seconds": 5},
+        }
+    )
+    user = await namespace.account("reader")
+    binding = {
+        "metadata": {"name": "reader"},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "binnacle-viewer"},
+        "subjects": [{"kind": "ServiceAccount", "name": "reader", "namespace": namespace.name}],
+    }
+    bindings = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{namespace.name}/rolebindings"
+    await real_cluster.request("POST", bindings, binding)
+    await real_cluster.wait_allowed(user.user, "list", "pods", namespace=namespace.name)
+
+    async with open_front_door(config) as door:
+        answer = await door.ask("{ pods { name } nodes { name } }", user.token)
+
+    assert answer.body["data"] == {"pods": [{"name": "web"}], "nodes": None}
+    assert answer.codes == ["FORBIDDEN"]

@@ -35,6 +35,17 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name (.Chart.Version | replace "+" "_") 
 {{- end }}
 {{- end }}
 
+{{- /* Those of some resources that belong to a namespace, joined; a Role cannot grant the others. */ -}}
+{{- define "binnacle.namespaced" -}}
+{{- join ", " (without . "nodes" "namespaces" "persistentvolumes" "storageclasses") }}
+{{- end }}
+
+{{- /* Who knows tokens, as a YAML list: without cluster-wide rights the callers' own reviews, unless told otherwise. */ -}}
+{{- define "binnacle.authenticators" -}}
+{{- $confined := ternary (list "self_subject_review") (list "token_review") (not (empty .Values.rbac.namespaces)) }}
+{{- toYaml (default $confined (.Values.config.auth).authenticators) }}
+{{- end }}
+
 {{- define "binnacle.image" -}}
 {{- if .Values.image.digest }}
 {{- printf "%s@%s" .Values.image.repository .Values.image.digest }}
