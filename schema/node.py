@@ -5,16 +5,18 @@ from typing import Final, cast
 
 import strawberry
 
-from auth.access import NODES, PODS, AccessNeed, Everywhere
+from auth.access import PODS, AccessNeed, Everywhere
 from schema.amounts import ResourceAmount
 from schema.annotation import ANNOTATIONS, Annotation, annotations_of
-from schema.arguments import NAME_BYTES, check_length
-from schema.asking.connections import Window
 from schema.condition import Condition
 from schema.enums import graphql_enum
-from schema.execution.context import GraphInfo, listable, listable_everywhere, refuse_look_up
+from schema.execution.context import GraphInfo, listable, listable_everywhere
 from schema.execution.needs import FieldNeeds, Reach, needing
 from schema.label import Label
+from schema.lists.connection import Connection
+from schema.lists.fields import belonging_field, belonging_page_field
+from schema.lists.listing import Among
+from schema.lists.pods import PODS as PODS_LISTED
 from schema.metric import (
     ALLOCATABLE,
     Measured,
@@ -29,27 +31,16 @@ from schema.metric import (
     metrics_range_of,
     window_of,
 )
-from schema.page_info import After, Before, First, Last
 from schema.placement import Taint
 from schema.pod import Pod
-from schema.pod_lists import (
-    PodConnection,
-    PodFilterArgument,
-    PodLimit,
-    PodOrderArgument,
-    page_of_pods,
-    pods_needs,
-    select_pods,
-)
 from schema.scalars import Bytes, DateTime
 from schema.sources.kubernetes.attention import NodeAttention
 from schema.sources.kubernetes.node_details import node_details, node_images
 from schema.sources.kubernetes.node_sums import left, limited, requested, scarcities
-from schema.sources.kubernetes.objects import NodeRecord
+from schema.sources.kubernetes.objects import NodeRecord, PodRecord
 from schema.sources.prometheus.catalogue import Level
 from schema.volume import AttachedVolume
 
-CONTROL_PLANE_ROLES: Final = frozenset({"control-plane", "master"})
 # What a person would connect to first; the order of `kubectl get nodes -o wide`.
 _ADDRESS_TYPES: Final = ("InternalIP", "ExternalIP", "Hostname")
 
@@ -66,19 +57,6 @@ class NodeResources:
     )
     pods: int = strawberry.field(description="Pods: the most that the kubelet runs at once.")
     others: list[ResourceAmount] = strawberry.field(description="Huge pages, GPUs and other devices, by name.")
-
-
-def node_needs(_reach: Reach, name: str) -> FieldNeeds:
-    """What a look-up by name needs: `list`, else `get` of that one."""
-    return FieldNeeds(access=(AccessNeed(NODES, name=name),), reach=Reach(nodes=frozenset({name})))
-
-
-def find_node(info: GraphInfo, name: str) -> "Node | None":
-    """The node of this name; None when there is none, or when the caller may not see it, which is then told."""
-    check_length("name", name, NAME_BYTES)
-    if refuse_look_up(info, NODES, "", name):
-        return None
-    return cast("Node | None", info.context.view.snapshot.nodes.get("", name))
 
 
 @strawberry.type(description="What runs a node, as its kubelet reports it; empty texts until it has.")
@@ -122,27 +100,8 @@ def _address(root: strawberry.Parent[NodeRecord]) -> str | None:
     return None
 
 
-def _pods(
-    root: strawberry.Parent[NodeRecord],
-    info: GraphInfo,
-    filter: PodFilterArgument = None,  # noqa: A002 - the schema's name
-    order_by: PodOrderArgument = None,
-    limit: PodLimit = None,
-) -> list[Pod] | None:
-    return select_pods(info, filter, order_by, limit, node=root.name)
-
-
-def _pods_connection(  # noqa: PLR0913, PLR0917 - the schema's arguments
-    root: strawberry.Parent[NodeRecord],
-    info: GraphInfo,
-    filter: PodFilterArgument = None,  # noqa: A002
-    order_by: PodOrderArgument = None,
-    first: First = None,
-    after: After = None,
-    last: Last = None,
-    before: Before = None,
-) -> PodConnection | None:
-    return page_of_pods(info, filter, order_by, Window(first, after, last, before), node=root.name)
+def _on_node(root: NodeRecord, info: GraphInfo) -> Among[PodRecord]:
+    return Among(root.name, info.context.view.snapshot.pods.on_node(root.name))
 
 
 def _pod_count_needs(_reach: Reach) -> FieldNeeds:
@@ -337,15 +296,13 @@ class Node:
         metadata=needing(_pod_count_needs),
         description="How many pods on it the caller may see, finished ones included.",
     )
-    pods: list[Pod] | None = strawberry.field(
-        resolver=_pods,
-        metadata=needing(pods_needs),
-        description="The pods on it that the caller may see, by namespace and name unless ordered otherwise.",
+    pods: list[Pod] | None = belonging_field(
+        PODS_LISTED,
+        _on_node,
+        "The pods on it that the caller may see, by namespace and name unless ordered otherwise.",
     )
-    pods_connection: PodConnection | None = strawberry.field(
-        resolver=_pods_connection,
-        metadata=needing(pods_needs),
-        description="The pods on it that the caller may see, a page at a time.",
+    pods_connection: Connection[Pod] | None = belonging_page_field(
+        PODS_LISTED, _on_node, "The pods on it that the caller may see, a page at a time."
     )
     metrics: list[Metric] = strawberry.field(
         resolver=_metrics,

@@ -5,14 +5,13 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import strawberry
 
-from auth.access import NODES, PODS, AccessNeed
+from auth.access import NODES, AccessNeed
 from schema.amounts import Amounts
 from schema.annotation import ANNOTATIONS, Annotation, annotations_of
-from schema.arguments import NAME_BYTES, check_length
 from schema.condition import Condition
 from schema.container import Container
 from schema.enums import graphql_enum
-from schema.execution.context import GraphInfo, listable, refuse_look_up
+from schema.execution.context import GraphInfo, listable
 from schema.execution.needs import EVERYTHING, FieldNeeds, Reach, needing
 from schema.label import Label
 from schema.metric import (
@@ -45,23 +44,6 @@ if TYPE_CHECKING:
 graphql_enum(PodAttention, "PodAttention", "A reason why a person should look at a pod.")
 graphql_enum(QosClass, "QosClass", "How well a pod is protected when its node runs short of memory or storage.")
 graphql_enum(RestartPolicy, "RestartPolicy", "Whether containers that have ended are started again.")
-
-
-def pod_needs(_reach: Reach, namespace: str, name: str) -> FieldNeeds:
-    """What a look-up by name needs: `list` in that namespace, else `get` of that one."""
-    return FieldNeeds(
-        access=(AccessNeed(PODS, frozenset({namespace}), name),),
-        reach=Reach(namespaces=frozenset({namespace}), pods=frozenset({name})),
-    )
-
-
-def find_pod(info: GraphInfo, namespace: str, name: str) -> "Pod | None":
-    """The pod of this name; None when there is none, or when the caller may not see it, which is then told."""
-    check_length("namespace", namespace, NAME_BYTES)
-    check_length("name", name, NAME_BYTES)
-    if refuse_look_up(info, PODS, namespace, name):
-        return None
-    return cast("Pod | None", info.context.view.snapshot.pods.get(namespace, name))
 
 
 def _node_needs(_reach: Reach) -> FieldNeeds:

@@ -9,31 +9,35 @@ Some constants are only known when the filter is applied, because they depend on
 they are Bound, and made once per application.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any, Final, Protocol, TypeVar
+from typing import Any, Final, TypeVar
 
+from auth.access import Visibility
 from schema.asking.selectors import FieldTerm, InvalidSelector, Requirement
+from schema.sources.kubernetes.cluster import ClusterSnapshot
 
 T = TypeVar("T")
 
 Labels = tuple[Any, ...]  # of a record: objects with `key` and `value`, shared by records with equal labels
-BehindService = Callable[[str, str], frozenset[tuple[str, str]]]  # namespace, service: what its pods must carry
 
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """What a filter may look at beside the record: the time (seconds since 1970), and services' selectors."""
+    """What a filter may look at beside the record: the time (seconds since 1970), and the rest of the cluster."""
 
     now: float
-    behind: BehindService
+    snapshot: ClusterSnapshot
+    visibility: Visibility
 
 
-class Bound(Protocol):
+class Bound(ABC):
     """A constant that is made when the filter is applied."""
 
+    @abstractmethod
     def at(self, moment: Moment) -> object: ...
 
 
@@ -105,11 +109,6 @@ def has_label(key: str | None, value: str | None) -> Expression:
     return Expression("{}[r.labels]", (_HasLabel(key, value),))
 
 
-def behind_service(service: str) -> Expression:
-    """A service of this name in the record's own namespace selects it."""
-    return Expression("{}[r.namespace, r.labels]", (_BehindService(service),))
-
-
 def fields(terms: Iterable[FieldTerm], supported: Mapping[str, str]) -> Expression:
     """All terms of a field selector hold; `supported` maps fields to expressions over `r` that give their text.
 
@@ -165,11 +164,11 @@ def _compiled(text: str, holes: int) -> Callable[..., list[Any]]:
 
 
 def _bound(constant: Any, moment: Moment) -> object:
-    return constant.at(moment) if isinstance(constant, _BOUND) else constant
+    return constant.at(moment) if isinstance(constant, Bound) else constant
 
 
 @dataclass(frozen=True, slots=True)
-class _Ago:
+class _Ago(Bound):
     """A moment that long ago, as Kubernetes writes moments; equal lengths compare as text."""
 
     seconds: int
@@ -179,7 +178,7 @@ class _Ago:
         return datetime.fromtimestamp(ago, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-class _Verdicts(dict[Any, bool]):
+class Verdicts(dict[Any, bool]):
     """Each label set is judged once, however many records share it."""
 
     def __init__(self, judge: Callable[[Any], bool]) -> None:
@@ -192,7 +191,7 @@ class _Verdicts(dict[Any, bool]):
 
 
 @dataclass(frozen=True, slots=True)
-class _Labelled:
+class _Labelled(Bound):
     requirements: tuple[Requirement, ...]
 
     def at(self, _moment: Moment) -> Mapping[Labels, bool]:
@@ -200,31 +199,15 @@ class _Labelled:
             values = {label.key: label.value for label in labels}
             return all(requirement.holds(values) for requirement in self.requirements)
 
-        return _Verdicts(judge)
+        return Verdicts(judge)
 
 
 @dataclass(frozen=True, slots=True)
-class _HasLabel:
+class _HasLabel(Bound):
     key: str | None
     value: str | None
 
     def at(self, _moment: Moment) -> Mapping[Labels, bool]:
-        return _Verdicts(
+        return Verdicts(
             lambda labels: any(self.key in (None, each.key) and self.value in (None, each.value) for each in labels)
         )
-
-
-@dataclass(frozen=True, slots=True)
-class _BehindService:
-    service: str
-
-    def at(self, moment: Moment) -> Mapping[tuple[str, Labels], bool]:
-        def judge(place: tuple[str, Labels]) -> bool:
-            namespace, labels = place
-            selector = moment.behind(namespace, self.service)
-            return bool(selector) and selector <= {(label.key, label.value) for label in labels}
-
-        return _Verdicts(judge)
-
-
-_BOUND: Final = (_Ago, _Labelled, _HasLabel, _BehindService)

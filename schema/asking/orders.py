@@ -38,6 +38,7 @@ class By:
     descending: bool = False
     nullable: bool = False  # values may be None: those stand last
     source: object = None
+    fleeting: bool = False  # values change though the rows do not: no index is kept by them
 
 
 Order = tuple[By, ...]

@@ -1,4 +1,4 @@
-"""Orders of lists, as arguments."""
+"""Orders of lists, as arguments; each key says itself what it reads."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -6,10 +6,14 @@ from datetime import UTC, datetime
 from operator import attrgetter
 from typing import Any, Final, Protocol
 
+import strawberry
+
 from auth.errors import InvalidArgument
 from schema.asking.orders import By, Order, ValueOf
 from schema.enums import graphql_enum
 from schema.execution.context import GraphInfo
+from schema.execution.view import View
+from schema.lists.filter import Reads, reads_of
 from schema.metric import frame_of
 from schema.sources.described import Described
 from schema.sources.prometheus.catalogue import Level, MetricName
@@ -29,20 +33,23 @@ graphql_enum(Direction, "Direction", "Which way an order goes. What has no value
 
 
 @dataclass(frozen=True, slots=True)
-class Metered:
-    """A metric's values, and the answer of Prometheus that they are from."""
-
-    frame: MetricFrame
-    value: ValueOf
-
-
-@dataclass(frozen=True, slots=True)
 class Key:
-    """How a kind's rows are ordered by one key: by an attribute of the record."""
+    """How a kind's rows are ordered by one key: by an attribute of the record, or by what a view says of it."""
 
     attribute: str
+    description: str
     nullable: bool = False
     inverted: bool = False  # an age grows as the moment of creation gets smaller
+    of: Callable[[View], ValueOf] | None = None  # in the place of the attribute
+    reads: Reads | None = None
+
+
+OBJECT_KEYS: Final = {
+    "NAME": Key("name", "Its name. Never changes."),
+    "CREATED_AT": Key("created_at", "When it was created. Never changes."),
+    "AGE": Key("created_at", "How old it is. Never changes between two of them.", inverted=True),
+}
+NAMESPACED_KEYS: Final = OBJECT_KEYS | {"NAMESPACE": Key("namespace", "Its namespace. Never changes.")}
 
 
 class OrderArgument(Protocol):
@@ -54,6 +61,32 @@ class OrderArgument(Protocol):
     def metric(self) -> MetricName | None: ...
     @property
     def direction(self) -> Direction: ...
+
+
+def order_input(kind: str, keys: Mapping[str, Key], *, metrics: bool = False) -> type[Any]:
+    """The type of the elements of a kind's `orderBy`, with an enum of its keys."""
+    plural = f"objects of type {kind}"
+    enum: Any = Described  # made by its functional form, which type checkers know of plain enums alone
+    members = enum(f"{kind}OrderKey", {name: (name, key.description) for name, key in keys.items()}, module=__name__)
+    graphql_enum(members, f"{kind}OrderKey", f"What {plural} can be ordered by{', beside metrics' * metrics}.")
+    by_key = strawberry.field(default=None, description=f"By a field of the {kind}.")
+    by_metric = strawberry.field(default=None, description="By the newest value of a metric; without one: last.")
+    way = strawberry.field(default=Direction.ASC, description="Which way.")
+    if metrics:
+        body = {"key": by_key, "metric": by_metric, "direction": way}
+        annotations = {"key": members | None, "metric": MetricName | None, "direction": Direction}
+        told = f"One key of an order of {plural}: either `key` or `metric`."
+    else:
+        body = {"key": strawberry.field(description=f"By this field of the {kind}."), "direction": way, "metric": None}
+        annotations = {"key": members, "direction": Direction}
+        told = f"One key of an order of {plural}."
+    made = type(f"{kind}Order", (), body | {"__annotations__": annotations, "__module__": __name__})
+    return strawberry.input(made, description=told)
+
+
+def reads_in(asked: Iterable[OrderArgument] | None, keys: Mapping[str, Key]) -> frozenset[Reads]:
+    """The other kinds that an order reads."""
+    return reads_of(keys[element.key].reads for element in asked or () if element.key is not None)
 
 
 def check_order(asked: Sequence[OrderArgument] | None) -> None:
@@ -74,31 +107,24 @@ def metrics_in(asked: Iterable[OrderArgument] | None) -> tuple[MetricName, ...]:
 
 
 def order_of(
-    asked: Iterable[OrderArgument] | None, keys: Mapping[Any, Key], metric_value: Callable[[MetricName], Metered]
+    asked: Iterable[OrderArgument] | None, keys: Mapping[str, Key], info: GraphInfo, level: Level | None
 ) -> Order:
     """The order that a checked `orderBy` asks for."""
-    return tuple(_by(element, keys, metric_value) for element in asked or ())
+    return tuple(_by(element, keys, info, level) for element in asked or ())
 
 
-def _by(element: OrderArgument, keys: Mapping[Any, Key], metric_value: Callable[[MetricName], Metered]) -> By:
+def _by(element: OrderArgument, keys: Mapping[str, Key], info: GraphInfo, level: Level | None) -> By:
     descending = element.direction is Direction.DESC
     if element.metric is not None:
-        metered = metric_value(element.metric)
-        return By(element.metric.name, metered.value, descending, nullable=True, source=metered.frame)
+        if level is None:
+            raise AssertionError("only kinds that are measured have orders by metrics")
+        frame = frame_of(info, element.metric, level)
+        return By(element.metric.name, _values(frame), descending, nullable=True, source=frame)
     if element.key is None:
         raise AssertionError("check_order lets no such element pass")
     key = keys[element.key]
-    return By(element.key.name, attrgetter(key.attribute), descending != key.inverted, key.nullable)
-
-
-def metric_values(info: GraphInfo, level: Level) -> Callable[[MetricName], Metered]:
-    """How records are ordered by a metric: by its newest value, of several series by the largest."""
-
-    def of(metric: MetricName) -> Metered:
-        frame = frame_of(info, metric, level)
-        return Metered(frame, _values(frame))
-
-    return of
+    value = attrgetter(key.attribute) if key.of is None else key.of(info.context.view)
+    return By(element.key.name, value, descending != key.inverted, key.nullable, fleeting=key.of is not None)
 
 
 def _values(frame: MetricFrame) -> ValueOf:

@@ -1,10 +1,12 @@
-"""What stands around one page of a list."""
+"""One page of a list, as arguments and as a type."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Generic, TypeVar, cast
 
 import strawberry
 
 from schema.asking.connections import DEFAULT_PAGE, LONGEST_PAGE, Page
+
+T = TypeVar("T")
 
 First = Annotated[
     int | None,
@@ -33,10 +35,27 @@ class PageInfo:
     end_cursor: str | None = strawberry.field(description="The cursor of its last row; null when it has none.")
 
 
-def page_info(page: Page[Any]) -> PageInfo:
-    return PageInfo(
-        has_previous_page=page.has_previous,
-        has_next_page=page.has_next,
-        start_cursor=page.cursors[0] if page.cursors else None,
-        end_cursor=page.cursors[-1] if page.cursors else None,
+@strawberry.type(description="One row of a page.")
+class Edge(Generic[T]):
+    cursor: str = strawberry.field(description="Its place in this list, for `after` and `before`.")
+    node: T = strawberry.field(description="The object that stands there.")
+
+
+@strawberry.type(description="One page of a list.")
+class Connection(Generic[T]):
+    total_count: int = strawberry.field(description="How many rows there are in all pages, that the caller may see.")
+    edges: list[Edge[T]] = strawberry.field(description="The rows of this page, in order.")
+    page_info: PageInfo = strawberry.field(description="What stands around this page.")
+
+
+def connection(page: Page[Any]) -> Connection[Any]:
+    return Connection(
+        total_count=page.total,
+        edges=[Edge(cursor=cursor, node=cast("Any", row)) for cursor, row in zip(page.cursors, page.rows, strict=True)],
+        page_info=PageInfo(
+            has_previous_page=page.has_previous,
+            has_next_page=page.has_next,
+            start_cursor=page.cursors[0] if page.cursors else None,
+            end_cursor=page.cursors[-1] if page.cursors else None,
+        ),
     )

@@ -1,0 +1,155 @@
+"""A listing as fields of the graph. The type of each field is what its class says that it is."""
+
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, TypeVar
+
+import strawberry
+
+from schema.asking.connections import Window
+from schema.execution.context import GraphInfo
+from schema.execution.needs import FieldNeeds, Reach, needing
+from schema.lists.connection import After, Before, First, Last, connection
+from schema.lists.listing import Among, ClusterListing, Listing
+from schema.sources.kubernetes.kinds import Record
+
+R = TypeVar("R", bound=Record)
+
+Limit = Annotated[
+    int | None, strawberry.argument(description="At most so many, the first ones of the order; left out: all.")
+]
+Namespace = Annotated[str, strawberry.argument(description="Its namespace; 255 bytes at most.")]
+Name = Annotated[str, strawberry.argument(description="Its name; 255 bytes at most.")]
+
+# What belongs to an object, and what else that takes to know; None where a right is missing, which is then told.
+Belonging = Callable[[Any, GraphInfo], Among[R] | None]
+NeedsHook = Callable[..., FieldNeeds]
+
+
+def rows_field(listing: Listing[R], description: str = "", needs: NeedsHook | None = None) -> Any:
+    """All of a kind: the list at the root."""
+
+    def rows(info: GraphInfo, filter: Any = None, order_by: Any = None, limit: Limit = None) -> Any:  # noqa: A002
+        return listing.select(info, filter, order_by, limit)
+
+    told = description or _all(listing) + "."
+    return _field(listing, rows, needs or listing.needs, told)
+
+
+def page_field(listing: Listing[R], description: str = "", needs: NeedsHook | None = None) -> Any:
+    """The same, a page at a time."""
+
+    def rows(  # noqa: PLR0913, PLR0917 - the schema's arguments
+        info: GraphInfo,
+        filter: Any = None,  # noqa: A002
+        order_by: Any = None,
+        first: First = None,
+        after: After = None,
+        last: Last = None,
+        before: Before = None,
+    ) -> Any:
+        page = listing.page(info, filter, order_by, Window(first, after, last, before))
+        return None if page is None else connection(page)
+
+    told = description or (
+        f"{_all(listing)}, a page at a time. In orders by keys that never change no row is skipped or repeated while "
+        "others come and go; in others it is best effort."
+    )
+    return _field(listing, rows, needs or listing.needs, told)
+
+
+def belonging_field(
+    listing: Listing[R], belonging: Belonging[R], description: str, needs: NeedsHook | None = None
+) -> Any:
+    """What belongs to an object."""
+
+    def rows(
+        root: Any,
+        info: GraphInfo,
+        filter: Any = None,  # noqa: A002
+        order_by: Any = None,
+        limit: Limit = None,
+    ) -> Any:
+        among = belonging(root, info)
+        return None if among is None else listing.select(info, filter, order_by, limit, among)
+
+    return _field(listing, rows, needs or listing.needs, description)
+
+
+def belonging_page_field(listing: Listing[R], belonging: Belonging[R], description: str) -> Any:
+    """The same, a page at a time."""
+
+    def rows(  # noqa: PLR0913, PLR0917 - the schema's arguments
+        root: Any,
+        info: GraphInfo,
+        filter: Any = None,  # noqa: A002
+        order_by: Any = None,
+        first: First = None,
+        after: After = None,
+        last: Last = None,
+        before: Before = None,
+    ) -> Any:
+        among = belonging(root, info)
+        if among is None:
+            return None
+        page = listing.page(info, filter, order_by, Window(first, after, last, before), among)
+        return None if page is None else connection(page)
+
+    return _field(listing, rows, listing.needs, description)
+
+
+def look_up_field(listing: Listing[R]) -> Any:
+    """One of a kind, by its name."""
+    if isinstance(listing, ClusterListing):
+        return look_up_named_field(listing)
+
+    def find(info: GraphInfo, namespace: Namespace, name: Name) -> Any:
+        return listing.find(info, namespace, name)
+
+    told = (
+        f"The {listing.one} of this name, null when there is none. Needs the right to list {listing.many} in its "
+        "namespace, or to get this one."
+    )
+    return strawberry.field(resolver=find, metadata=needing(listing.find_needs), description=told)
+
+
+def look_up_named_field(listing: ClusterListing[R], description: str = "") -> Any:
+    def find(info: GraphInfo, name: Name) -> Any:
+        return listing.find_named(info, name)
+
+    told = description or (
+        f"The {listing.one} of this name, null when there is none. Needs the right to list {listing.many}, "
+        "or to get this one."
+    )
+    return strawberry.field(resolver=find, metadata=needing(listing.find_named_needs), description=told)
+
+
+def reading(needs: NeedsHook, *also: NeedsHook) -> NeedsHook:
+    """What a field needs, and what is needed beside it to know what belongs to its object."""
+
+    def hook(reach: Reach, **arguments: Any) -> FieldNeeds:
+        asked = needs(reach, **arguments)
+        more = tuple(each for other in also for each in other(reach).access)
+        return FieldNeeds((*asked.access, *more), asked.metrics, asked.reach, asked.clock)
+
+    return hook
+
+
+def _all(listing: Listing[R]) -> str:
+    by = "name" if isinstance(listing, ClusterListing) else "namespace and name"
+    return f"The {listing.many} that the caller may see, by {by} unless ordered otherwise"
+
+
+def _field(listing: Listing[R], resolver: Any, needs: NeedsHook, description: str) -> Any:
+    resolver.__annotations__ |= _arguments(listing)
+    del resolver.__annotations__["return"]
+    return strawberry.field(resolver=resolver, metadata=needing(needs), description=description)
+
+
+def _arguments(listing: Listing[R]) -> Mapping[str, Any]:
+    by = "name" if isinstance(listing, ClusterListing) else "namespace and name"
+    only = f"Only the {listing.many} for which all of it holds."
+    order = f"By the first of these, among equals by the next, at last by {by}; at most 6."
+    return {
+        "filter": Annotated[listing.filter | None, strawberry.argument(description=only)],
+        "order_by": Annotated[list[listing.order] | None, strawberry.argument(description=order)],  # type: ignore[name-defined]
+    }

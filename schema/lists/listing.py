@@ -1,0 +1,292 @@
+"""How one kind is listed: what that needs, and which rows the caller gets, in which order.
+
+A list at the root is of all objects of its kind, a list inside an object of those that belong to that object (Among).
+Rows are the store's own records.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from operator import attrgetter
+from typing import Any, Final, Generic, TypeVar
+
+from auth.access import NODES, AccessNeed, Everywhere, Resource, Scope, Visibility
+from schema.arguments import NAME_BYTES, check_length
+from schema.asking import filters
+from schema.asking.connections import Page, Window, check_size, page
+from schema.asking.cursors import fingerprint
+from schema.asking.filters import Moment
+from schema.asking.orders import NATURAL, Order, first, ordered
+from schema.execution.context import GraphInfo, listable, listable_everywhere, refuse_look_up
+from schema.execution.needs import FieldNeeds, MetricNeed, Reach
+from schema.lists.filter import ObjectFilter, Reads
+from schema.lists.order import Key, OrderArgument, check_order, metrics_in, order_input, order_of, reads_in
+from schema.sources.kubernetes.cluster import ClusterSnapshot
+from schema.sources.kubernetes.kinds import Kind, Record
+from schema.sources.kubernetes.store import Snapshot
+from schema.sources.prometheus.catalogue import Level
+
+R = TypeVar("R", bound=Record)
+
+Orders = Sequence[OrderArgument] | None
+PLACE: Final = attrgetter("namespace", "name")
+
+
+@dataclass(frozen=True, slots=True)
+class Among(Generic[R]):
+    """The rows that belong to one object, sorted by namespace and name, whoever may see them.
+
+    `of` names the object. `namespace`: where all of them are; "" if they may be anywhere.
+    """
+
+    of: str
+    rows: Iterable[R]
+    namespace: str = ""
+
+
+class Listing(Generic[R]):
+    """The lists of a kind whose objects are in namespaces. Subclasses say what is odd about theirs."""
+
+    def __init__(  # noqa: PLR0913, PLR0917 - what a kind's lists are made of
+        self,
+        kind: Kind[R],
+        resource: Resource,
+        filter: type[ObjectFilter],  # noqa: A002 - the schema's name
+        keys: Mapping[str, Key],
+        words: tuple[str, str],
+        level: Level | None = None,
+    ) -> None:
+        """`words`: one of them, and several, in prose. `level`: of the metrics that they can be ordered by."""
+        self.kind = kind
+        self.resource = resource
+        self.filter = filter
+        self.order = order_input(kind.kind, keys, metrics=level is not None)
+        self.one, self.many = words
+        self.level = level
+        self._keys = keys
+        self._everything: Any = filter()
+
+    # ------------------------------------------------------------------------------------------------- what is needed
+
+    def needs(
+        self,
+        reach: Reach,
+        filter: Any = None,  # noqa: A002
+        order_by: Any = None,
+        **_page: object,
+    ) -> FieldNeeds:
+        """What a list needs, whole or in pages, and what the fields inside it can come to."""
+        wanted: ObjectFilter = filter or self._everything
+        expression = wanted.expression
+        check_order(order_by)
+        inside = self._inside(reach, wanted)
+        places = self._places(wanted)
+        others = wanted.reads | reads_in(order_by, self._keys)
+        return FieldNeeds(
+            access=(
+                self._access(wanted, inside),
+                *(AccessNeed(each.resource, None if each.everywhere else places) for each in others),
+            ),
+            metrics=tuple(MetricNeed(metric, self._level, inside) for metric in metrics_in(order_by)),
+            reach=inside,
+            clock=filters.depends_on_time(expression),
+        )
+
+    def find_needs(self, _reach: Reach, namespace: str, name: str) -> FieldNeeds:
+        """What a look-up by name needs: `list` in that namespace, else `get` of that one."""
+        place = frozenset({namespace})
+        return FieldNeeds(access=(AccessNeed(self.resource, place, name),), reach=Reach(namespaces=place))
+
+    @property
+    def _level(self) -> Level:
+        if self.level is None:
+            raise AssertionError(f"{self.kind.name} are not measured")
+        return self.level
+
+    def _places(self, wanted: ObjectFilter) -> frozenset[str] | None:
+        """The namespaces that the filter names. Contradicting ones are no reason to refuse, nor to ask for others."""
+        return wanted.narrowing.get("namespace") or None
+
+    def _access(self, wanted: ObjectFilter, inside: Reach) -> AccessNeed:  # noqa: ARG002 - others look at the filter
+        return AccessNeed(self.resource, inside.namespaces)
+
+    def _inside(self, reach: Reach, wanted: ObjectFilter) -> Reach:
+        places = self._places(wanted)
+        return Reach(namespaces=reach.namespaces if places is None else places)
+
+    # -------------------------------------------------------------------------------------------------- what is shown
+
+    def objects(self, snapshot: ClusterSnapshot) -> Snapshot[R]:
+        found: Snapshot[R] = snapshot.of(self.kind)
+        return found
+
+    def find(self, info: GraphInfo, namespace: str, name: str) -> R | None:
+        """The one of this name; None when there is none, or the caller may not see it, which is then told."""
+        check_length("namespace", namespace, NAME_BYTES)
+        check_length("name", name, NAME_BYTES)
+        if refuse_look_up(info, self.resource, namespace, name):
+            return None
+        return self.objects(info.context.view.snapshot).get(namespace, name)
+
+    def select(
+        self,
+        info: GraphInfo,
+        filter: Any = None,  # noqa: A002
+        order_by: Orders = None,
+        limit: int | None = None,
+        among: Among[R] | None = None,
+    ) -> Sequence[R] | None:
+        """The first `limit` rows, in this order, that the caller sees and the filter leaves.
+
+        None without a right that the question needs, which is then told. Raises InvalidArgument.
+        """
+        check_size("limit", limit)
+        check_order(order_by)
+        wanted: ObjectFilter = filter or self._everything
+        if not self._may_ask(info, wanted, order_by, among):
+            return None
+        return self._in_order(info, wanted, self._order(info, order_by), among, limit)
+
+    def page(
+        self,
+        info: GraphInfo,
+        filter: Any,  # noqa: A002
+        order_by: Orders,
+        window: Window,
+        among: Among[R] | None = None,
+    ) -> Page[R] | None:
+        """One page of the list that `select` would give; None and errors as there."""
+        check_order(order_by)
+        of = self.fingerprint(filter, order_by, among)
+        bounds = window.bounds(of)
+        wanted: ObjectFilter = filter or self._everything
+        if not self._may_ask(info, wanted, order_by, among):
+            return None
+        order = self._order(info, order_by)
+        return page(self._in_order(info, wanted, order, among), order, bounds, of)
+
+    def matching(self, info: GraphInfo, filter: Any = None) -> list[R] | None:  # noqa: A002
+        """All rows that the caller sees and the filter leaves, by namespace and name; None as in `select`."""
+        wanted: ObjectFilter = filter or self._everything
+        if not self._may_ask(info, wanted, None, None):
+            return None
+        view = info.context.view
+        return self.found(wanted, view.snapshot, view.visibility, view.now)
+
+    def fingerprint(self, filter: Any, order_by: Orders, among: Among[R] | None = None) -> bytes:  # noqa: A002
+        of = None if among is None else among.of
+        return fingerprint(self.kind.name, of, filter or self._everything, order_by or [])
+
+    def found(
+        self,
+        wanted: ObjectFilter,
+        snapshot: ClusterSnapshot,
+        visibility: Visibility,
+        now: float,
+        among: Among[R] | None = None,
+    ) -> list[R]:
+        """The rows that may be seen and that the filter leaves, by namespace and name."""
+        scope = visibility.scope(self.resource)
+        objects = self.objects(snapshot)
+        candidates = self._candidates(objects, scope, wanted) if among is None else self._visible(scope, among.rows)
+        return filters.select(candidates, wanted.expression, Moment(now, snapshot, visibility))
+
+    def _order(self, info: GraphInfo, order_by: Orders) -> Order:
+        return order_of(order_by, self._keys, info, self.level)
+
+    def _may_ask(self, info: GraphInfo, wanted: ObjectFilter, order_by: Orders, among: Among[R] | None) -> bool:
+        """Whether the caller has the rights that it needs; what is missing is told. Raises InvalidArgument."""
+        wanted.expression  # noqa: B018 - what cannot be used is told first: without it no right was asked for
+        others = wanted.reads | reads_in(order_by, self._keys)
+        return self._may_list(info, wanted, among) and all(self._may_read(info, wanted, each) for each in others)
+
+    def _may_list(self, info: GraphInfo, wanted: ObjectFilter, among: Among[R] | None) -> bool:
+        if among is not None and among.namespace:
+            return listable(info, self.resource, among.namespace) is not None
+        return listable(info, self.resource, *(self._places(wanted) or ())) is not None
+
+    def _may_read(self, info: GraphInfo, wanted: ObjectFilter, other: Reads) -> bool:
+        if other.everywhere:
+            return listable_everywhere(info, other.resource)
+        return listable(info, other.resource, *(self._places(wanted) or ())) is not None
+
+    def _in_order(
+        self, info: GraphInfo, wanted: ObjectFilter, order: Order, among: Among[R] | None, limit: int | None = None
+    ) -> Sequence[R]:
+        """The first `limit` rows: from the order's index, where the question is about all, else by sorting a few."""
+        view = info.context.view
+        whole = among is None and not wanted.narrowing and isinstance(view.visibility.scope(self.resource), Everywhere)
+        if not whole or not order or any(key.fleeting for key in order):
+            return first(self.found(wanted, view.snapshot, view.visibility, view.now, among), order, limit)
+        rows = view.indexes.rows(self.kind.name, self.objects(view.snapshot), order)
+        if wanted.expression is filters.EVERYTHING:
+            return first(rows, NATURAL, limit)
+        moment = Moment(view.now, view.snapshot, view.visibility)
+        return first(filters.select(rows, wanted.expression, moment), NATURAL, limit)
+
+    def _candidates(self, objects: Snapshot[R], scope: Scope, wanted: ObjectFilter) -> Iterable[R]:
+        """Everything visible that can match, sorted, from the smallest index that the question allows."""
+        uids, names = wanted.narrowing.get("uid"), wanted.narrowing.get("name")
+        namespaces = self._places(wanted)
+        if uids is not None:
+            found = [each for each in map(objects.by_uid, uids) if each is not None]
+            return self._visible(scope, sorted(found, key=PLACE))
+        if names is not None and namespaces is not None:
+            places = ((namespace, name) for namespace in namespaces for name in names)
+            return self._visible(scope, [each for place in sorted(places) if (each := objects.get(*place)) is not None])
+        if namespaces is not None:
+            shown = [namespace for namespace in sorted(namespaces) if namespace in scope]
+        elif isinstance(scope, Everywhere):
+            return objects
+        else:
+            shown = sorted(scope)
+        return (each for namespace in shown for each in objects.in_namespace(namespace))
+
+    def _visible(self, scope: Scope, rows: Iterable[R]) -> Iterable[R]:
+        return rows if isinstance(scope, Everywhere) else [each for each in rows if each.namespace in scope]
+
+
+class ClusterListing(Listing[R]):
+    """The lists of a kind whose objects are in no namespace. A filter by name is a look-up: `get` is enough."""
+
+    def find_named(self, info: GraphInfo, name: str) -> R | None:
+        return self.find(info, "", name)
+
+    def find_named_needs(self, _reach: Reach, name: str) -> FieldNeeds:
+        return FieldNeeds(access=(AccessNeed(self.resource, name=name),), reach=self._named(frozenset({name})))
+
+    def _named(self, names: frozenset[str] | None) -> Reach:
+        """What the fields inside such objects can come to."""
+        return Reach(nodes=names) if self.resource == NODES else Reach(namespaces=names)
+
+    def _places(self, wanted: ObjectFilter) -> frozenset[str] | None:  # noqa: ARG002
+        return None
+
+    def _access(self, wanted: ObjectFilter, inside: Reach) -> AccessNeed:  # noqa: ARG002
+        return AccessNeed(self.resource, name=wanted.name or "")
+
+    def _inside(self, reach: Reach, wanted: ObjectFilter) -> Reach:
+        names = wanted.narrowing.get("name")
+        return reach if names is None else self._named(names)
+
+    def _may_list(self, info: GraphInfo, wanted: ObjectFilter, among: Among[R] | None) -> bool:
+        if among is None and wanted.name:
+            return not refuse_look_up(info, self.resource, "", wanted.name)
+        return listable(info, self.resource) is not None
+
+    def _candidates(self, objects: Snapshot[R], scope: Scope, wanted: ObjectFilter) -> Iterable[R]:
+        if wanted.name:  # that this one may be read is known
+            named = objects.get("", wanted.name)
+            return () if named is None else (named,)
+        return self._visible(scope, objects)
+
+    def _visible(self, scope: Scope, rows: Iterable[R]) -> Iterable[R]:
+        """Nodes may be listed or not; of namespaces, the scope is the names of those that may be seen."""
+        return rows if isinstance(scope, Everywhere) else [each for each in rows if each.name in scope]
+
+
+def with_reach(needs: FieldNeeds, **narrower: Any) -> FieldNeeds:
+    """The same needs, with a narrower reach."""
+    return needs if needs.reach is None else replace(needs, reach=replace(needs.reach, **narrower))
+
+
+__all__ = ["Among", "ClusterListing", "Listing", "ordered", "with_reach"]

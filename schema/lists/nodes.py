@@ -1,0 +1,136 @@
+"""Lists of nodes."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import ClassVar, Final, Optional
+
+import strawberry
+
+from auth.access import NODES as NODES_RESOURCE
+from auth.access import PODS
+from schema.asking import filters
+from schema.asking.filters import Expression
+from schema.asking.orders import ValueOf
+from schema.execution.view import View
+from schema.lists.filter import (
+    ObjectFilter,
+    Reads,
+    Test,
+    exactly,
+    filter_of,
+    negated,
+    one_of,
+    selectable,
+    tested,
+    text,
+    unchecked,
+    whether,
+)
+from schema.lists.listing import ClusterListing
+from schema.lists.order import OBJECT_KEYS, Key
+from schema.sources.kubernetes import kinds
+from schema.sources.kubernetes.cluster import ClusterSnapshot
+from schema.sources.kubernetes.node_sums import left, requested, scarcities
+from schema.sources.kubernetes.objects import NodeRecord, Resources
+from schema.sources.prometheus.catalogue import Level
+
+CONTROL_PLANE_ROLES: Final = frozenset({"control-plane", "master"})
+# What is told of pods that the caller may not see each, they may not ask for either.
+_CLAIMS: Final = Reads(PODS, everywhere=True)
+
+
+def _has_role(role: str) -> Expression:
+    if role in CONTROL_PLANE_ROLES:
+        return filters.overlaps("roles", CONTROL_PLANE_ROLES)
+    if role == "worker":
+        return filters.overlaps("roles", CONTROL_PLANE_ROLES, wanted=False)
+    return filters.has("roles", role)
+
+
+def _attention(_filter: object, _at: str, wanted: bool) -> Expression:  # noqa: FBT001 - the field's value
+    return Expression(f"{'' if wanted else 'not '}{{}}(r)", (_Attention(),))
+
+
+@dataclass(frozen=True, slots=True)
+class _Attention(filters.Bound):
+    """Whether a person should look at a node: by its own report, or by what its pods request."""
+
+    def at(self, moment: filters.Moment) -> Callable[[NodeRecord], bool]:
+        pods = moment.snapshot.pods
+
+        def judge(node: NodeRecord) -> bool:
+            return bool(node.attention) or any(scarcities(node.allocatable, requested(pods.on_node(node.name))))
+
+        return judge
+
+
+@strawberry.input(description=filter_of("Nodes"))
+class NodeFilter(ObjectFilter):
+    FIELDS: ClassVar[Mapping[str, str]] = {
+        **ObjectFilter.FIELDS,
+        "spec.unschedulable": "('false' if r.schedulable else 'true')",
+    }
+
+    address: str | None = text(
+        "One of its addresses, of any type, is exactly this; 255 bytes at most.", filters.has_address
+    )
+    role: str | None = text(
+        "It has this role; 255 bytes at most. `master` and `control-plane` are two names of one role; "
+        "`worker` is every node without it.",
+        _has_role,
+    )
+    status: str | None = exactly(
+        "status", "In exactly this status, in kubectl's words, such as `Ready,SchedulingDisabled`."
+    )
+    statuses: list[str] | None = one_of("status", "In one of these statuses.")
+    ready: bool | None = whether("ready", "Whether its Ready condition is true.")
+    schedulable: bool | None = whether("schedulable", "Whether new pods may be placed on it.")
+    attention: bool | None = tested(
+        "Whether there is a reason why a person should look at it (`Node.attention`). Needs the right to list pods in "
+        "all namespaces: some reasons are what its pods request.",
+        Test(unchecked, _attention, late=True, reads=_CLAIMS),
+    )
+    field_selector: str | None = selectable("`spec.unschedulable=true`. Fields: metadata.name and spec.unschedulable.")
+    not_: Optional["NodeFilter"] = negated()
+
+
+def _by_claims(amount: Callable[[NodeRecord, Resources], float]) -> Callable[[View], ValueOf]:
+    """An order by what the pods on a node request."""
+
+    def of(view: View) -> ValueOf:
+        snapshot: ClusterSnapshot = view.snapshot
+        return lambda node: amount(node, requested(snapshot.pods.on_node(node.name)))
+
+    return of
+
+
+def _claims_key(told: str, amount: Callable[[NodeRecord, Resources], float]) -> Key:
+    return Key("", f"{told} Needs the right to list pods in all namespaces.", of=_by_claims(amount), reads=_CLAIMS)
+
+
+_KEYS: Final = OBJECT_KEYS | {
+    "READY": Key("ready", "Whether it is ready."),
+    "SCHEDULABLE": Key("schedulable", "Whether new pods may be placed on it."),
+    "CPU_CAPACITY": Key("capacity.cpu", "The processors that it has."),
+    "CPU_ALLOCATABLE": Key("allocatable.cpu", "The processor time that pods may use."),
+    "MEMORY_CAPACITY": Key("capacity.memory", "The memory that it has."),
+    "MEMORY_ALLOCATABLE": Key("allocatable.memory", "The memory that pods may use."),
+    "POD_CAPACITY": Key("capacity.pods", "The most pods that its kubelet runs at once."),
+    "KUBELET_VERSION": Key("kubelet_version", "The version of its kubelet, by the alphabet."),
+    "CPU_REQUESTED": _claims_key("The processor time that its pods request.", lambda _, claims: claims.cpu),
+    "MEMORY_REQUESTED": _claims_key("The memory that its pods request.", lambda _, claims: claims.memory),
+    "PODS_REQUESTED": _claims_key("How many pods on it are not done.", lambda _, claims: claims.pods),
+    "CPU_AVAILABLE": _claims_key(
+        "The processor time left to request.", lambda node, claims: left(node.allocatable, claims).cpu
+    ),
+    "MEMORY_AVAILABLE": _claims_key(
+        "The memory left to request.", lambda node, claims: left(node.allocatable, claims).memory
+    ),
+    "PODS_AVAILABLE": _claims_key(
+        "How many more pods it could run.", lambda node, claims: left(node.allocatable, claims).pods
+    ),
+}
+
+NODES: Final[ClusterListing[NodeRecord]] = ClusterListing(
+    kinds.NODES, NODES_RESOURCE, NodeFilter, _KEYS, ("node", "nodes"), Level.NODE
+)

@@ -1,0 +1,278 @@
+"""Lists of pods: which ones, in which order, a page of them, and counts of groups."""
+
+import sys
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from operator import attrgetter
+from typing import Annotated, Any, ClassVar, Final, Optional
+
+import strawberry
+
+from auth.access import PODS as PODS_RESOURCE
+from auth.access import SERVICES, Scope, Visibility
+from auth.errors import InvalidArgument
+from schema.asking import filters
+from schema.asking.connections import Bounds, Window, check_size
+from schema.asking.orders import Order, ordered
+from schema.enums import graphql_enum
+from schema.execution.context import GraphInfo
+from schema.execution.needs import FieldNeeds, Reach
+from schema.lists.filter import (
+    NamespacedFilter,
+    ObjectFilter,
+    Reads,
+    at_least,
+    element_of,
+    exactly,
+    filter_of,
+    negated,
+    one_of,
+    selectable,
+    text,
+    whether,
+)
+from schema.lists.listing import PLACE, Listing
+from schema.lists.order import NAMESPACED_KEYS, Key, order_of
+from schema.sources.described import Described
+from schema.sources.kubernetes import kinds
+from schema.sources.kubernetes.cluster import ClusterSnapshot
+from schema.sources.kubernetes.objects import PodRecord
+from schema.sources.kubernetes.store import Snapshot
+from schema.sources.prometheus.catalogue import Level
+
+# So many pods may go while metrics are fetched, without one of the page lacking its own.
+_SPARE: Final = 16
+
+
+@strawberry.input(description=filter_of("Pods"))
+class PodFilter(NamespacedFilter):
+    # The API server knows `status.podIPs`, and never fills it.
+    FIELDS: ClassVar[Mapping[str, str]] = {
+        **NamespacedFilter.FIELDS,
+        "spec.nodeName": "(r.node_name or '')",
+        "spec.host": "(r.node_name or '')",
+        "status.phase": "r.phase",
+        "status.podIP": "(r.addresses[0] if r.addresses else '')",
+        "status.podIPs": "''",
+    }
+    PLAIN: ClassVar[Mapping[str, str]] = {
+        **NamespacedFilter.PLAIN,
+        "spec.nodeName": "node_name",
+        "spec.host": "node_name",
+    }
+
+    address: str | None = element_of("addresses", "One of its IP addresses is exactly this; 255 bytes at most.")
+    node_name: str | None = exactly("node_name", "On the node of this name; 255 bytes at most.")
+    node_names: list[str] | None = one_of("node_name", "On one of these nodes.")
+    scheduled: bool | None = whether("node_name", "Whether it was placed on a node.")
+    phase: str | None = exactly("phase", "In exactly this phase, such as `Running`.")
+    phases: list[str] | None = one_of("phase", "In one of these phases.")
+    status: str | None = exactly("status", "In exactly this status, in kubectl's word, such as `CrashLoopBackOff`.")
+    statuses: list[str] | None = one_of("status", "In one of these statuses.")
+    attention: bool | None = whether(
+        "attention", "Whether there is a reason why a person should look at it (`Pod.attention`)."
+    )
+    ready: bool | None = whether("ready", "Whether its Ready condition is true.")
+    min_restarts: int | None = at_least("restarts", "Restarted at least so often.")
+    field_selector: str | None = selectable(
+        "`status.phase!=Running,spec.nodeName=worker-1`. Fields: metadata.name, metadata.namespace, spec.nodeName, "
+        "status.phase and status.podIP."
+    )
+    service: str | None = text(
+        "Selected by a service of this name in the pod's own namespace; 255 bytes at most. "
+        "Needs the right to list services; in a namespace without it no pod matches.",
+        lambda name: filters.Expression("{}[r.namespace, r.labels]", (BehindService(name),)),
+        late=True,
+        reads=Reads(SERVICES),
+    )
+    not_: Optional["PodFilter"] = negated()
+
+
+@dataclass(frozen=True, slots=True)
+class BehindService(filters.Bound):
+    """Whether a service of this name, in the pod's own namespace, selects it, as far as the caller may list services.
+
+    Each set of labels is judged once, however many pods share it.
+    """
+
+    service: str
+
+    def at(self, moment: filters.Moment) -> Mapping[tuple[str, filters.Labels], bool]:
+        scope = moment.visibility.scope(SERVICES)
+        services = moment.snapshot.services
+
+        def judge(place: tuple[str, filters.Labels]) -> bool:
+            namespace, labels = place
+            found = services.get(namespace, self.service) if namespace in scope else None
+            return found is not None and bool(found.selector) and set(found.selector) <= set(labels)
+
+        return filters.Verdicts(judge)
+
+
+_KEYS: Final = NAMESPACED_KEYS | {
+    "NODE": Key("node_name", "The name of its node; those without one stand last.", nullable=True),
+    "PHASE": Key("phase", "Its phase, by the alphabet."),
+    "STATUS": Key("status", "Its status in kubectl's word, by the alphabet."),
+    "READY": Key("ready", "Whether it is ready."),
+    "RESTARTS": Key("restarts", "How often its containers were restarted."),
+    "CPU_REQUESTS": Key(
+        "requests.cpu", "The processor time that it requests; pods that request none stand last.", nullable=True
+    ),
+    "MEMORY_REQUESTS": Key(
+        "requests.memory", "The memory that it requests; pods that request none stand last.", nullable=True
+    ),
+}
+
+
+class PodListing(Listing[PodRecord]):
+    """Pods are measured one by one, and stand on nodes."""
+
+    def root_needs(
+        self,
+        reach: Reach,
+        filter: Any = None,  # noqa: A002
+        order_by: Any = None,
+        limit: int | None = None,
+    ) -> FieldNeeds:
+        """What the list at the root needs: metrics of its own rows alone, where these are few."""
+        check_size("limit", limit)
+        bounds = Bounds(first=sys.maxsize if limit is None else limit)
+        return self._with_rows(self.needs(reach, filter, order_by), filter, order_by, bounds)
+
+    def root_page_needs(  # noqa: PLR0913, PLR0917 - the schema's arguments
+        self,
+        reach: Reach,
+        filter: Any = None,  # noqa: A002
+        order_by: Any = None,
+        first: int | None = None,
+        after: str | None = None,
+        last: int | None = None,
+        before: str | None = None,
+    ) -> FieldNeeds:
+        """What a page at the root needs: metrics of that page alone, where it is short."""
+        needs = self.needs(reach, filter, order_by)
+        bounds = Window(first, after, last, before).bounds(self.fingerprint(filter, order_by))
+        return self._with_rows(needs, filter, order_by, bounds)
+
+    def find_needs(self, reach: Reach, namespace: str, name: str) -> FieldNeeds:
+        needs = super().find_needs(reach, namespace, name)
+        return replace(needs, reach=Reach(namespaces=frozenset({namespace}), pods=frozenset({name})))
+
+    def _with_rows(
+        self,
+        needs: FieldNeeds,
+        filter: PodFilter | None,  # noqa: A002
+        order_by: Any,
+        bounds: Bounds,
+    ) -> FieldNeeds:
+        """An order by a metric is only known when that is: then the metrics of all are needed."""
+        if needs.metrics or needs.reach is None:
+            return needs
+        wanted: Any = filter or self.filter()
+        rows = _Rows(self, wanted, order_of(order_by, _KEYS, _no_info(), self.level), bounds)
+        return replace(needs, reach=replace(needs.reach, rows=rows))
+
+    def _inside(self, reach: Reach, wanted: ObjectFilter) -> Reach:
+        inside, nodes = super()._inside(reach, wanted), wanted.narrowing.get("node_name")
+        return replace(inside, nodes=reach.nodes if nodes is None else nodes, pods=wanted.narrowing.get("name"))
+
+    def _candidates(self, objects: Snapshot[PodRecord], scope: Scope, wanted: ObjectFilter) -> Iterable[PodRecord]:
+        nodes = wanted.narrowing.get("node_name")
+        if nodes is None or "uid" in wanted.narrowing or wanted.narrowing.keys() >= {"name", "namespace"}:
+            return super()._candidates(objects, scope, wanted)
+        return self._visible(scope, sorted((pod for name in nodes for pod in objects.on_node(name)), key=PLACE))
+
+
+def _no_info() -> Any:
+    """No key of pods reads a view, and where a metric is read this order is not made."""
+    return None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Rows:
+    """Which pods a list will show, before it is shown."""
+
+    listing: PodListing
+    wanted: ObjectFilter
+    order: Order
+    bounds: Bounds
+
+    def __call__(self, snapshot: ClusterSnapshot, visibility: Visibility, now: float) -> Sequence[PodRecord]:
+        """Some more than it has now: the list is made a moment later, when others may have gone."""
+        found = self.listing.found(self.wanted, snapshot, visibility, now)
+        rows = ordered(found, self.order) if self.order else found
+        window = self.bounds.of(rows, self.order)
+        return rows[max(window.start - _SPARE, 0) : window.stop + _SPARE]
+
+
+PODS: Final = PodListing(kinds.PODS, PODS_RESOURCE, PodFilter, _KEYS, ("pod", "pods"), Level.POD)
+
+
+# ------------------------------------------------------------------------------------------------------------- counts
+
+
+class PodGroup(Described):
+    """What pods can be counted by."""
+
+    NAMESPACE = "NAMESPACE", "By the namespace they are in."
+    NODE = "NODE", "By the node they are on; those without one are a group of their own."
+    PHASE = "PHASE", "By their phase."
+    STATUS = "STATUS", "By their status, in kubectl's word."
+
+
+graphql_enum(PodGroup, "PodGroup", "What pods can be counted by.")
+
+_GROUPED_BY: Final = {
+    PodGroup.NAMESPACE: "namespace",
+    PodGroup.NODE: "node_name",
+    PodGroup.PHASE: "phase",
+    PodGroup.STATUS: "status",
+}
+
+
+@strawberry.type(description="How many pods are alike in what they are counted by.")
+class PodCount:
+    namespace: str | None = strawberry.field(default=None, description="Their namespace; null unless counted by it.")
+    node_name: str | None = strawberry.field(
+        default=None, description="Their node; null unless counted by it, and for those that have none."
+    )
+    phase: str | None = strawberry.field(default=None, description="Their phase; null unless counted by it.")
+    status: str | None = strawberry.field(default=None, description="Their status; null unless counted by it.")
+    count: int = strawberry.field(default=0, description="How many they are.")
+
+
+PodGroups = Annotated[list[PodGroup], strawberry.argument(description="What to count by: one of these or several.")]
+
+
+PodFilterArgument = Annotated[
+    PodFilter | None, strawberry.argument(description="Only the pods for which all of it holds.")
+]
+
+
+def pod_counts(info: GraphInfo, by: PodGroups, filter: PodFilterArgument = None) -> list[PodCount] | None:  # noqa: A002
+    """How many pods the caller sees in each group that has any, the largest group first."""
+    grouped_by = [_GROUPED_BY[group] for group in dict.fromkeys(by)]
+    if not grouped_by:
+        raise InvalidArgument("`by` is empty; name what to count by", argument="by")
+    rows = PODS.matching(info, filter)
+    if rows is None:
+        return None
+    columns = [map(attrgetter(each), rows) for each in grouped_by]
+    groups: Counter[tuple[str | None, ...]] = Counter(zip(*columns, strict=True))
+    ranked = sorted(groups.items(), key=lambda group: (-group[1], [value or "" for value in group[0]]))
+    return [_count(dict(zip(grouped_by, values, strict=True)), count) for values, count in ranked]
+
+
+def _count(group: dict[str, str | None], count: int) -> PodCount:
+    return PodCount(
+        namespace=group.get("namespace"),
+        node_name=group.get("node_name"),
+        phase=group.get("phase"),
+        status=group.get("status"),
+        count=count,
+    )
+
+
+def pod_counts_needs(reach: Reach, by: list[PodGroup], filter: PodFilter | None = None) -> FieldNeeds:  # noqa: A002, ARG001
+    return PODS.needs(reach, filter)
