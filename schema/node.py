@@ -290,6 +290,15 @@ class Node:
             "Many bytes: ask for them where they are shown."
         ),
     )
+    zone: str | None = strawberry.field(
+        description="The zone it is in, by the label `topology.kubernetes.io/zone`, or its old name."
+    )
+    instance_type: str | None = strawberry.field(
+        description="The type of machine, by the label `node.kubernetes.io/instance-type`, or its old name."
+    )
+    pool: str | None = strawberry.field(
+        description="The pool it belongs to, by the label of Karpenter, GKE, EKS or AKS (`Cluster.nodesByPool`)."
+    )
     created_at: DateTime = strawberry.field(description="When it joined the cluster.")
     pod_count: int | None = strawberry.field(
         resolver=_pod_count,

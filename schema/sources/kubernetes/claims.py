@@ -4,6 +4,7 @@ Counted as node_sums.py counts (finished pods claim nothing, each pod in whole m
 claims of all namespaces and those of all nodes, with the pods that have none, come to the same.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Final, final
 
@@ -112,17 +113,20 @@ class _Total:
 
 
 def together(parts: Iterable[Resources]) -> Resources:
-    """Everything of all parts; storage is None where nobody says anything of it."""
-    summed = list(parts)
-    storages = [one.ephemeral_storage for one in summed if one.ephemeral_storage is not None]
+    """Everything of all parts; storage is None where nobody says anything of it.
+
+    Many nodes are alike, and then are one object: it is multiplied, not added again and again.
+    """
+    times = Counter(parts)
+    storages = [one.ephemeral_storage * many for one, many in times.items() if one.ephemeral_storage is not None]
     others: dict[str, int] = {}
-    for part in summed:
+    for part, many in times.items():
         for one in part.others:
-            others[one.name] = others.get(one.name, 0) + one.amount
+            others[one.name] = others.get(one.name, 0) + one.amount * many
     return Resources(
-        cpu=round(sum(one.cpu for one in summed), 3),
-        memory=sum(one.memory for one in summed),
+        cpu=round(sum((one.cpu * many for one, many in times.items()), 0.0), 3),
+        memory=sum(one.memory * many for one, many in times.items()),
         ephemeral_storage=sum(storages) if storages else None,
-        pods=sum(one.pods for one in summed),
+        pods=sum(one.pods * many for one, many in times.items()),
         others=tuple(ResourceAmount(name, others[name]) for name in sorted(others)),
     )
