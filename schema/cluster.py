@@ -1,13 +1,14 @@
 """The cluster as a whole."""
 
+from typing import cast
+
 import strawberry
 
 from auth.access import NODES, PODS, AccessNeed, Everywhere
 from schema.execution.context import GraphInfo, listable
 from schema.execution.needs import FieldNeeds, Reach, needing
-from schema.inventory import Inventory
+from schema.measured import MEASURED_CLUSTER
 from schema.metric import (
-    Measured,
     Metric,
     MetricNames,
     MetricRange,
@@ -20,8 +21,6 @@ from schema.metric import (
     metrics_range_of,
     window_of,
 )
-from schema.node import allocatable_of
-from schema.sources.prometheus.catalogue import Level
 
 
 def _version(info: GraphInfo) -> str | None:
@@ -50,8 +49,8 @@ def _pod_count(info: GraphInfo) -> int | None:
 
 def _metrics(info: GraphInfo, names: MetricNames = None) -> list[Metric]:
     if listable(info, NODES) is None:
-        return forbidden_metrics(Level.CLUSTER, names)
-    return metrics_of(info, _measured(info), names)
+        return cast("list[Metric]", forbidden_metrics(MEASURED_CLUSTER, names))
+    return cast("list[Metric]", metrics_of(info, MEASURED_CLUSTER, (None,), names)[0])
 
 
 def _metrics_range(
@@ -61,20 +60,15 @@ def _metrics_range(
 ) -> list[MetricRange]:
     window = window_of(range)
     if listable(info, NODES) is None:
-        return forbidden_ranges(Level.CLUSTER, names)
-    return metrics_range_of(info, _measured(info), names, window)
-
-
-def _measured(info: GraphInfo) -> Measured:
-    """There is one cluster, which Prometheus' labels do not name."""
-    return Measured(Level.CLUSTER, "", wholes=allocatable_of(info.context.view.snapshot.nodes))
+        return forbidden_ranges(MEASURED_CLUSTER, names)
+    return metrics_range_of(info, MEASURED_CLUSTER, None, names, window)
 
 
 _LIST_NODES = (AccessNeed(NODES),)
 
 
 @strawberry.type(description="The cluster as a whole. Counts count what the caller may see.")
-class Cluster(Inventory):
+class Cluster:
     version: str | None = strawberry.field(
         resolver=_version,
         description="The version of the API server, such as `v1.37.2`; null until it was first reached.",
@@ -91,7 +85,7 @@ class Cluster(Inventory):
     )
     metrics: list[Metric] = strawberry.field(
         resolver=_metrics,
-        metadata=needing(metrics_needs(Level.CLUSTER, _LIST_NODES)),
+        metadata=needing(metrics_needs(MEASURED_CLUSTER, _LIST_NODES)),
         description=(
             "What all nodes together use at this moment: at least one Metric per name asked, in that order, "
             "also when there is no value to show. Needs the right to list nodes."
@@ -99,7 +93,7 @@ class Cluster(Inventory):
     )
     metrics_range: list[MetricRange] = strawberry.field(
         resolver=_metrics_range,
-        metadata=needing(metrics_range_needs(Level.CLUSTER, _LIST_NODES)),
+        metadata=needing(metrics_range_needs(MEASURED_CLUSTER, _LIST_NODES)),
         description=(
             "What all nodes together used over time, by default in the last hour: at least one MetricRange per name "
             "asked. Needs the right to list nodes."

@@ -1,24 +1,26 @@
 """Metrics: what Prometheus has of an object, now and over time, or the reason why there is nothing."""
 
-from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Annotated, Final, cast
+from functools import lru_cache
+from typing import Annotated, Any, Final, Generic, TypeAlias, TypeVar, cast
 
 import strawberry
+from msgspec import Struct
 
-from auth.access import AccessNeed
+from auth.access import PODS, AccessNeed
 from auth.errors import InvalidArgument, MetricsUnavailable
 from schema.enums import graphql_enum
 from schema.execution.context import GraphInfo
 from schema.execution.needs import FieldNeeds, MetricNeed, NeedsHook, Reach
 from schema.label import Label
 from schema.scalars import DateTime
-from schema.sources.kubernetes.objects import NodeRecord
-from schema.sources.prometheus.catalogue import MEASURED, Level, MetricName, MetricUnit
+from schema.sources.kubernetes.objects import Label as LabelRecord
+from schema.sources.prometheus.catalogue import MEASURED, SAID, SHARES, Level, MetricName, MetricUnit
 from schema.sources.prometheus.frames import (
+    NOTHING,
     POINTS_AT_MOST,
-    Key,
     MetricFrame,
     Missing,
     Range,
@@ -30,9 +32,6 @@ from schema.sources.prometheus.frames import (
 graphql_enum(MetricName, "MetricName", "What is measured; each name has one unit.")
 graphql_enum(MetricUnit, "MetricUnit", "What one unit of a value is.")
 graphql_enum(Missing, "MetricMissing", "Why a metric has no value.")
-
-# What shares are shares of, by the share's name; no entry where that is not known.
-Wholes = Mapping[MetricName, float]
 
 MetricNames = Annotated[
     list[MetricName] | None,
@@ -68,21 +67,34 @@ TimeRangeArgument = Annotated[TimeRange | None, strawberry.argument(description=
 _LAST_HOUR: Final = TimeRange()
 
 
-# What a node has of what its shares are shares of.
-ALLOCATABLE: Final[Mapping[MetricName, Callable[[NodeRecord], float]]] = {
-    MetricName.CPU_ALLOCATABLE_UTILIZATION: lambda node: node.allocatable.cpu,
-    MetricName.MEMORY_ALLOCATABLE_UTILIZATION: lambda node: node.allocatable.memory,
-}
+R = TypeVar("R")
+# What objects say themselves of one metric, None where they say nothing; or why nobody may know.
+Said: TypeAlias = Callable[[Any], float | None] | Missing
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
-    """An object whose metrics are shown: its key in a frame; its creation, empty where nothing can have preceded it."""
+class Measuring(Generic[R]):
+    """How the objects of one kind are found in the answers of Prometheus, and what they say themselves.
+
+    `place` is namespace and name as frames keep them, and the moment of creation (RFC 3339 in UTC, as Kubernetes writes
+    it; empty where nothing can have preceded the object). `said` is asked once for a list, never for each object.
+    """
 
     level: Level
-    key: Key
-    created_at: str = ""
-    wholes: Wholes = field(default_factory=dict)
+    place: Callable[[R], tuple[str, str, str]]
+    said: Callable[["GraphInfo", MetricName], Said]
+    shown: tuple[MetricName, ...]  # where no names are asked for
+
+
+class MetricRecord(Struct, frozen=True, gc=False):
+    """What the schema shows as a Metric: a record is read as its type."""
+
+    name: MetricName
+    unit: MetricUnit
+    value: float | None
+    missing: Missing | None
+    timestamp: float | None = None
+    labels: tuple[LabelRecord, ...] = ()
 
 
 @strawberry.type(description="The newest value of one metric of one object, as Prometheus has it.")
@@ -92,7 +104,10 @@ class Metric:
     value: float | None = strawberry.field(description="The value; null exactly when `missing` says why.")
     missing: Missing | None = strawberry.field(description="Why there is no value; null exactly when there is one.")
     timestamp: float | None = strawberry.field(
-        description="When Prometheus evaluated it: seconds since 1970-01-01T00:00:00Z; null without a value."
+        description=(
+            "When Prometheus evaluated it: seconds since 1970-01-01T00:00:00Z; null without a value, and for what "
+            "the objects say themselves: requests, limits and what nodes lend, as they are now."
+        )
     )
     labels: list[Label] = strawberry.field(
         description="Labels that tell several series of one metric apart; empty when there is only one."
@@ -129,16 +144,17 @@ class MetricRange:
     )
 
 
-def metrics_needs(level: Level, access: tuple[AccessNeed, ...] = ()) -> NeedsHook:
+def metrics_needs(measuring: Measuring[Any], access: tuple[AccessNeed, ...] = ()) -> NeedsHook:
     """The hook of a `metrics` field: one question per name to Prometheus, whatever the number of objects."""
 
     def hook(reach: Reach, names: list[MetricName] | None = None) -> FieldNeeds:
-        return FieldNeeds(access=access, metrics=tuple(_needs(level, reach, names, None)))
+        asked = _asked(measuring, names)
+        return _needs(measuring, reach, asked, None, access)
 
     return hook
 
 
-def metrics_range_needs(level: Level, access: tuple[AccessNeed, ...] = ()) -> NeedsHook:
+def metrics_range_needs(measuring: Measuring[Any], access: tuple[AccessNeed, ...] = ()) -> NeedsHook:
     """The hook of a `metricsRange` field: one question per name and time, whatever the number of objects."""
 
     def hook(
@@ -146,28 +162,91 @@ def metrics_range_needs(level: Level, access: tuple[AccessNeed, ...] = ()) -> Ne
         names: list[MetricName] | None = None,
         range: TimeRange | None = None,  # noqa: A002 - the schema's name
     ) -> FieldNeeds:
-        return FieldNeeds(access=access, metrics=tuple(_needs(level, reach, names, window_of(range))))
+        return _needs(measuring, reach, _asked_over_time(measuring, names), window_of(range), access)
 
     return hook
 
 
 def _needs(
-    level: Level, reach: Reach, names: list[MetricName] | None, window: TimeWindow | None
-) -> Iterator[MetricNeed]:
-    return (MetricNeed(name, level, reach, window) for name in _asked(level, names))
+    measuring: Measuring[Any],
+    reach: Reach,
+    names: Collection[MetricName],
+    window: TimeWindow | None,
+    access: tuple[AccessNeed, ...],
+) -> FieldNeeds:
+    if measuring.level in _SUMMED_OVER_PODS and not CLAIMED.isdisjoint(names):
+        access = (*access, AccessNeed(PODS))
+    metrics = tuple(MetricNeed(name, measuring.level, reach, window) for name in names)
+    return FieldNeeds(access=access, metrics=metrics)
 
 
-def metrics_of(info: GraphInfo, of: Measured, names: list[MetricName] | None) -> list[Metric]:
-    """At least one Metric per name asked, in that order."""
-    not_before = _seconds(of.created_at)
-    metrics: list[Metric] = []
-    for name in _asked(of.level, names):
-        if name not in MEASURED[of.level]:
-            metrics.append(_absent(name, Missing.NOT_MEASURED))
-            continue
-        samples = _frame_of(info, name, of.level).of(of.key, not_before=not_before)
-        metrics += [_metric(name, _as_measured(name, sample, of.wholes)) for sample in samples]
-    return metrics
+# What pods claim: of nodes and the cluster only those may know who may list all pods.
+CLAIMED: Final = SAID - {MetricName.CPU_ALLOCATABLE, MetricName.MEMORY_ALLOCATABLE}
+_SUMMED_OVER_PODS: Final = frozenset({Level.NODE, Level.CLUSTER})
+
+
+def metrics_of(
+    info: GraphInfo, measuring: Measuring[R], objects: Sequence[R], names: list[MetricName] | None
+) -> list[list[MetricRecord]]:
+    """Of each object at least one Metric per name asked, in that order."""
+    rows: list[list[MetricRecord]] = [[] for _ in objects]
+    places = list(map(measuring.place, objects))
+    for name in _asked(measuring, names):
+        if name not in MEASURED[measuring.level]:
+            _append_same(rows, _absent(name, Missing.NOT_MEASURED))
+        elif name.measured is None:
+            _append_said(rows, name, objects, measuring.said(info, name))
+        elif name in SHARES:
+            _append_shares(info, rows, name, measuring, objects)
+        else:
+            _append_measured(rows, name, places, _frame_of(info, name, measuring.level, len(objects)))
+    return rows
+
+
+def _append_same(rows: Iterable[list[MetricRecord]], metric: MetricRecord) -> None:
+    for row in rows:
+        row.append(metric)
+
+
+def _append_said(rows: Iterable[list[MetricRecord]], name: MetricName, objects: Iterable[R], said: Said) -> None:
+    if isinstance(said, Missing):
+        _append_same(rows, _absent(name, said))
+        return
+    for row, each in zip(rows, objects, strict=True):
+        value = said(each)
+        row.append(_absent(name, Missing.NOT_SET) if value is None else MetricRecord(name, name.unit, value, None))
+
+
+def _append_measured(
+    rows: Iterable[list[MetricRecord]], name: MetricName, places: Iterable[tuple[str, str, str]], frame: MetricFrame
+) -> None:
+    if frame.failure is not None:
+        _append_same(rows, _absent(name, frame.failure))
+        return
+    unit, samples, moment = name.unit, frame.samples, frame.evaluated_at
+    written = date_time(moment)
+    for row, (namespace, called, created_at) in zip(rows, places, strict=True):
+        held = samples.get(namespace, NOTHING).get(called)
+        if held.__class__ is float and created_at <= written:  # nearly always, and 15,000 times
+            row.append(MetricRecord(name, unit, held, None, moment))
+        else:
+            found = frame.of((namespace, called), not_before=_seconds(created_at))
+            row.extend(_metric(name, sample) for sample in found)
+
+
+def _append_shares(
+    info: GraphInfo, rows: Iterable[list[MetricRecord]], name: MetricName, measuring: Measuring[R], objects: Sequence[R]
+) -> None:
+    said = measuring.said(info, SHARES[name][1])
+    if isinstance(said, Missing):
+        _append_same(rows, _absent(name, said))
+        return
+    frame = _frame_of(info, name, measuring.level, len(objects))
+    for row, each in zip(rows, objects, strict=True):
+        namespace, called, created_at = measuring.place(each)
+        whole = said(each)
+        found = frame.of((namespace, called), not_before=_seconds(created_at))
+        row.extend(_metric(name, _share(sample, whole)) for sample in found)
 
 
 def frame_of(info: GraphInfo, name: MetricName, level: Level) -> MetricFrame:
@@ -180,48 +259,63 @@ def frame_of(info: GraphInfo, name: MetricName, level: Level) -> MetricFrame:
     return _frame_of(info, name, level)
 
 
-def _frame_of(info: GraphInfo, name: MetricName, level: Level) -> MetricFrame:
-    frame = info.context.view.frames[name.measured, level]
+def _frame_of(info: GraphInfo, name: MetricName, level: Level, places: int = 1) -> MetricFrame:
+    frame = info.context.view.frames[_measured_by(name), level]
     if frame.failure is Missing.UNREACHABLE:
-        _report(info, frame)
+        _report(info, frame, places)
     return frame
 
 
+def _measured_by(name: MetricName) -> MetricName:
+    if name.measured is None:
+        raise AssertionError(f"nobody measures {name}")
+    return name.measured
+
+
 def metrics_range_of(
-    info: GraphInfo, of: Measured, names: list[MetricName] | None, window: TimeWindow
+    info: GraphInfo, measuring: Measuring[R], of: R, names: list[MetricName] | None, window: TimeWindow
 ) -> list[MetricRange]:
     """At least one MetricRange per name asked, in that order."""
     ranges: list[MetricRange] = []
-    for name in _asked(of.level, names):
-        if name not in MEASURED[of.level]:
+    for name in _asked_over_time(measuring, names):
+        if name not in MEASURED[measuring.level] or name.measured is None:
             ranges.append(_range(name, None, Missing.NOT_MEASURED))
             continue
-        frame = info.context.view.ranges[name.measured, of.level, window]
+        said = measuring.said(info, SHARES[name][1]) if name in SHARES else None
+        if isinstance(said, Missing):
+            ranges.append(_range(name, None, said))
+            continue
+        frame = info.context.view.ranges[name.measured, measuring.level, window]
         if frame.failure is Missing.UNREACHABLE:
             _report(info, frame)
-        ranges += _ranges(name, frame, of)
+        whole = None if said is None else said(of) or 0.0
+        ranges += _ranges(name, frame, measuring.place(of), whole)
     return ranges
 
 
-def _ranges(name: MetricName, frame: MetricFrame, of: Measured) -> Iterator[MetricRange]:
+def _ranges(
+    name: MetricName, frame: MetricFrame, place: tuple[str, str, str], whole: float | None
+) -> Iterator[MetricRange]:
+    """`whole` is what a share is one of, None for everything else."""
     asked = cast("Range", frame.question.range)
-    not_before = _seconds(of.created_at)
-    found = frame.over_time(of.key)
+    namespace, called, created_at = place
+    not_before = _seconds(created_at)
+    found = frame.over_time((namespace, called))
     if not found:
         yield _range(name, asked, frame.failure or Missing.NO_SERIES)
     for series in found:
-        samples = series.samples(asked.moments())
-        points = [_as_measured(name, sample, of.wholes) for sample in samples if sample.timestamp >= not_before]
+        samples = [sample for sample in series.samples(asked.moments()) if sample.timestamp >= not_before]
+        points = samples if whole is None else [_share(sample, whole) for sample in samples]
         yield _range(name, asked, None if points else Missing.STALE, series, points)
 
 
-def forbidden_metrics(level: Level, names: list[MetricName] | None) -> list[Metric]:
+def forbidden_metrics(measuring: Measuring[Any], names: list[MetricName] | None) -> list[MetricRecord]:
     """What somebody without the right sees; the error that says which right it is stands beside it."""
-    return [_absent(name, Missing.FORBIDDEN) for name in _asked(level, names)]
+    return [_absent(name, Missing.FORBIDDEN) for name in _asked(measuring, names)]
 
 
-def forbidden_ranges(level: Level, names: list[MetricName] | None) -> list[MetricRange]:
-    return [_range(name, None, Missing.FORBIDDEN) for name in _asked(level, names)]
+def forbidden_ranges(measuring: Measuring[Any], names: list[MetricName] | None) -> list[MetricRange]:
+    return [_range(name, None, Missing.FORBIDDEN) for name in _asked_over_time(measuring, names)]
 
 
 def window_of(range: TimeRange | None) -> TimeWindow:  # noqa: A002 - the schema's name
@@ -250,33 +344,31 @@ def _seconds(created_at: str) -> float:
     return datetime.fromisoformat(created_at).timestamp() if created_at else 0.0
 
 
-def _asked(level: Level, names: list[MetricName] | None) -> Collection[MetricName]:
-    return MEASURED[level] if names is None else tuple(dict.fromkeys(names))
+def _asked(measuring: Measuring[Any], names: list[MetricName] | None) -> Collection[MetricName]:
+    return measuring.shown if names is None else tuple(dict.fromkeys(names))
 
 
-def _as_measured(name: MetricName, sample: Sample, wholes: Wholes) -> Sample:
-    """The sample itself, or what it is of the whole."""
-    if name is name.measured or sample.value is None:
+def _asked_over_time(measuring: Measuring[Any], names: list[MetricName] | None) -> Collection[MetricName]:
+    """What objects say themselves has no past."""
+    asked = _asked(measuring, names)
+    return asked if names is not None else tuple(name for name in asked if name.measured is not None)
+
+
+def _share(sample: Sample, whole: float | None) -> Sample:
+    if sample.value is None:
         return sample
-    whole = wholes.get(name, 0.0)
     if not whole:
-        return Sample(None, Missing.NOT_A_NUMBER, sample.timestamp, sample.labels)
+        return Sample(None, Missing.NOT_SET, sample.timestamp, sample.labels)
     return Sample(sample.value / whole, None, sample.timestamp, sample.labels)
 
 
-def _absent(name: MetricName, missing: Missing) -> Metric:
-    return Metric(name=name, unit=name.unit, value=None, missing=missing, timestamp=None, labels=[])
+def _absent(name: MetricName, missing: Missing) -> MetricRecord:
+    return MetricRecord(name, name.unit, None, missing)
 
 
-def _metric(name: MetricName, sample: Sample) -> Metric:
-    return Metric(
-        name=name,
-        unit=name.unit,
-        value=sample.value,
-        missing=sample.missing,
-        timestamp=None if sample.value is None else sample.timestamp,
-        labels=_labels(sample.labels),
-    )
+def _metric(name: MetricName, sample: Sample) -> MetricRecord:
+    moment = None if sample.value is None else sample.timestamp
+    return MetricRecord(name, name.unit, sample.value, sample.missing, moment, _labels(sample.labels))
 
 
 def _range(
@@ -290,29 +382,31 @@ def _range(
         name=name,
         unit=name.unit,
         missing=missing,
-        start=None if asked is None else _date_time(asked.start),
-        end=None if asked is None else _date_time(asked.end),
+        start=None if asked is None else date_time(asked.start),
+        end=None if asked is None else date_time(asked.end),
         step=None if asked is None else asked.step,
-        labels=_labels(series.labels) if series else [],
+        labels=cast("list[Label]", _labels(series.labels) if series else ()),
         points=cast("list[MetricPoint]", points or []),  # a Sample is read as a point, as a record is as its type
     )
 
 
-def _labels(pairs: tuple[tuple[str, str], ...]) -> list[Label]:
-    return [Label(key=key, value=value) for key, value in pairs]
+def _labels(pairs: tuple[tuple[str, str], ...]) -> tuple[LabelRecord, ...]:
+    return tuple(LabelRecord(key, value) for key, value in pairs)
 
 
-def _date_time(seconds: int) -> DateTime:
+@lru_cache(maxsize=256)  # asked for every list, of a handful of frames
+def date_time(seconds: float) -> DateTime:
+    """A moment as Kubernetes writes moments, down to the second: their texts compare as the moments do."""
     return DateTime(datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
 
 
-def _report(info: GraphInfo, frame: MetricFrame) -> None:
+def _report(info: GraphInfo, frame: MetricFrame, places: int = 1) -> None:
     question = frame.question
     key = (question.metric, question.level, question.range)
-    if not info.context.problems.met(key):
+    if not info.context.problems.met(key, places):
         error = MetricsUnavailable(
             f"Prometheus gave no answer about {question.metric.name} of {question.level.value}s: {frame.reason}",
             metric=question.metric.name,
             level=question.level.name,
         )
-        info.context.problems.report(key, error, info)
+        info.context.problems.report(key, error, info, places)

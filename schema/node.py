@@ -1,6 +1,6 @@
 """Nodes: the machines of the cluster, with the pods on them and the metrics of both."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Final, cast
 
 import strawberry
@@ -11,20 +11,20 @@ from schema.annotation import ANNOTATIONS, Annotation, annotations_of
 from schema.condition import Condition
 from schema.enums import graphql_enum
 from schema.execution.context import GraphInfo, listable, listable_everywhere
+from schema.execution.for_all import for_all
 from schema.execution.needs import FieldNeeds, Reach, needing
 from schema.label import Label
 from schema.lists.connection import Connection
 from schema.lists.fields import belonging_field, belonging_page_field
 from schema.lists.listing import Among
 from schema.lists.pods import PODS as PODS_LISTED
+from schema.measured import MEASURED_NODES
 from schema.metric import (
-    ALLOCATABLE,
-    Measured,
     Metric,
     MetricNames,
     MetricRange,
+    MetricRecord,
     TimeRangeArgument,
-    Wholes,
     metrics_needs,
     metrics_of,
     metrics_range_needs,
@@ -38,7 +38,7 @@ from schema.sources.kubernetes.attention import NodeAttention
 from schema.sources.kubernetes.node_details import node_details, node_images
 from schema.sources.kubernetes.node_sums import left, limited, requested, scarcities
 from schema.sources.kubernetes.objects import NodeRecord, PodRecord
-from schema.sources.prometheus.catalogue import Level
+from schema.sources.prometheus.catalogue import MetricName
 from schema.volume import AttachedVolume
 
 # What a person would connect to first; the order of `kubectl get nodes -o wide`.
@@ -178,8 +178,14 @@ def _images(root: strawberry.Parent[NodeRecord]) -> list[NodeImage]:
     return cast("list[NodeImage]", node_images(root))
 
 
+def _metrics_of_all(
+    roots: Sequence[NodeRecord], info: GraphInfo, names: list[MetricName] | None = None
+) -> list[list[MetricRecord]]:
+    return metrics_of(info, MEASURED_NODES, roots, names)
+
+
 def _metrics(root: strawberry.Parent[NodeRecord], info: GraphInfo, names: MetricNames = None) -> list[Metric]:
-    return metrics_of(info, _measured(root), names)
+    return cast("list[Metric]", _metrics_of_all((root,), info, names)[0])
 
 
 def _metrics_range(
@@ -188,17 +194,7 @@ def _metrics_range(
     names: MetricNames = None,
     range: TimeRangeArgument = None,  # noqa: A002
 ) -> list[MetricRange]:
-    return metrics_range_of(info, _measured(root), names, window_of(range))
-
-
-def _measured(node: NodeRecord) -> Measured:
-    return Measured(Level.NODE, node.name, node.created_at, allocatable_of((node,)))
-
-
-def allocatable_of(nodes: Iterable[NodeRecord]) -> Wholes:
-    """What the nodes' use is a share of."""
-    summed = tuple(nodes)
-    return {share: sum(map(amount, summed)) for share, amount in ALLOCATABLE.items()}
+    return metrics_range_of(info, MEASURED_NODES, root, names, window_of(range))
 
 
 @strawberry.type(description="A node: a machine of the cluster, on which pods run.")
@@ -290,15 +286,6 @@ class Node:
             "Many bytes: ask for them where they are shown."
         ),
     )
-    zone: str | None = strawberry.field(
-        description="The zone it is in, by the label `topology.kubernetes.io/zone`, or its old name."
-    )
-    instance_type: str | None = strawberry.field(
-        description="The type of machine, by the label `node.kubernetes.io/instance-type`, or its old name."
-    )
-    pool: str | None = strawberry.field(
-        description="The pool it belongs to, by the label of Karpenter, GKE, EKS or AKS (`Cluster.nodesByPool`)."
-    )
     created_at: DateTime = strawberry.field(description="When it joined the cluster.")
     pod_count: int | None = strawberry.field(
         resolver=_pod_count,
@@ -315,7 +302,7 @@ class Node:
     )
     metrics: list[Metric] = strawberry.field(
         resolver=_metrics,
-        metadata=needing(metrics_needs(Level.NODE)),
+        metadata={**needing(metrics_needs(MEASURED_NODES)), **for_all(_metrics_of_all)},
         description=(
             "What the machine uses at this moment: at least one Metric per name asked, in that order, "
             "also when there is no value to show."
@@ -323,7 +310,7 @@ class Node:
     )
     metrics_range: list[MetricRange] = strawberry.field(
         resolver=_metrics_range,
-        metadata=needing(metrics_range_needs(Level.NODE)),
+        metadata=needing(metrics_range_needs(MEASURED_NODES)),
         description=(
             "What the machine used over time, by default in the last hour: at least one MetricRange per name asked."
         ),

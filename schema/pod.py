@@ -1,5 +1,6 @@
 """Pods: what runs on the nodes."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, cast
 
@@ -12,13 +13,15 @@ from schema.condition import Condition
 from schema.container import Container
 from schema.enums import graphql_enum
 from schema.execution.context import GraphInfo, listable
+from schema.execution.for_all import for_all
 from schema.execution.needs import EVERYTHING, FieldNeeds, Reach, needing
 from schema.label import Label
+from schema.measured import MEASURED_PODS
 from schema.metric import (
-    Measured,
     Metric,
     MetricNames,
     MetricRange,
+    MetricRecord,
     TimeRangeArgument,
     metrics_needs,
     metrics_of,
@@ -35,7 +38,7 @@ from schema.sources.kubernetes.objects import PodRecord
 from schema.sources.kubernetes.pod_details import RestartPolicy, pod_details
 from schema.sources.kubernetes.pod_words import restarts_text
 from schema.sources.kubernetes.quality import QosClass
-from schema.sources.prometheus.catalogue import Level
+from schema.sources.prometheus.catalogue import MetricName
 from schema.volume import Volume
 
 if TYPE_CHECKING:
@@ -194,8 +197,14 @@ def _volumes(root: strawberry.Parent[PodRecord]) -> list[Volume]:
     return cast("list[Volume]", pod_details(root).volumes)
 
 
+def _metrics_of_all(
+    roots: Sequence[PodRecord], info: GraphInfo, names: list[MetricName] | None = None
+) -> list[list[MetricRecord]]:
+    return metrics_of(info, MEASURED_PODS, roots, names)
+
+
 def _metrics(root: strawberry.Parent[PodRecord], info: GraphInfo, names: MetricNames = None) -> list[Metric]:
-    return metrics_of(info, _measured(root), names)
+    return cast("list[Metric]", _metrics_of_all((root,), info, names)[0])
 
 
 def _metrics_range(
@@ -204,11 +213,7 @@ def _metrics_range(
     names: MetricNames = None,
     range: TimeRangeArgument = None,  # noqa: A002
 ) -> list[MetricRange]:
-    return metrics_range_of(info, _measured(root), names, window_of(range))
-
-
-def _measured(pod: PodRecord) -> Measured:
-    return Measured(Level.POD, (pod.namespace, pod.name), pod.created_at)
+    return metrics_range_of(info, MEASURED_PODS, root, names, window_of(range))
 
 
 @strawberry.type(description="A pod: containers that the scheduler placed together on one node.")
@@ -407,7 +412,7 @@ class Pod:
     )
     metrics: list[Metric] = strawberry.field(
         resolver=_metrics,
-        metadata=needing(metrics_needs(Level.POD)),
+        metadata={**needing(metrics_needs(MEASURED_PODS)), **for_all(_metrics_of_all)},
         description=(
             "What its containers use at this moment: at least one Metric per name asked, in that order, "
             "also when there is no value to show."
@@ -415,7 +420,7 @@ class Pod:
     )
     metrics_range: list[MetricRange] = strawberry.field(
         resolver=_metrics_range,
-        metadata=needing(metrics_range_needs(Level.POD)),
+        metadata=needing(metrics_range_needs(MEASURED_PODS)),
         description=(
             "What its containers used over time, by default in the last hour: at least one MetricRange per name asked."
         ),

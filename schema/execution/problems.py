@@ -41,17 +41,17 @@ class Problems:
     def __init__(self) -> None:
         self._problems: dict[Hashable, _Problem] = {}
 
-    def met(self, key: Hashable) -> bool:
-        """Count one more place for `key`; False when nobody has reported it yet."""
+    def met(self, key: Hashable, places: int = 1) -> bool:
+        """Count more places for `key`; False when nobody has reported it yet."""
         problem = self._problems.get(key)
         if problem is None:
             return False
-        problem.affected += 1
+        problem.affected += places
         return True
 
-    def report(self, key: Hashable, error: ClientError, place: Place) -> None:
-        """Tell `error` once for `key`, at this place."""
-        self._problems[key] = _Problem(error, place.response_path, place.field_node)
+    def report(self, key: Hashable, error: ClientError, place: Place, places: int = 1) -> None:
+        """Tell `error` once for `key`, at this place, which is the first of so many."""
+        self._problems[key] = _Problem(error, place.response_path, place.field_node, places)
 
     def errors(self) -> list[GraphQLError]:
         """One located error per problem, with `extensions.affected`: the number of places that share it."""

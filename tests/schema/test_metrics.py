@@ -7,6 +7,7 @@ from datetime import datetime
 import pytest
 from aiohttp import web
 
+from gateway.demo.accounts import READ, rights
 from tests.front_door import FrontDoor, simulated_door
 
 NESTED = (
@@ -300,6 +301,80 @@ async def test_a_metric_that_an_object_has_not_says_so(front_door: FrontDoor):
     for node in data["nodes"]:
         assert node["asked"] == [{"missing": "NOT_MEASURED"}]
         assert "CPU_THROTTLING" not in {metric["name"] for metric in node["all"]}
+
+
+CLAIMS = "CPU_REQUEST, CPU_LIMIT, MEMORY_REQUEST, MEMORY_LIMIT"
+
+
+async def test_requests_and_limits_are_what_the_pods_themselves_say(front_door: FrontDoor):
+    """Nobody asks Prometheus for them; what is not set says so; and what is done claims nothing."""
+    query = (
+        f"{{ pods {{ phase requests {{ cpu memory }} limits {{ cpu memory }} metrics(names: [{CLAIMS}])"
+        " { name value missing timestamp } } }"
+    )
+
+    pods = (await front_door.ask(query)).data["pods"]
+
+    assert not front_door.simulated.metrics.questions
+    for pod in pods:
+        said = {metric["name"]: metric for metric in pod["metrics"]}
+        done = pod["phase"] in {"Succeeded", "Failed"}
+        for name, amount in (
+            ("CPU_REQUEST", pod["requests"]["cpu"]),
+            ("CPU_LIMIT", pod["limits"]["cpu"]),
+            ("MEMORY_REQUEST", pod["requests"]["memory"]),
+            ("MEMORY_LIMIT", pod["limits"]["memory"]),
+        ):
+            expected = None if done else amount
+            assert said[name]["value"] == expected
+            assert said[name]["missing"] == ("NOT_SET" if expected is None else None)
+            assert said[name]["timestamp"] is None
+    assert {metric["missing"] for pod in pods for metric in pod["metrics"]} == {None, "NOT_SET"}
+
+
+async def test_use_is_shown_as_a_share_of_what_was_requested_and_of_the_limit(front_door: FrontDoor):
+    """The same number from Prometheus, asked for once, by what the pod says."""
+    names = "CPU_USAGE, CPU_REQUEST, CPU_REQUEST_UTILIZATION, CPU_LIMIT, CPU_LIMIT_UTILIZATION"
+
+    data = (await front_door.ask(f"{{ pods {{ metrics(names: [{names}]) {{ name value missing unit }} }} }}")).data
+
+    shares = 0
+    for pod in data["pods"]:
+        values = {metric["name"]: metric["value"] for metric in pod["metrics"]}
+        for share, whole in (("CPU_REQUEST_UTILIZATION", "CPU_REQUEST"), ("CPU_LIMIT_UTILIZATION", "CPU_LIMIT")):
+            if values["CPU_USAGE"] is None or values[whole] is None:
+                assert values[share] is None
+            else:
+                assert values[share] == pytest.approx(values["CPU_USAGE"] / values[whole])
+                shares += 1
+    assert shares > 20
+    assert len(front_door.simulated.metrics.questions) == 1
+
+
+async def test_what_pods_claim_of_a_node_is_for_those_who_may_list_all_pods(front_door: FrontDoor):
+    """As `requested` is; the cluster's is the sum of its nodes'. Without names it is not shown, and costs no right."""
+    token = front_door.simulated.add_user("nodes-only", rights(READ, ("nodes",)))
+    names = "metrics(names: [CPU_REQUEST, MEMORY_REQUEST]) { name value missing }"
+    query = (
+        f"{{ nodes {{ requested {{ cpu memory }} {names} plain: metrics {{ name missing }} }} cluster {{ {names} }} }}"
+    )
+
+    data = (await front_door.ask(query)).data
+    hidden = await front_door.ask(f"{{ nodes {{ name {names} plain: metrics {{ missing }} }} }}", token)
+
+    for node in data["nodes"]:
+        assert [metric["value"] for metric in node["metrics"]] == [
+            node["requested"]["cpu"],
+            node["requested"]["memory"],
+        ]
+        assert "CPU_REQUEST" not in {metric["name"] for metric in node["plain"]}
+    cpu, memory = (metric["value"] for metric in data["cluster"]["metrics"])
+    assert cpu == pytest.approx(sum(node["requested"]["cpu"] for node in data["nodes"]))
+    assert memory == sum(node["requested"]["memory"] for node in data["nodes"])
+    assert hidden.codes == ["FORBIDDEN"]
+    for node in hidden.body["data"]["nodes"]:
+        assert {metric["missing"] for metric in node["metrics"]} == {"FORBIDDEN"}
+        assert "FORBIDDEN" not in {metric["missing"] for metric in node["plain"]}
 
 
 async def test_a_failing_prometheus_costs_one_error_for_all_lines():

@@ -32,6 +32,7 @@ from graphql import (
 from graphql.pyutils import UndefinedType, inspect, is_iterable
 from strawberry.schema.schema_converter import CustomGraphQLEnumType
 
+from schema.execution.for_all import ResolveAll, resolver_of_all
 from schema.execution.plan.shape import FieldShape, Shape, Unplannable
 
 if TYPE_CHECKING:
@@ -132,8 +133,15 @@ class Leaf(Kind):
         if self._leaf is GraphQLInt:
             return all(each is None or _INT_MIN <= each <= _INT_MAX for each in values)
         if self._leaf is GraphQLFloat:
-            return all(each is None or math.isfinite(each) for each in values)
+            return _all_finite(values)
         return True
+
+
+def _all_finite(values: Sequence[float | None]) -> bool:
+    """One infinity or NaN makes a sum so; numbers that are too large together do it too, and are looked at singly."""
+    if None not in values and math.isfinite(sum(values)):  # type: ignore[arg-type] # as just seen
+        return True
+    return all(each is None or math.isfinite(each) for each in values)
 
 
 def _enum_names(leaf: GraphQLLeafType) -> tuple[type, Mapping[Any, str]]:
@@ -229,6 +237,7 @@ class Field:
         self.site = shape.site
         self.kind = kind
         self.resolve, self.needs_info = _resolver(shape)  # called with the object, and with info if it needs that
+        self.resolve_all = _resolver_of_all(shape)  # the same for all objects of a list at once, if there is such
         self.pure = kind.pure and not self.needs_info
 
     def column(self, sources: Sequence[Any]) -> Sequence[Any]:
@@ -254,6 +263,12 @@ def _resolver(shape: FieldShape) -> tuple[Callable[..., Any], bool]:
     source = next((each.name for each in reserved if each is not None), None)
     info = None if resolver.info_parameter is None else resolver.info_parameter.name
     return _placed(function, list(resolver.signature.parameters), source, info), info is not None
+
+
+def _resolver_of_all(shape: FieldShape) -> ResolveAll | None:
+    definition = shape.strawberry
+    resolve_all = None if definition is None else resolver_of_all(definition)
+    return partial(resolve_all, **shape.keywords) if resolve_all is not None and shape.keywords else resolve_all
 
 
 def _placed(

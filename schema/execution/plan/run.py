@@ -13,6 +13,7 @@ import msgspec
 import orjson
 from graphql import FieldNode, GraphQLError, located_error
 
+from schema.execution.for_all import ResolveAll
 from schema.execution.plan.kinds import Field, ListOf, Object, Selection
 from schema.execution.plan.shape import Nodes
 from schema.execution.problems import Problems
@@ -102,7 +103,7 @@ class Run:
         """What the resolver returns, or the exception that it raises, which completion treats alike."""
         try:
             if what.needs_info:
-                return what.resolve(source, FieldInfo(self.context, self.nodes[what.site][0], here))
+                return what.resolve(source, self._info(what, here))
             return what.resolve(source)
         except Exception as error:  # noqa: BLE001 - whatever a resolver raises becomes an error of the answer
             return error
@@ -133,7 +134,8 @@ class Run:
         values = self._values(selection, items, path) if selection.shallow else {}
         try:
             if selection.shallow and not any(map(_holds_records, values.values())):
-                return selection.rows(columns | {each: each.kind.column(values[each]) for each in selection.asked})
+                rows = selection.rows(columns | {each: each.kind.column(values[each]) for each in selection.asked})
+                return orjson.Fragment(orjson.dumps(rows))  # rows of one list at a time: the next reuses their memory
         except Exception:  # noqa: BLE001, S110 - as above: the same values are completed row by row
             pass
         blank = zip(items, selection.rows(columns, len(items)), strict=True)
@@ -142,12 +144,25 @@ class Run:
     def _values(self, selection: Selection, items: Sequence[Any], path: Path) -> dict[Field, list[Any]]:
         """What the resolvers that are not pure return: row by row, in the document's order, as graphql-core asks."""
         values: dict[Field, list[Any]] = {each: [] for each in selection.asked}
-        asked = [(each, each.name, values[each].append) for each in selection.asked]
+        asked = [(each, each.name, values[each].append) for each in selection.asked if each.resolve_all is None]
         for index, source in enumerate(items):
             here = (path, index)
             for each, name, append in asked:
                 append(self.value(each, source, (here, name)))
+        for each in selection.asked:
+            if each.resolve_all is not None:
+                values[each] = self._value_of_all(each, each.resolve_all, items, path)
         return values
+
+    def _value_of_all(self, what: Field, resolve_all: ResolveAll, items: Sequence[Any], path: Path) -> list[Any]:
+        """One call for the whole list; where that fails, each object's own call tells why."""
+        try:
+            return list(resolve_all(items, self._info(what, ((path, 0), what.name))))
+        except Exception:  # noqa: BLE001 - told, if it is an error, row by row
+            return [self.value(what, source, ((path, index), what.name)) for index, source in enumerate(items)]
+
+    def _info(self, what: Field, here: Path) -> FieldInfo:
+        return FieldInfo(self.context, self.nodes[what.site][0], here)
 
     def _ask(
         self,

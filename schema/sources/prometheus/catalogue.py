@@ -55,6 +55,23 @@ class MetricName(Described):
         "CPU_USAGE",
         "Processor time in use, in cores, averaged over the rate window (5 minutes unless configured).",
     )
+    CPU_REQUEST = (
+        "CPU_REQUEST",
+        "The cores that pods claim, as the scheduler counts them; of a node and of the cluster those that run there.",
+    )
+    CPU_LIMIT = (
+        "CPU_LIMIT",
+        "The most cores that may be used, summed over what has a limit; counted as CPU_REQUEST is.",
+    )
+    CPU_ALLOCATABLE = ("CPU_ALLOCATABLE", "The cores that pods may use; of nodes and the cluster.")
+    CPU_REQUEST_UTILIZATION = (
+        "CPU_REQUEST_UTILIZATION",
+        "CPU_USAGE as a share of CPU_REQUEST; not of nodes and the cluster, where other things run too.",
+    )
+    CPU_LIMIT_UTILIZATION = (
+        "CPU_LIMIT_UTILIZATION",
+        "CPU_USAGE as a share of CPU_LIMIT; not of nodes and the cluster.",
+    )
     CPU_ALLOCATABLE_UTILIZATION = (
         "CPU_ALLOCATABLE_UTILIZATION",
         "CPU_USAGE as a share of the cores that pods may use (`allocatable`); of nodes and the cluster.",
@@ -72,6 +89,20 @@ class MetricName(Described):
             "Memory in use that the kernel cannot simply take back, in bytes: of a pod its containers' working set; of "
             "a node its memory less what is available, or the working set where no node exporter runs."
         ),
+    )
+    MEMORY_REQUEST = ("MEMORY_REQUEST", "The bytes of memory that pods claim, counted as CPU_REQUEST is.")
+    MEMORY_LIMIT = (
+        "MEMORY_LIMIT",
+        "The most bytes of memory that may be used, summed over what has a limit; counted as CPU_REQUEST is.",
+    )
+    MEMORY_ALLOCATABLE = ("MEMORY_ALLOCATABLE", "The bytes of memory that pods may use; of nodes and the cluster.")
+    MEMORY_REQUEST_UTILIZATION = (
+        "MEMORY_REQUEST_UTILIZATION",
+        "MEMORY_USAGE as a share of MEMORY_REQUEST; not of nodes and the cluster, where other things run too.",
+    )
+    MEMORY_LIMIT_UTILIZATION = (
+        "MEMORY_LIMIT_UTILIZATION",
+        "MEMORY_USAGE as a share of MEMORY_LIMIT; not of nodes and the cluster.",
     )
     MEMORY_ALLOCATABLE_UTILIZATION = (
         "MEMORY_ALLOCATABLE_UTILIZATION",
@@ -114,9 +145,9 @@ class MetricName(Described):
         return UNITS[self]
 
     @property
-    def measured(self) -> "MetricName":
-        """What Prometheus is asked for: this metric itself, or what it is a share of something of."""
-        return SHARES_OF.get(self, self)
+    def measured(self) -> "MetricName | None":
+        """What Prometheus is asked for: this metric itself, what it is a share of something of; None: nothing."""
+        return MEASURED_BY[self]
 
 
 class Level(Described):
@@ -142,24 +173,49 @@ KEY_LABELS: Final[Mapping[Level, tuple[str, ...]]] = {
     Level.CONTAINER: ("namespace", "pod", "container"),
 }
 
+# What the objects themselves say: requests, limits, and what nodes lend.
+SAID: Final = frozenset(
+    {
+        MetricName.CPU_REQUEST,
+        MetricName.CPU_LIMIT,
+        MetricName.CPU_ALLOCATABLE,
+        MetricName.MEMORY_REQUEST,
+        MetricName.MEMORY_LIMIT,
+        MetricName.MEMORY_ALLOCATABLE,
+    }
+)
+
+# Which metric a share is a part of, and of which whole; the whole is always said by the object.
+SHARES: Final[Mapping[MetricName, tuple[MetricName, MetricName]]] = {
+    MetricName.CPU_REQUEST_UTILIZATION: (MetricName.CPU_USAGE, MetricName.CPU_REQUEST),
+    MetricName.CPU_LIMIT_UTILIZATION: (MetricName.CPU_USAGE, MetricName.CPU_LIMIT),
+    MetricName.CPU_ALLOCATABLE_UTILIZATION: (MetricName.CPU_USAGE, MetricName.CPU_ALLOCATABLE),
+    MetricName.MEMORY_REQUEST_UTILIZATION: (MetricName.MEMORY_USAGE, MetricName.MEMORY_REQUEST),
+    MetricName.MEMORY_LIMIT_UTILIZATION: (MetricName.MEMORY_USAGE, MetricName.MEMORY_LIMIT),
+    MetricName.MEMORY_ALLOCATABLE_UTILIZATION: (MetricName.MEMORY_USAGE, MetricName.MEMORY_ALLOCATABLE),
+}
+
+MEASURED_BY: Final[Mapping[MetricName, MetricName | None]] = {
+    metric: None if metric in SAID else SHARES.get(metric, (metric,))[0] for metric in MetricName
+}
+
 UNITS: Final[Mapping[MetricName, MetricUnit]] = {
     MetricName.CPU_USAGE: MetricUnit.CORES,
-    MetricName.CPU_ALLOCATABLE_UTILIZATION: MetricUnit.RATIO,
+    MetricName.CPU_REQUEST: MetricUnit.CORES,
+    MetricName.CPU_LIMIT: MetricUnit.CORES,
+    MetricName.CPU_ALLOCATABLE: MetricUnit.CORES,
     MetricName.CPU_THROTTLING: MetricUnit.RATIO,
     MetricName.MEMORY_USAGE: MetricUnit.BYTES,
-    MetricName.MEMORY_ALLOCATABLE_UTILIZATION: MetricUnit.RATIO,
+    MetricName.MEMORY_REQUEST: MetricUnit.BYTES,
+    MetricName.MEMORY_LIMIT: MetricUnit.BYTES,
+    MetricName.MEMORY_ALLOCATABLE: MetricUnit.BYTES,
     MetricName.NETWORK_RECEIVE: MetricUnit.BYTES_PER_SECOND,
     MetricName.NETWORK_TRANSMIT: MetricUnit.BYTES_PER_SECOND,
     MetricName.FILESYSTEM_USAGE: MetricUnit.BYTES,
     MetricName.FILESYSTEM_SIZE: MetricUnit.BYTES,
     MetricName.DISK_READ: MetricUnit.BYTES_PER_SECOND,
     MetricName.DISK_WRITE: MetricUnit.BYTES_PER_SECOND,
-}
-
-# Metrics that Prometheus is not asked for: the whole stands in the object itself.
-SHARES_OF: Final[Mapping[MetricName, MetricName]] = {
-    MetricName.CPU_ALLOCATABLE_UTILIZATION: MetricName.CPU_USAGE,
-    MetricName.MEMORY_ALLOCATABLE_UTILIZATION: MetricName.MEMORY_USAGE,
+    **dict.fromkeys(SHARES, MetricUnit.RATIO),
 }
 
 # --- building stones -------------------------------------------------------------------------------------------------
@@ -495,14 +551,21 @@ def _throttling(at: Installation, labels: str, matchers: str) -> str:
 
 CATALOGUE: Final = queries(Installation())
 
+_ALLOCATABLE: Final = frozenset({MetricName.CPU_ALLOCATABLE, MetricName.MEMORY_ALLOCATABLE})
+
+
+def _has(level: Level, metric: MetricName) -> bool:
+    if metric in SHARES:
+        part, whole = SHARES[metric]
+        return (part, level) in CATALOGUE and (whole in _ALLOCATABLE) == (level in (Level.NODE, Level.CLUSTER))
+    if metric in SAID:
+        return metric not in _ALLOCATABLE or level in (Level.NODE, Level.CLUSTER)
+    return (metric, level) in CATALOGUE
+
+
 # The metrics of each level, in the order in which they are shown.
 MEASURED: Final[Mapping[Level, tuple[MetricName, ...]]] = {
-    level: tuple(
-        metric
-        for metric in MetricName
-        if (metric, level) in CATALOGUE or (metric in SHARES_OF and level in (Level.NODE, Level.CLUSTER))
-    )
-    for level in Level
+    level: tuple(metric for metric in MetricName if _has(level, metric)) for level in Level
 }
 
 # --- from a template to a query --------------------------------------------------------------------------------------

@@ -30,10 +30,8 @@ class Missing(Described):
     STALE = "STALE", "The newest number is too old, or from before this object was created."
     FORBIDDEN = "FORBIDDEN", "You may not see this metric."
     NOT_MEASURED = "NOT_MEASURED", "There is no such metric of this kind of object."
-    NOT_A_NUMBER = (
-        "NOT_A_NUMBER",
-        "Prometheus answered with NaN, an infinity or a histogram; or it is a share of nothing.",
-    )
+    NOT_SET = "NOT_SET", "The object claims none, or has no such limit; so there is no share of it either."
+    NOT_A_NUMBER = "NOT_A_NUMBER", "Prometheus answered with NaN, an infinity or a histogram."
 
 
 class Sample(msgspec.Struct, frozen=True, gc=False):

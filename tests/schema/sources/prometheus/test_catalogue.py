@@ -10,6 +10,7 @@ from schema.sources.described import Described
 from schema.sources.prometheus.catalogue import (
     CATALOGUE,
     MEASURED,
+    SAID,
     Level,
     MetricName,
     MetricUnit,
@@ -88,10 +89,10 @@ def test_every_metric_of_every_level_is_filled_in(metric: MetricName, level: Lev
 
 
 def test_every_metric_of_a_level_can_be_asked_for():
-    """Either it has a query, or what it is a share of has one."""
+    """It has a query, or what it is a share of has one, or the objects say it themselves."""
     for level in Level:
         assert MEASURED[level]
-        assert all((metric.measured, level) in CATALOGUE for metric in MEASURED[level])
+        assert all(metric in SAID or (metric.measured, level) in CATALOGUE for metric in MEASURED[level])
     assert {(metric, level) for level in Level for metric in MEASURED[level] if metric.measured is metric} == set(
         CATALOGUE
     )
@@ -156,9 +157,19 @@ def test_every_metric_has_a_unit():
     """Rates are per second, amounts are bytes, processors are cores."""
     assert {metric: metric.unit for metric in MetricName} == {
         "CPU_USAGE": "CORES",
+        "CPU_REQUEST": "CORES",
+        "CPU_LIMIT": "CORES",
+        "CPU_ALLOCATABLE": "CORES",
+        "CPU_REQUEST_UTILIZATION": "RATIO",
+        "CPU_LIMIT_UTILIZATION": "RATIO",
         "CPU_ALLOCATABLE_UTILIZATION": "RATIO",
         "CPU_THROTTLING": "RATIO",
         "MEMORY_USAGE": "BYTES",
+        "MEMORY_REQUEST": "BYTES",
+        "MEMORY_LIMIT": "BYTES",
+        "MEMORY_ALLOCATABLE": "BYTES",
+        "MEMORY_REQUEST_UTILIZATION": "RATIO",
+        "MEMORY_LIMIT_UTILIZATION": "RATIO",
         "MEMORY_ALLOCATABLE_UTILIZATION": "RATIO",
         "NETWORK_RECEIVE": "BYTES_PER_SECOND",
         "NETWORK_TRANSMIT": "BYTES_PER_SECOND",
