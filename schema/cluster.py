@@ -7,6 +7,7 @@ import strawberry
 from auth.access import NODES, PODS, AccessNeed, Everywhere
 from schema.execution.context import GraphInfo, listable
 from schema.execution.needs import FieldNeeds, Reach, needing
+from schema.inventory import Inventory
 from schema.measured import MEASURED_CLUSTER
 from schema.metric import (
     Metric,
@@ -68,7 +69,7 @@ _LIST_NODES = (AccessNeed(NODES),)
 
 
 @strawberry.type(description="The cluster as a whole. Counts count what the caller may see.")
-class Cluster:
+class Cluster(Inventory):
     version: str | None = strawberry.field(
         resolver=_version,
         description="The version of the API server, such as `v1.37.2`; null until it was first reached.",

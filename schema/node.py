@@ -147,6 +147,12 @@ def _attention(root: strawberry.Parent[NodeRecord], info: GraphInfo) -> list[Nod
     return [*root.attention, *scarcities(root.allocatable, claimed)]
 
 
+def _metrics_of_all(
+    roots: Sequence[NodeRecord], info: GraphInfo, names: list[MetricName] | None = None
+) -> list[list[MetricRecord]]:
+    return metrics_of(info, MEASURED_NODES, roots, names)
+
+
 # What is cold: read from the whole object, and only for those who ask (details.py).
 
 
@@ -176,12 +182,6 @@ def _volumes(root: strawberry.Parent[NodeRecord]) -> list[AttachedVolume]:
 
 def _images(root: strawberry.Parent[NodeRecord]) -> list[NodeImage]:
     return cast("list[NodeImage]", node_images(root))
-
-
-def _metrics_of_all(
-    roots: Sequence[NodeRecord], info: GraphInfo, names: list[MetricName] | None = None
-) -> list[list[MetricRecord]]:
-    return metrics_of(info, MEASURED_NODES, roots, names)
 
 
 def _metrics(root: strawberry.Parent[NodeRecord], info: GraphInfo, names: MetricNames = None) -> list[Metric]:
@@ -285,6 +285,15 @@ class Node:
             "The images kept on it, the largest first; the kubelet names 50 at most unless it is told otherwise. "
             "Many bytes: ask for them where they are shown."
         ),
+    )
+    zone: str | None = strawberry.field(
+        description="The zone it is in, by the label `topology.kubernetes.io/zone`, or its old name."
+    )
+    instance_type: str | None = strawberry.field(
+        description="The type of machine, by the label `node.kubernetes.io/instance-type`, or its old name."
+    )
+    pool: str | None = strawberry.field(
+        description="The pool it belongs to, by the label of Karpenter, GKE, EKS or AKS (`Cluster.nodesByPool`)."
     )
     created_at: DateTime = strawberry.field(description="When it joined the cluster.")
     pod_count: int | None = strawberry.field(

@@ -78,6 +78,12 @@ def _restarts_text(root: strawberry.Parent[PodRecord], info: GraphInfo) -> str:
     return restarts_text(root.restarts, last, info.context.view.now)
 
 
+def _metrics_of_all(
+    roots: Sequence[PodRecord], info: GraphInfo, names: list[MetricName] | None = None
+) -> list[list[MetricRecord]]:
+    return metrics_of(info, MEASURED_PODS, roots, names)
+
+
 # What is cold: read from the whole object, and only for those who ask (details.py).
 
 
@@ -195,12 +201,6 @@ def _runtime_class_name(root: strawberry.Parent[PodRecord]) -> str | None:
 
 def _volumes(root: strawberry.Parent[PodRecord]) -> list[Volume]:
     return cast("list[Volume]", pod_details(root).volumes)
-
-
-def _metrics_of_all(
-    roots: Sequence[PodRecord], info: GraphInfo, names: list[MetricName] | None = None
-) -> list[list[MetricRecord]]:
-    return metrics_of(info, MEASURED_PODS, roots, names)
 
 
 def _metrics(root: strawberry.Parent[PodRecord], info: GraphInfo, names: MetricNames = None) -> list[Metric]:
