@@ -134,7 +134,8 @@ class Cluster:
     ) -> None:
         self.name = name
         self._api = api
-        self._idle_seconds = settings.idle_kind_seconds
+        # Not while somebody may still wait for its first list.
+        self._idle_seconds = max(settings.idle_kind_seconds, settings.first_list_seconds)
         self._first_list_seconds = settings.first_list_seconds
         self._namespaces = tuple(sorted(settings.namespaces))
         self._self_check = self_check

@@ -19,7 +19,7 @@ import pytest
 from schema.sources.kubernetes import client
 from schema.sources.kubernetes.client import open_api
 from schema.sources.kubernetes.cluster import Cluster
-from schema.sources.kubernetes.kinds import Kind
+from schema.sources.kubernetes.kinds import EVENTS, REPLICA_SET_OWNERS, Kind
 from schema.sources.kubernetes.owned import WireOwned, owned_record
 from schema.sources.kubernetes.policy import Backoff
 from schema.sources.kubernetes.settings import KubernetesSettings
@@ -32,11 +32,7 @@ from tests.schema.sources.kubernetes import promises
 RETRIES_LIMIT_S = 60.0
 
 CONFIG_MAPS: Final = Kind("configmaps", "ConfigMap", WireOwned, owned_record)
-EVENTS: Final = Kind("events", "Event", WireOwned, owned_record, bookmarks=False)
-REPLICA_SETS: Final = Kind(
-    "replicasets", "ReplicaSet", WireOwned, owned_record, api_version="apps/v1", metadata_only=True
-)
-ON_DEMAND: Final[tuple[Kind[Any], ...]] = (CONFIG_MAPS, EVENTS, REPLICA_SETS)
+ON_DEMAND: Final[tuple[Kind[Any], ...]] = (CONFIG_MAPS, EVENTS, REPLICA_SET_OWNERS)
 
 
 @asynccontextmanager
@@ -134,7 +130,7 @@ async def change_others(plane: ControlPlane, name: str) -> None:
     made: dict[str, Any] = {
         CONFIG_MAPS.path("default"): {"data": {"a": "b"}},
         EVENTS.path("default"): {"involvedObject": {"kind": "Pod", "namespace": "default", "name": "pod-00000"}},
-        REPLICA_SETS.path("default"): {"spec": {"selector": {"matchLabels": labels}, "template": template}},
+        REPLICA_SET_OWNERS.path("default"): {"spec": {"selector": {"matchLabels": labels}, "template": template}},
     }
     for path, parts in made.items():
         await plane.request("POST", path, {"metadata": {"name": name, "labels": labels}, **parts})
@@ -288,7 +284,7 @@ async def test_a_gateway_without_rights_says_so(control_plane: StartControlPlane
         assert {kind for kind in status if status[kind].refused} == refused
         assert 'User "alice" cannot' in status["nodes"].reason
         assert 'apiGroups: ["apps"], resources: ["replicasets"], verbs: ["list", "watch"]' in (
-            status[REPLICA_SETS.key].reason
+            status[REPLICA_SET_OWNERS.key].reason
         )
         assert {kind for kind in status if status[kind].live} == {"pods", "namespaces"}
 

@@ -24,7 +24,8 @@ IDLE_S: Final = 2.0
 
 @asynccontextmanager
 async def watching(plane: ControlPlane) -> AsyncIterator[Cluster]:
-    settings = KubernetesSettings(kubeconfig=plane.kubeconfig_of(ADMIN), idle_kind_seconds=IDLE_S)
+    kubeconfig = plane.kubeconfig_of(ADMIN)
+    settings = KubernetesSettings(kubeconfig=kubeconfig, idle_kind_seconds=IDLE_S, first_list_seconds=IDLE_S)
     async with open_api(settings, "binnacle/test") as api:
         cluster = Cluster(api, on_demand=(WIDGETS,), settings=settings, self_check=True)
         async with asyncio.TaskGroup() as tasks:

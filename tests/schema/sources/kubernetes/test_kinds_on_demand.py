@@ -208,6 +208,21 @@ async def test_a_first_list_that_takes_too_long_is_waited_for_no_longer():
     assert names == ["a"]
 
 
+async def test_a_kind_whose_list_is_waited_for_is_not_given_back():
+    """However soon the idle ones are: whoever waits gets what they wait for."""
+    world = World(first_list_seconds=2 * IDLE_S)
+    world.widgets.streams.append(b"")
+    asked = asyncio.create_task(world.names())
+    await world.until(lambda: world.widgets.watchers)
+    await world.time.move_on(IDLE_S * 1.5)
+    world.widgets.send(pods.event("ADDED", world.widgets.objects["shop", "a"]))
+    world.widgets.send(pods.bookmark(world.widgets.version, initial_end=True))
+    names = await asked
+    await world.end()
+
+    assert names == ["a"]
+
+
 async def test_readiness_waits_for_standing_kinds_alone():
     """A kind that somebody happens to ask for early keeps no replica out of service."""
     world = World(first_list_seconds=0.01)
