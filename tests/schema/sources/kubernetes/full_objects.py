@@ -6,7 +6,7 @@ AT: Final = "2026-11-24T09:00:00Z"
 LATER: Final = "2026-11-24T09:30:00Z"
 CLAIM: Final = {
     "requests": {"cpu": "100m", "memory": "1Gi", "nvidia.com/gpu": "1"},
-    "limits": {"cpu": "1", "ephemeral-storage": "1G"},
+    "limits": {"cpu": "1", "ephemeral-storage": "1G", "nvidia.com/gpu": "1"},
 }
 
 
