@@ -109,7 +109,7 @@ async def test_a_token_is_the_same_user_to_us_as_to_kube_apiserver(
 
         await eventually(known)
         tokens = [(str(claims), issuer.token(**claims)) for claims in claims_of_tokens()]
-        everything = {"email": "ann@example.com", "name": "Ann", "hd": "example.com"}
+        everything: dict[str, Any] = {"email": "ann@example.com", "name": "Ann", "hd": "example.com"}
         tokens += [
             ("another's key", issuer.token(Key(), **everything)),
             ("another's key under a known name", issuer.token(Key(kid=issuer.key.kid), **everything)),
