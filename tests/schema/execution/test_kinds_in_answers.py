@@ -34,23 +34,28 @@ def _pods_needs(_reach: object) -> FieldNeeds:
     return FieldNeeds(access=(AccessNeed(PODS.resource),))
 
 
+def _several(info: GraphInfo) -> int | None:
+    return None if listable(info, DEPLOYMENTS.resource) is None else len(info.context.view.snapshot.of(DEPLOYMENTS))
+
+
+def _one(info: GraphInfo) -> int | None:
+    return None if refuse_look_up(info, DEPLOYMENTS.resource, "shop", "web") else 1
+
+
+def _owners(info: GraphInfo) -> int | None:
+    return len(info.context.view.snapshot.of(REPLICA_SET_OWNERS)) if watched(info, REPLICA_SET_OWNERS) else None
+
+
+def _pods(info: GraphInfo) -> int | None:
+    return None if listable(info, PODS.resource) is None else len(info.context.view.snapshot.pods)
+
+
 @strawberry.type
 class Query:
-    @strawberry.field(metadata=needing(_list_needs))
-    def several(self, info: GraphInfo) -> int | None:
-        return None if listable(info, DEPLOYMENTS.resource) is None else len(info.context.view.snapshot.of(DEPLOYMENTS))
-
-    @strawberry.field(metadata=needing(_one_needs))
-    def one(self, info: GraphInfo) -> int | None:
-        return None if refuse_look_up(info, DEPLOYMENTS.resource, "shop", "web") else 1
-
-    @strawberry.field(metadata=needing(_owners_needs))
-    def owners(self, info: GraphInfo) -> int | None:
-        return len(info.context.view.snapshot.of(REPLICA_SET_OWNERS)) if watched(info, REPLICA_SET_OWNERS) else None
-
-    @strawberry.field(metadata=needing(_pods_needs))
-    def pods(self, info: GraphInfo) -> int | None:
-        return None if listable(info, PODS.resource) is None else len(info.context.view.snapshot.pods)
+    several: int | None = strawberry.field(resolver=_several, metadata=needing(_list_needs))
+    one: int | None = strawberry.field(resolver=_one, metadata=needing(_one_needs))
+    owners: int | None = strawberry.field(resolver=_owners, metadata=needing(_owners_needs))
+    pods: int | None = strawberry.field(resolver=_pods, metadata=needing(_pods_needs))
 
 
 SCHEMA = strawberry.Schema(query=Query, config=StrawberryConfig(info_class=GraphInfo))
@@ -59,7 +64,7 @@ EVERYTHING = "{ several one owners pods }"
 
 async def answer(
     refused: Mapping[str, str], pending: Mapping[str, str]
-) -> tuple[Mapping[str, object], dict[str, Mapping[str, object]]]:
+) -> tuple[Mapping[str, object], Mapping[str, Mapping[str, object]]]:
     """The data, and each error's extensions and message by the field that it stands at."""
     operation = found(Operations(ExecutionSettings()), SCHEMA, prepared(Documents(), SCHEMA, EVERYTHING), {})
     assert operation.plan is not None
@@ -70,7 +75,7 @@ async def answer(
     told = {
         str(error.path[0]): {**(error.extensions or {}), "message": error.message} for error in errors if error.path
     }
-    return data.plain, told
+    return dict(data.plain), told
 
 
 async def test_whatever_is_watched_is_shown():
