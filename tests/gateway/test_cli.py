@@ -166,6 +166,22 @@ def test_a_kubeconfig_that_is_none_is_a_mistake_of_the_configuration(folder):
     assert "Traceback" not in ended.stderr
 
 
+def test_a_file_of_tokens_that_is_none_is_a_mistake_of_the_configuration(folder):
+    """The line number, and nothing that stands in the file."""
+    (folder / "tokens.csv").write_text("robot-token,robot,7\nsecret-token\n")
+    (folder / "config.yaml").write_text(
+        "kubernetes: {server: 'http://127.0.0.1:1'}\nserver: {port: 0}\n"
+        "auth: {authenticators: [token_file], token_auth_file: tokens.csv}\n"
+    )
+
+    ended = binnacle("serve", "--config", "config.yaml")
+
+    line = "auth.token_auth_file is `tokens.csv`: line 2 has 1 columns; needed are token, user and uid"
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert ended.stderr.splitlines()[-1] == f"binnacle: {line}"
+    assert "secret" not in ended.stderr
+
+
 def test_the_schema_is_printed_on_standard_output():
     """Ready to be written into a file, and nothing else beside it."""
     ended = binnacle("schema")
