@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from auth.access import Access, AccessNeed, Resource
+from auth.api import Unreachable
 from auth.errors import NotSynced
 from auth.identity import Identity
 from auth.reviewers import Attributes, Decision
@@ -138,6 +139,21 @@ async def test_a_late_first_list_is_no_reason_to_refuse_the_rest():
     assert {*seen.pending} == {"widgets"}
     assert seen.refused == {}
     assert seen.snapshot.pods.version
+
+
+async def test_a_kind_on_demand_whose_watch_is_broken_is_shown_and_called_stale(world: World):
+    """As a standing one is; and whoever asks for others hears nothing of it."""
+    rights = Rights("list widgets  ", "list pods  ")
+    needs = AccessNeed(WIDGETS.resource)
+    await view(world, rights, needs)
+    world.widgets.refusals += [Unreachable("connection refused")] * 1_000_000
+    world.widgets.cut_watches()
+    await world.until(lambda: not world.cluster.status_of(WIDGETS).live)
+    seen = await view(world, rights, needs)
+    others = await view(world, rights, AccessNeed(PODS.resource), kinds=(PODS,))
+
+    assert [widget.name for widget in seen.snapshot.of(WIDGETS)] == ["a"]
+    assert (dict(seen.stale), dict(others.stale)) == ({"widgets": 0}, {})
 
 
 async def test_a_gateway_that_has_just_started_refuses_questions_about_standing_kinds():
