@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import strawberry
 
-from auth.access import NODES, AccessNeed
+from auth.access import NAMESPACES, NODES, AccessNeed
 from schema.amounts import Amounts
 from schema.annotation import ANNOTATIONS, Annotation, annotations_of
 from schema.condition import Condition
@@ -16,6 +16,9 @@ from schema.execution.context import GraphInfo, listable
 from schema.execution.for_all import for_all
 from schema.execution.needs import EVERYTHING, FieldNeeds, Reach, needing
 from schema.label import Label
+from schema.lists.belonging import selecting_services, workload_needs, workload_of
+from schema.lists.fields import belonging_field
+from schema.lists.services import SERVICES
 from schema.measured import MEASURED_PODS
 from schema.metric import (
     Metric,
@@ -42,11 +45,29 @@ from schema.sources.prometheus.catalogue import MetricName
 from schema.volume import Volume
 
 if TYPE_CHECKING:
+    from schema.namespace import Namespace
     from schema.node import Node
+    from schema.service import Service
 
 graphql_enum(PodAttention, "PodAttention", "A reason why a person should look at a pod.")
 graphql_enum(QosClass, "QosClass", "How well a pod is protected when its node runs short of memory or storage.")
 graphql_enum(RestartPolicy, "RestartPolicy", "Whether containers that have ended are started again.")
+
+
+def _workload(root: strawberry.Parent[PodRecord], info: GraphInfo) -> Owner | None:
+    return cast("Owner | None", workload_of(root, info))
+
+
+def _in_namespace_needs(reach: Reach) -> FieldNeeds:
+    return FieldNeeds(access=(AccessNeed(NAMESPACES, reach.namespaces),), reach=Reach(namespaces=reach.namespaces))
+
+
+def _in_namespace(
+    root: strawberry.Parent[PodRecord], info: GraphInfo
+) -> Annotated["Namespace", strawberry.lazy("schema.namespace")] | None:
+    if listable(info, NAMESPACES, root.namespace) is None:
+        return None
+    return cast("Namespace | None", info.context.view.snapshot.namespaces.get("", root.namespace))
 
 
 def _node_needs(_reach: Reach) -> FieldNeeds:
@@ -231,6 +252,23 @@ class Pod:
         resolver=_node,
         metadata=needing(_node_needs),
         description="The node it was placed on; null until it is scheduled. Needs the right to list nodes.",
+    )
+    in_namespace: Annotated["Namespace", strawberry.lazy("schema.namespace")] | None = strawberry.field(
+        resolver=_in_namespace,
+        metadata=needing(_in_namespace_needs),
+        description="The namespace it is in. Needs the right to list namespaces, or to get this one.",
+    )
+    services: list[Annotated["Service", strawberry.lazy("schema.service")]] | None = belonging_field(
+        SERVICES, selecting_services, "The services that select it. Needs the right to list services in its namespace."
+    )
+    workload: Owner | None = strawberry.field(
+        resolver=_workload,
+        metadata=needing(workload_needs),
+        description=(
+            "What somebody wrote to have it: its controller, or that one's, where it is a ReplicaSet (a Deployment, "
+            "mostly) or a Job (a CronJob, perhaps). Needs the right to list replica sets or jobs in its namespace "
+            "where it has such a controller."
+        ),
     )
     phase: str = strawberry.field(
         description="Where it is in its life, in Kubernetes' words: Pending, Running, Succeeded, Failed or Unknown."

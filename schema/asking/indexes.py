@@ -10,12 +10,12 @@ import threading
 import time
 from bisect import bisect_left
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any, Final, Protocol, TypeVar, final
 
-from schema.asking.orders import Order, Placed, compare, ordered, place_of
+from schema.asking.orders import PLACE, Order, Placed, compare, ordered, place_of
 
 T_co = TypeVar("T_co", bound=Placed, covariant=True)
 T = TypeVar("T", bound=Placed)
@@ -41,13 +41,20 @@ class _Index:
     used: float
 
 
+@dataclass(slots=True)
+class _Groups:
+    snapshot: Blocks[Any]
+    rows: Mapping[Hashable, Sequence[Any]]  # replaced, never changed; each group by namespace and name
+    used: float
+
+
 @final
 class Indexes:
     """The indexes in use. Shared by the event loop and the worker thread: one at a time is at work."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._indexes: OrderedDict[tuple[object, ...], _Index] = OrderedDict()
+        self._indexes: OrderedDict[tuple[object, ...], _Index | _Groups] = OrderedDict()
         self._lock = threading.Lock()
 
     def __len__(self) -> int:
@@ -59,7 +66,7 @@ class Indexes:
         with self._lock:
             now = self._clock()
             index = self._indexes.pop(name, None)
-            if index is None:
+            if not isinstance(index, _Index):
                 index = _Index(order, snapshot, ordered(chain.from_iterable(snapshot.blocks), order), now)
             elif index.snapshot is not snapshot:
                 index = _Index(index.order, snapshot, _updated(index, snapshot), now)
@@ -68,8 +75,25 @@ class Indexes:
             self._drop_idle(now)
             return index.rows
 
+    def groups(
+        self, kind: str, snapshot: Blocks[T], by: str, keys: Callable[[T], Iterable[Hashable]]
+    ) -> Mapping[Hashable, Sequence[T]]:
+        """The rows of the snapshot by their keys, of which each may have several; `by` names what the keys are."""
+        name = (kind, "groups", by)
+        with self._lock:
+            now = self._clock()
+            groups = self._indexes.pop(name, None)
+            if not isinstance(groups, _Groups):
+                groups = _Groups(snapshot, _grouped(chain.from_iterable(snapshot.blocks), keys), now)
+            elif groups.snapshot is not snapshot:
+                groups = _Groups(snapshot, _regrouped(groups, snapshot, keys), now)
+            groups.used = now
+            self._indexes[name] = groups
+            self._drop_idle(now)
+            return groups.rows
+
     def forget(self, kind: str) -> None:
-        """Let go of all orders of a kind."""
+        """Let go of all orders and groups of a kind."""
         with self._lock:
             for name in [name for name in self._indexes if name[0] == kind]:
                 del self._indexes[name]
@@ -90,6 +114,32 @@ def _updated(index: _Index, snapshot: Blocks[T]) -> Sequence[T]:
     for row in new:
         place = place_of(row, index.order)
         rows.insert(bisect_left(rows, 0, key=lambda each: compare(each, place, index.order)), row)
+    return rows
+
+
+def _grouped(rows: Iterable[T], keys: Callable[[T], Iterable[Hashable]]) -> Mapping[Hashable, Sequence[T]]:
+    groups: dict[Hashable, list[T]] = {}
+    for row in rows:
+        for key in keys(row):
+            groups.setdefault(key, []).append(row)
+    return groups
+
+
+def _regrouped(
+    groups: _Groups, snapshot: Blocks[T], keys: Callable[[T], Iterable[Hashable]]
+) -> Mapping[Hashable, Sequence[T]]:
+    """The groups as of another snapshot; those in which nothing changed stay the same."""
+    before = _rows_only_in(groups.snapshot, snapshot)
+    after = _rows_only_in(snapshot, groups.snapshot)
+    gone, new = before - after, after - before
+    if len(new) > _MANY:
+        return _grouped(chain.from_iterable(snapshot.blocks), keys)
+    rows = dict(groups.rows)
+    joining = _grouped(new, keys)
+    for key in {*joining, *(key for row in gone for key in keys(row))}:
+        members = [row for row in rows.pop(key, ()) if row not in gone] + [*joining.get(key, ())]
+        if members:
+            rows[key] = sorted(members, key=PLACE)
     return rows
 
 

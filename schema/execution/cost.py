@@ -13,13 +13,14 @@ from typing import Any, Final, final
 
 from graphql import FieldNode, GraphQLList, GraphQLOutputType, get_named_type, get_nullable_type
 
-from auth.access import NAMESPACES, NODES, PODS, SERVICES, Everywhere, Resource, Visibility
+from auth.access import NAMESPACES, Everywhere, Resource, Visibility
 from schema.execution.limits import LimitExceeded, located
 from schema.sources.kubernetes.cluster import ClusterSnapshot
+from schema.sources.kubernetes.kinds import KINDS
 from schema.sources.kubernetes.store import Snapshot
 
 # The types whose lists are as long as the cluster is large.
-COUNTED: Final[Mapping[str, Resource]] = {"Node": NODES, "Pod": PODS, "Namespace": NAMESPACES, "Service": SERVICES}
+COUNTED: Final[Mapping[str, Resource]] = {kind.kind: resource for resource, kind in KINDS.items()}
 # All others (labels, roles, addresses) have a handful of items.
 HANDFUL: Final = 5
 # The type whose lists are as long as the range that was asked for.

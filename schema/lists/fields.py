@@ -1,6 +1,7 @@
 """A listing as fields of the graph. The type of each field is what its class says that it is."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Annotated, Any, TypeVar
 
 import strawberry
@@ -128,8 +129,12 @@ def reading(needs: NeedsHook, *also: NeedsHook) -> NeedsHook:
 
     def hook(reach: Reach, **arguments: Any) -> FieldNeeds:
         asked = needs(reach, **arguments)
-        more = tuple(each for other in also for each in other(reach).access)
-        return FieldNeeds((*asked.access, *more), asked.metrics, asked.reach, asked.clock)
+        more = [other(reach) for other in also]
+        return replace(
+            asked,
+            access=(*asked.access, *(need for each in more for need in each.access)),
+            kinds=(*asked.kinds, *(kind for each in more for kind in each.kinds)),
+        )
 
     return hook
 

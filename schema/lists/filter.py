@@ -20,6 +20,7 @@ from schema.asking.filters import Expression
 from schema.asking.selectors import SELECTOR_BYTES, field_selector, label_selector
 
 DEEPEST_NOT: Final = 8
+INDEXED: Final = frozenset({"uid", "name", "namespace", "node_name"})
 _TEST: Final = "binnacle/test"
 
 
@@ -180,7 +181,7 @@ class ObjectFilter:
         """
         sets: dict[str, list[frozenset[str]]] = {}
         for _, test, value in self._tests():
-            if test.attribute:
+            if test.attribute in INDEXED:
                 sets.setdefault(test.attribute, []).append(frozenset([value] if isinstance(value, str) else value))
         for term in field_selector(self.field_selector or ""):
             attribute = self.PLAIN.get(term.field)

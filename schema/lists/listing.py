@@ -5,7 +5,7 @@ Rows are the store's own records.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any, Final, Generic, TypeVar
 
@@ -15,7 +15,7 @@ from schema.asking import filters
 from schema.asking.connections import Page, Window, check_size, page
 from schema.asking.cursors import fingerprint
 from schema.asking.filters import Moment
-from schema.asking.orders import NATURAL, Order, first, ordered
+from schema.asking.orders import NATURAL, Order, first
 from schema.execution.context import GraphInfo, listable, listable_everywhere, refuse_look_up
 from schema.execution.needs import FieldNeeds, MetricNeed, Reach
 from schema.lists.filter import ObjectFilter, Reads
@@ -282,11 +282,3 @@ class ClusterListing(Listing[R]):
     def _visible(self, scope: Scope, rows: Iterable[R]) -> Iterable[R]:
         """Nodes may be listed or not; of namespaces, the scope is the names of those that may be seen."""
         return rows if isinstance(scope, Everywhere) else [each for each in rows if each.name in scope]
-
-
-def with_reach(needs: FieldNeeds, **narrower: Any) -> FieldNeeds:
-    """The same needs, with a narrower reach."""
-    return needs if needs.reach is None else replace(needs, reach=replace(needs.reach, **narrower))
-
-
-__all__ = ["Among", "ClusterListing", "Listing", "ordered", "with_reach"]

@@ -6,7 +6,6 @@ from typing import ClassVar, Final, Optional
 
 import strawberry
 
-from auth.access import NODES as NODES_RESOURCE
 from auth.access import PODS
 from schema.asking import filters
 from schema.asking.filters import Expression
@@ -132,5 +131,5 @@ _KEYS: Final = OBJECT_KEYS | {
 }
 
 NODES: Final[ClusterListing[NodeRecord]] = ClusterListing(
-    kinds.NODES, NODES_RESOURCE, NodeFilter, _KEYS, ("node", "nodes"), Level.NODE
+    kinds.NODES, kinds.NODES.resource, NodeFilter, _KEYS, ("node", "nodes"), Level.NODE
 )

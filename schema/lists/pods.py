@@ -9,7 +9,6 @@ from typing import Annotated, Any, ClassVar, Final, Optional
 
 import strawberry
 
-from auth.access import PODS as PODS_RESOURCE
 from auth.access import SERVICES, Scope, Visibility
 from auth.errors import InvalidArgument
 from schema.asking import filters
@@ -18,6 +17,7 @@ from schema.asking.orders import Order, ordered
 from schema.enums import graphql_enum
 from schema.execution.context import GraphInfo
 from schema.execution.needs import FieldNeeds, Reach
+from schema.lists.belonging import pairs
 from schema.lists.filter import (
     NamespacedFilter,
     ObjectFilter,
@@ -105,7 +105,7 @@ class BehindService(filters.Bound):
         def judge(place: tuple[str, filters.Labels]) -> bool:
             namespace, labels = place
             found = services.get(namespace, self.service) if namespace in scope else None
-            return found is not None and bool(found.selector) and set(found.selector) <= set(labels)
+            return found is not None and bool(found.selector) and pairs(found.selector) <= pairs(labels)
 
         return filters.Verdicts(judge)
 
@@ -206,7 +206,7 @@ class _Rows:
         return rows[max(window.start - _SPARE, 0) : window.stop + _SPARE]
 
 
-PODS: Final = PodListing(kinds.PODS, PODS_RESOURCE, PodFilter, _KEYS, ("pod", "pods"), Level.POD)
+PODS: Final = PodListing(kinds.PODS, kinds.PODS.resource, PodFilter, _KEYS, ("pod", "pods"), Level.POD)
 
 
 # ------------------------------------------------------------------------------------------------------------- counts

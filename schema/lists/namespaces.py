@@ -1,0 +1,27 @@
+"""Lists of namespaces."""
+
+from typing import Final, Optional
+
+import strawberry
+
+from schema.lists.filter import ObjectFilter, exactly, filter_of, negated, one_of
+from schema.lists.listing import ClusterListing
+from schema.lists.order import OBJECT_KEYS, Key
+from schema.sources.kubernetes import kinds
+from schema.sources.kubernetes.objects import NamespaceRecord
+
+
+@strawberry.input(description=filter_of("Namespaces"))
+class NamespaceFilter(ObjectFilter):
+    phase: str | None = exactly("phase", "In exactly this phase: `Active` or `Terminating`.")
+    phases: list[str] | None = one_of("phase", "In one of these phases.")
+    not_: Optional["NamespaceFilter"] = negated()
+
+
+NAMESPACES: Final[ClusterListing[NamespaceRecord]] = ClusterListing(
+    kinds.NAMESPACES,
+    kinds.NAMESPACES.resource,
+    NamespaceFilter,
+    OBJECT_KEYS | {"PHASE": Key("phase", "Its phase, by the alphabet.")},
+    ("namespace", "namespaces"),
+)

@@ -1,0 +1,82 @@
+"""Lists of what bounds and serves workloads: volume claims, quotas, disruption budgets and autoscalers."""
+
+from typing import Final, Optional
+
+import strawberry
+
+from schema.asking.filters import Expression
+from schema.lists.filter import NamespacedFilter, exactly, filter_of, negated, one_of, text, whether
+from schema.lists.listing import Listing
+from schema.lists.order import NAMESPACED_KEYS, Key
+from schema.sources.kubernetes import kinds
+from schema.sources.kubernetes.autoscaling import AutoscalerRecord
+from schema.sources.kubernetes.disruption import DisruptionBudgetRecord
+from schema.sources.kubernetes.quotas import ResourceQuotaRecord
+from schema.sources.kubernetes.volume_claims import VolumeClaimRecord
+
+
+@strawberry.input(description=filter_of("Volume claims"))
+class PersistentVolumeClaimFilter(NamespacedFilter):
+    status: str | None = exactly("status", "In exactly this status, in kubectl's word, such as `Bound`.")
+    statuses: list[str] | None = one_of("status", "In one of these statuses.")
+    storage_class: str | None = exactly("storage_class", "Of exactly this storage class.")
+    not_: Optional["PersistentVolumeClaimFilter"] = negated()
+
+
+@strawberry.input(description=filter_of("Quotas"))
+class ResourceQuotaFilter(NamespacedFilter):
+    not_: Optional["ResourceQuotaFilter"] = negated()
+
+
+@strawberry.input(description=filter_of("Disruption budgets"))
+class PodDisruptionBudgetFilter(NamespacedFilter):
+    disruptions_allowed: bool | None = whether("disruptions_allowed", "Whether a pod may be evicted at the moment.")
+    not_: Optional["PodDisruptionBudgetFilter"] = negated()
+
+
+@strawberry.input(description=filter_of("Autoscalers"))
+class HorizontalPodAutoscalerFilter(NamespacedFilter):
+    target_kind: str | None = text(
+        "It scales something of this kind, such as `Deployment`.",
+        lambda kind: Expression("r.target.kind == {}", (kind,)),
+    )
+    target_name: str | None = text(
+        "It scales something of this name.", lambda name: Expression("r.target.name == {}", (name,))
+    )
+    limited: bool | None = whether("scaling_limited", "Whether its own bounds keep it from scaling further.")
+    not_: Optional["HorizontalPodAutoscalerFilter"] = negated()
+
+
+VOLUME_CLAIMS: Final[Listing[VolumeClaimRecord]] = Listing(
+    kinds.VOLUME_CLAIMS,
+    kinds.VOLUME_CLAIMS.resource,
+    PersistentVolumeClaimFilter,
+    NAMESPACED_KEYS
+    | {
+        "STATUS": Key("status", "Its status in kubectl's word, by the alphabet."),
+        "CAPACITY": Key("capacity", "How large its volume is; those without one stand last.", nullable=True),
+        "REQUESTED": Key("requested", "How much it asks for; those that ask for nothing stand last.", nullable=True),
+    },
+    ("volume claim", "volume claims"),
+)
+RESOURCE_QUOTAS: Final[Listing[ResourceQuotaRecord]] = Listing(
+    kinds.RESOURCE_QUOTAS, kinds.RESOURCE_QUOTAS.resource, ResourceQuotaFilter, NAMESPACED_KEYS, ("quota", "quotas")
+)
+DISRUPTION_BUDGETS: Final[Listing[DisruptionBudgetRecord]] = Listing(
+    kinds.DISRUPTION_BUDGETS,
+    kinds.DISRUPTION_BUDGETS.resource,
+    PodDisruptionBudgetFilter,
+    NAMESPACED_KEYS | {"DISRUPTIONS_ALLOWED": Key("disruptions_allowed", "How many pods may be evicted now.")},
+    ("disruption budget", "disruption budgets"),
+)
+AUTOSCALERS: Final[Listing[AutoscalerRecord]] = Listing(
+    kinds.AUTOSCALERS,
+    kinds.AUTOSCALERS.resource,
+    HorizontalPodAutoscalerFilter,
+    NAMESPACED_KEYS
+    | {
+        "CURRENT_REPLICAS": Key("current_replicas", "How many pods there are."),
+        "DESIRED_REPLICAS": Key("desired_replicas", "How many pods it wants."),
+    },
+    ("autoscaler", "autoscalers"),
+)

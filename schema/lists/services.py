@@ -1,0 +1,28 @@
+"""Lists of services."""
+
+from typing import Final, Optional
+
+import strawberry
+
+from schema.lists.filter import NamespacedFilter, element_of, exactly, filter_of, negated, one_of
+from schema.lists.listing import Listing
+from schema.lists.order import NAMESPACED_KEYS, Key
+from schema.sources.kubernetes import kinds
+from schema.sources.kubernetes.services import ServiceRecord
+
+
+@strawberry.input(description=filter_of("Services"))
+class ServiceFilter(NamespacedFilter):
+    type: str | None = exactly("type", "Of exactly this type, such as `LoadBalancer`.")
+    types: list[str] | None = one_of("type", "Of one of these types.")
+    address: str | None = element_of("cluster_ips", "One of its cluster IPs is exactly this; 255 bytes at most.")
+    not_: Optional["ServiceFilter"] = negated()
+
+
+SERVICES: Final[Listing[ServiceRecord]] = Listing(
+    kinds.SERVICES,
+    kinds.SERVICES.resource,
+    ServiceFilter,
+    NAMESPACED_KEYS | {"TYPE": Key("type", "Its type, by the alphabet.")},
+    ("service", "services"),
+)

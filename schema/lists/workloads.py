@@ -1,0 +1,131 @@
+"""Lists of what keeps pods running: deployments, replica sets, stateful sets, daemon sets, jobs and cron jobs."""
+
+from typing import Final, Optional
+
+import strawberry
+
+from schema.enums import graphql_enum
+from schema.lists.filter import NamespacedFilter, exactly, filter_of, negated, one_of, whether
+from schema.lists.listing import Listing
+from schema.lists.order import NAMESPACED_KEYS, Key
+from schema.sources.kubernetes import kinds
+from schema.sources.kubernetes.batch import CronJobRecord, JobRecord
+from schema.sources.kubernetes.rollouts import RolloutState
+from schema.sources.kubernetes.workloads import (
+    DaemonSetRecord,
+    DeploymentRecord,
+    ReplicaSetRecord,
+    StatefulSetRecord,
+)
+
+graphql_enum(RolloutState, "RolloutState", "How far a workload is with its latest change.")
+
+_ROLLOUT: Final = "Exactly so far with its latest change."
+_ROLLOUTS: Final = "So far with its latest change as one of these says."
+
+
+@strawberry.input(description=filter_of("Deployments"))
+class DeploymentFilter(NamespacedFilter):
+    rollout: RolloutState | None = exactly("rollout", _ROLLOUT)
+    rollouts: list[RolloutState] | None = one_of("rollout", _ROLLOUTS)
+    paused: bool | None = whether("paused", "Whether its rollouts are paused.")
+    not_: Optional["DeploymentFilter"] = negated()
+
+
+@strawberry.input(description=filter_of("Replica sets"))
+class ReplicaSetFilter(NamespacedFilter):
+    wanted: bool | None = whether("replicas", "Whether any pods of it are wanted: old revisions want none.")
+    not_: Optional["ReplicaSetFilter"] = negated()
+
+
+@strawberry.input(description=filter_of("Stateful sets"))
+class StatefulSetFilter(NamespacedFilter):
+    rollout: RolloutState | None = exactly("rollout", _ROLLOUT)
+    rollouts: list[RolloutState] | None = one_of("rollout", _ROLLOUTS)
+    not_: Optional["StatefulSetFilter"] = negated()
+
+
+@strawberry.input(description=filter_of("Daemon sets"))
+class DaemonSetFilter(NamespacedFilter):
+    rollout: RolloutState | None = exactly("rollout", _ROLLOUT)
+    rollouts: list[RolloutState] | None = one_of("rollout", _ROLLOUTS)
+    not_: Optional["DaemonSetFilter"] = negated()
+
+
+@strawberry.input(description=filter_of("Jobs"))
+class JobFilter(NamespacedFilter):
+    status: str | None = exactly("status", "In exactly this status, in kubectl's word, such as `Complete`.")
+    statuses: list[str] | None = one_of("status", "In one of these statuses.")
+    suspended: bool | None = whether("suspended", "Whether it is suspended.")
+    not_: Optional["JobFilter"] = negated()
+
+
+@strawberry.input(description=filter_of("Cron jobs"))
+class CronJobFilter(NamespacedFilter):
+    suspended: bool | None = whether("suspended", "Whether it is suspended.")
+    active: bool | None = whether("active", "Whether jobs of it are running.")
+    not_: Optional["CronJobFilter"] = negated()
+
+
+_REPLICAS: Final = {
+    "REPLICAS": Key("replicas", "How many pods are wanted."),
+    "READY_REPLICAS": Key("ready_replicas", "How many of its pods are ready."),
+}
+_ROLLS: Final = {"ROLLOUT": Key("rollout", "How far it is with its latest change, by the alphabet.")}
+
+DEPLOYMENTS: Final[Listing[DeploymentRecord]] = Listing(
+    kinds.DEPLOYMENTS,
+    kinds.DEPLOYMENTS.resource,
+    DeploymentFilter,
+    NAMESPACED_KEYS | _REPLICAS | _ROLLS,
+    ("deployment", "deployments"),
+)
+REPLICA_SETS: Final[Listing[ReplicaSetRecord]] = Listing(
+    kinds.REPLICA_SETS,
+    kinds.REPLICA_SETS.resource,
+    ReplicaSetFilter,
+    NAMESPACED_KEYS | _REPLICAS,
+    ("replica set", "replica sets"),
+)
+STATEFUL_SETS: Final[Listing[StatefulSetRecord]] = Listing(
+    kinds.STATEFUL_SETS,
+    kinds.STATEFUL_SETS.resource,
+    StatefulSetFilter,
+    NAMESPACED_KEYS | _REPLICAS | _ROLLS,
+    ("stateful set", "stateful sets"),
+)
+DAEMON_SETS: Final[Listing[DaemonSetRecord]] = Listing(
+    kinds.DAEMON_SETS,
+    kinds.DAEMON_SETS.resource,
+    DaemonSetFilter,
+    NAMESPACED_KEYS
+    | _ROLLS
+    | {
+        "DESIRED": Key("desired", "On how many nodes it is wanted."),
+        "READY": Key("ready", "On how many nodes it is ready."),
+    },
+    ("daemon set", "daemon sets"),
+)
+JOBS: Final[Listing[JobRecord]] = Listing(
+    kinds.JOBS,
+    kinds.JOBS.resource,
+    JobFilter,
+    NAMESPACED_KEYS
+    | {
+        "STATUS": Key("status", "Its status in kubectl's word, by the alphabet."),
+        "STARTED_AT": Key("started_at", "When it was started; those that were not stand last.", nullable=True),
+        "FAILED": Key("failed", "How many of its pods have failed."),
+    },
+    ("job", "jobs"),
+)
+CRON_JOBS: Final[Listing[CronJobRecord]] = Listing(
+    kinds.CRON_JOBS,
+    kinds.CRON_JOBS.resource,
+    CronJobFilter,
+    NAMESPACED_KEYS
+    | {
+        "LAST_SCHEDULED_AT": Key("last_scheduled_at", "When it last started a job; never: last.", nullable=True),
+        "ACTIVE": Key("active", "How many jobs of it are running."),
+    },
+    ("cron job", "cron jobs"),
+)
