@@ -62,7 +62,6 @@ WITH_METRICS: Final = (
     "metrics(names: [CPU_USAGE, MEMORY_USAGE]) { name value unit } } } }"
 )
 MIB: Final = 1024 * 1024
-KNOWN: Final = KindStatus(True, False, True, "", 0.0, 0.0, 0, 0)
 
 
 class Everything:
@@ -81,8 +80,8 @@ class Everything:
     def snapshot(self, kinds: Iterable[Kind[Any]] | None = None) -> ClusterSnapshot:
         return self._cluster.snapshot(kinds)
 
-    def status_of(self, _kind: Kind[Any]) -> KindStatus:
-        return KNOWN
+    def troubled(self, _kinds: Iterable[Kind[Any]]) -> Mapping[str, KindStatus]:
+        return {}
 
     async def want(self, kinds: Iterable[Kind[Any]]) -> None:
         """All that is asked for is there."""

@@ -200,6 +200,13 @@ class Cluster:
         used = self._in_use.get(kind.key)
         return NOT_WATCHED if used is None else used.status()
 
+    def troubled(self, kinds: Iterable[Kind[Any]]) -> Mapping[str, KindStatus]:
+        """Those of these kinds that are not simply well, by key: as a rule none. Asked for each answer: cheap."""
+        in_use = self._in_use
+        return {
+            kind.key: self.status_of(kind) for kind in kinds if (used := in_use.get(kind.key)) is None or not used.well
+        }
+
     @property
     def synced(self) -> bool:
         """Every standing kind was listed once, or the gateway may not read it. Others keep nobody waiting."""

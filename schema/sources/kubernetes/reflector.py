@@ -176,6 +176,11 @@ class Reflector(Generic[T]):
         self.known = asyncio.Event()  # set while the kind is synced or refused
 
     @property
+    def well(self) -> bool:
+        """Whether a first list is complete and the last attempt is going well."""
+        return self._live and bool(self.store.version)
+
+    @property
     def refused(self) -> bool:
         enough = REFUSALS_IN_EARNEST if self._patient or self.store.version else 1
         return not self._served or self._refusals >= enough

@@ -65,6 +65,11 @@ class KindInUse(Generic[T]):
         """Whether each scope was listed once, or is refused."""
         return all(scope.reflector.known.is_set() for scope in self.scopes)
 
+    @property
+    def well(self) -> bool:
+        """Whether each scope was listed, and its watch goes on."""
+        return bool(self.scopes) and all(scope.reflector.well for scope in self.scopes)
+
     async def wait_known(self) -> None:
         for scope in self.scopes:
             await scope.reflector.known.wait()

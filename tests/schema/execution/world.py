@@ -34,7 +34,6 @@ NEW: Final = 1_764_000_000.0  # after all objects were created
 OLD: Final = 1.0
 # Fields of specs and statuses that are said in more detail now and then.
 DETAILED: Final = frozenset({"containers", "containerStatuses", "conditions", "nodeInfo"})
-KNOWN: Final = KindStatus(True, False, True, "", 0.0, 0.0, 0, 0)
 
 
 class Rights:
@@ -113,8 +112,8 @@ class World:
     def snapshot(self, kinds: Iterable[Kind[Any]] | None = None) -> ClusterSnapshot:
         return self.cluster.snapshot(kinds)
 
-    def status_of(self, _kind: Kind[Any]) -> KindStatus:
-        return KNOWN
+    def troubled(self, _kinds: Iterable[Kind[Any]]) -> Mapping[str, KindStatus]:
+        return {}
 
     async def want(self, kinds: Iterable[Kind[Any]]) -> None:
         """All that is asked for is there."""
