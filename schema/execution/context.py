@@ -8,7 +8,7 @@ from graphql import FieldNode
 
 from auth.access import Everywhere, Resource, Scope
 from auth.context import RequestContext
-from auth.errors import ClientError, Code, Forbidden, Unavailable
+from auth.errors import ClientError, Code, Forbidden, InvalidArgument, Unavailable
 from schema.execution.problems import Problems
 from schema.execution.view import View
 from schema.sources.kubernetes.kinds import Kind
@@ -110,7 +110,12 @@ def listable_everywhere(info: GraphInfo, resource: Resource) -> bool:
 
 
 def refuse_look_up(info: GraphInfo, resource: Resource, namespace: str, name: str) -> bool:
-    """Whether a look-up by name must stay unanswered, which is then told; the answer does not depend on the object."""
+    """Whether a look-up by name must stay unanswered, which is then told; the answer does not depend on the object.
+
+    Raises InvalidArgument for no name at all: the right to get it would be the right to get any.
+    """
+    if not name:
+        raise InvalidArgument("`name` is empty, and nothing has an empty name", argument="name")
     if _beyond(info, resource) or not _watched(info, resource.name):
         return True
     if info.context.view.visibility.reads(resource, namespace, name):

@@ -150,6 +150,8 @@ class _Walk:
 
     def _field(self, definition: GraphQLField, details: FieldDetailsList, reach: Reach, place: Place) -> None:
         asked = self._asked(definition, details, reach)
+        if asked is None:
+            return
         self.access.update(asked.access)
         self.rights.update(asked.rights)
         self.decisions.update(asked.decisions)
@@ -183,7 +185,8 @@ class _Walk:
         points = max((need.window.points for need in asked.metrics if need.window is not None), default=None)
         return place.field(details[0].node, definition.type, namespaces=namespaces, at_most=at_most, points=points)
 
-    def _asked(self, definition: GraphQLField, details: FieldDetailsList, reach: Reach) -> FieldNeeds:
+    def _asked(self, definition: GraphQLField, details: FieldDetailsList, reach: Reach) -> FieldNeeds | None:
+        """What the field needs; None for an argument that cannot be used: nothing inside it will be executed."""
         strawberry_field: StrawberryField = definition.extensions[_DEFINITION]
         hook: NeedsHook | None = strawberry_field.metadata.get(_NEEDS)
         if hook is None:
@@ -191,7 +194,7 @@ class _Walk:
         try:
             return hook(reach, **self._arguments(definition, strawberry_field, details))
         except GraphQLError:
-            return FieldNeeds()  # the resolver meets the same bad argument, and can say where it stands
+            return None  # the resolver meets the same bad argument, and can say where it stands
 
     def _arguments(
         self, definition: GraphQLField, strawberry_field: StrawberryField, details: FieldDetailsList

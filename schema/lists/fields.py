@@ -70,6 +70,7 @@ def belonging_field(
         order_by: Any = None,
         limit: Limit = None,
     ) -> Any:
+        listing.check(filter, order_by)
         among = belonging(root, info)
         return None if among is None else listing.select(info, filter, order_by, limit, among)
 
@@ -89,6 +90,7 @@ def belonging_page_field(listing: Listing[R], belonging: Belonging[R], descripti
         last: Last = None,
         before: Before = None,
     ) -> Any:
+        listing.check(filter, order_by)
         among = belonging(root, info)
         if among is None:
             return None

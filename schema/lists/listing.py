@@ -127,6 +127,11 @@ class Listing(Generic[R]):
             return None
         return self.objects(info.context.view.snapshot).get(namespace, name)
 
+    def check(self, filter: Any, order_by: Orders) -> None:  # noqa: A002
+        """Raises InvalidArgument for what cannot be used, before anything is read: for that nothing was gathered."""
+        check_order(order_by)
+        (filter or self._everything).expression  # noqa: B018 - made here, and kept
+
     def select(
         self,
         info: GraphInfo,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.front_door import SHOP, FrontDoor
+from tests.front_door import ADMIN, SHOP, FrontDoor
 
 POD = "{ id name namespace address nodeName phase ready containersReady containersTotal restarts createdAt }"
 
@@ -53,6 +53,33 @@ async def test_look_ups_find_one_object_or_null(front_door: FrontDoor):
     assert (found.data["pod"]["node"] or {}).get("name") == found.data["pod"]["nodeName"]
     assert missing.data == {"pod": None}
     assert node.data == {"a": None}
+
+
+@pytest.mark.parametrize("token", [ADMIN, SHOP])
+async def test_a_look_up_without_a_name_is_a_mistake(front_door: FrontDoor, token: str):
+    """Whoever asks: an empty name finds nothing, and the right to get it is no right that could be asked for."""
+    metrics = "metrics(names: [CPU_USAGE]) { value }"
+    answer = await front_door.ask(
+        f'{{ node(name: "") {{ {metrics} }} pod(namespace: "", name: "") {{ {metrics} }} }}', token
+    )
+
+    assert answer.codes == ["BAD_USER_INPUT"] * 2
+    assert answer.errors[0]["message"] == "`name` is empty, and nothing has an empty name"
+
+
+@pytest.mark.parametrize("token", [ADMIN, SHOP])
+async def test_nothing_is_wanted_inside_a_list_that_cannot_be_made(front_door: FrontDoor, token: str):
+    """A mistake in an argument is that mistake, whatever stands below it would have needed."""
+    name = front_door.simulated.pods()[0].node_name or "control-plane-1"
+    usage = "metrics(names: [CPU_USAGE]) { value }"
+    answer = await front_door.ask(
+        f'{{ node(name: "{name}") {{ pods(filter: {{labelSelector: "((("}}) {{ {usage} }} }}'
+        f'  pods(filter: {{olderThan: "soon"}}) {{ {usage} }} }}',
+        token,
+    )
+
+    assert "BAD_USER_INPUT" in answer.codes
+    assert "INTERNAL" not in answer.codes
 
 
 async def test_each_old_query_key_filters_under_its_new_name(front_door: FrontDoor):
