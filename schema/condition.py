@@ -1,10 +1,15 @@
 """Conditions: what an object says of itself, one aspect each."""
 
+from typing import cast
+
 import strawberry
 
 from schema.enums import graphql_enum
 from schema.scalars import DateTime
-from schema.sources.kubernetes.conditions import ConditionStatus
+from schema.sources.kubernetes.conditions import ConditionStatus, conditions
+from schema.sources.kubernetes.details import HasRest
+
+CONDITIONS = "What its controller says of it, one aspect each. From its status."
 
 graphql_enum(ConditionStatus, "ConditionStatus", "Whether a condition holds.")
 
@@ -25,3 +30,8 @@ class Condition:
             "When it was last confirmed: a node's `lastHeartbeatTime`, a pod's `lastProbeTime`; null for all others."
         )
     )
+
+
+def conditions_of(root: strawberry.Parent[HasRest]) -> list[Condition]:
+    """The resolver of the field of every kind whose other details are not read with them."""
+    return cast("list[Condition]", conditions(root))

@@ -109,21 +109,27 @@ def has_label(key: str | None, value: str | None) -> Expression:
     return Expression("{}[r.labels]", (_HasLabel(key, value),))
 
 
-def fields(terms: Iterable[FieldTerm], supported: Mapping[str, str]) -> Expression:
+def fields(
+    terms: Iterable[FieldTerm], supported: Mapping[str, str], cold: Mapping[str, Callable[[Any], str]]
+) -> Expression:
     """All terms of a field selector hold; `supported` maps fields to expressions over `r` that give their text.
 
+    `cold` maps those to functions of the record that must be read first: they are looked at last.
     Raises InvalidSelector for any other field, as the API server does.
     """
-    return all_of([_field(term, supported) for term in terms])
+    in_order = sorted(terms, key=lambda term: term.field in cold)
+    return all_of([_field(term, supported, cold) for term in in_order])
 
 
-def _field(term: FieldTerm, supported: Mapping[str, str]) -> Expression:
+def _field(term: FieldTerm, supported: Mapping[str, str], cold: Mapping[str, Callable[[Any], str]]) -> Expression:
+    compared = "!=" if term.negated else "=="
+    if term.field in cold:
+        return Expression(f"{{}}(r) {compared} {{}}", (cold[term.field], term.value))
     known = supported.get(term.field)
     if known is None:
-        raise InvalidSelector(
-            f"The field `{term.field}` is not supported in field selectors here; these are: {', '.join(supported)}"
-        )
-    return Expression(f"{known} {'!=' if term.negated else '=='} {{}}", (term.value,))
+        names = ", ".join((*supported, *cold))
+        raise InvalidSelector(f"The field `{term.field}` is not supported in field selectors here; these are: {names}")
+    return Expression(f"{known} {compared} {{}}", (term.value,))
 
 
 def all_of(parts: Iterable[Expression]) -> Expression:

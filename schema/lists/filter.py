@@ -100,7 +100,7 @@ def _labelled(_filter: Any, _at: str, value: str) -> Expression:
 
 
 def _fields(wanted: "ObjectFilter", _at: str, value: str) -> Expression:
-    return filters.fields(field_selector(value), wanted.FIELDS)
+    return filters.fields(field_selector(value), wanted.FIELDS, wanted.COLD)
 
 
 def _label_key(wanted: "ObjectFilter", _at: str, value: str) -> Expression:
@@ -132,6 +132,9 @@ class ObjectFilter:
 
     # What a field selector may name, as an expression over the record; and which of these are plain attributes.
     FIELDS: ClassVar[Mapping[str, str]] = {"metadata.name": "r.name"}
+    COLD: ClassVar[
+        Mapping[str, Callable[[Any], str]]
+    ] = {}  # what else it may name: the text, from the record's details
     PLAIN: ClassVar[Mapping[str, str]] = {"metadata.name": "name", "metadata.namespace": "namespace"}
 
     id: strawberry.ID | None = exactly("uid", "Exactly this UID; 40 bytes at most.", UID_BYTES)

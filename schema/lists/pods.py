@@ -2,7 +2,7 @@
 
 import sys
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from operator import attrgetter
 from typing import Annotated, Any, ClassVar, Final, Optional
@@ -38,6 +38,7 @@ from schema.sources.described import Described
 from schema.sources.kubernetes import kinds
 from schema.sources.kubernetes.cluster import ClusterSnapshot
 from schema.sources.kubernetes.objects import PodRecord
+from schema.sources.kubernetes.pod_details import SELECTABLE
 from schema.sources.kubernetes.store import Snapshot
 from schema.sources.prometheus.catalogue import Level
 
@@ -56,6 +57,7 @@ class PodFilter(NamespacedFilter):
         "status.podIP": "(r.addresses[0] if r.addresses else '')",
         "status.podIPs": "''",
     }
+    COLD: ClassVar[Mapping[str, Callable[[Any], str]]] = SELECTABLE
     PLAIN: ClassVar[Mapping[str, str]] = {
         **NamespacedFilter.PLAIN,
         "spec.nodeName": "node_name",
@@ -77,7 +79,8 @@ class PodFilter(NamespacedFilter):
     min_restarts: int | None = at_least("restarts", "Restarted at least so often.")
     field_selector: str | None = selectable(
         "`status.phase!=Running,spec.nodeName=worker-1`. Fields: metadata.name, metadata.namespace, spec.nodeName, "
-        "status.phase and status.podIP."
+        "status.phase and status.podIP; also, read of each pod that all else keeps: spec.restartPolicy, "
+        "spec.schedulerName, spec.serviceAccountName, spec.hostNetwork and status.nominatedNodeName."
     )
     service: str | None = text(
         "Selected by a service of this name in the pod's own namespace; 255 bytes at most. "

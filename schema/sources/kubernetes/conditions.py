@@ -1,10 +1,12 @@
 """Conditions: what an object says of itself, one aspect each, whatever its kind."""
 
 from collections.abc import Iterable
+from typing import Final
 
 from msgspec import Struct, field
 
 from schema.sources.described import Described
+from schema.sources.kubernetes.details import Details
 
 
 class ConditionStatus(Described):
@@ -54,3 +56,15 @@ def reported(conditions: Iterable[WireCondition] | None) -> tuple[ReportedCondit
         )
         for one in conditions or ()
     )
+
+
+class _Status(Struct, frozen=True, gc=False):
+    conditions: list[WireCondition] | None = None
+
+
+class WireConditions(Struct, frozen=True, gc=False):
+    status: _Status | None = None
+
+
+# Of any kind that keeps them in `status.conditions`, as all of Kubernetes' own do.
+conditions: Final = Details(WireConditions, lambda whole: reported(whole.status.conditions if whole.status else None))

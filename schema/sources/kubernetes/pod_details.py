@@ -1,13 +1,13 @@
 """Details of pods, beside their containers: what their spec says, and what the kubelet reports of them as a whole."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
 from msgspec import Raw, Struct, field
 
 from schema.sources.described import Described
 from schema.sources.kubernetes.conditions import ReportedCondition, WireCondition, reported
-from schema.sources.kubernetes.details import Details, Pair, pairs
+from schema.sources.kubernetes.details import Details, HasRest, Pair, pairs
 from schema.sources.kubernetes.placement import Toleration, WireToleration, tolerations
 from schema.sources.kubernetes.quality import QosClass, qos_class
 from schema.sources.kubernetes.volumes import Volume, volumes
@@ -162,3 +162,14 @@ def _host_addresses(status: _Status) -> Iterator[str]:
 
 
 pod_details: Final = Details(WirePodDetails, _pod_details)
+
+
+# What field selectors may name of it, as the API server writes it (ToSelectableFields in its registry of pods).
+_POLICY_WORDS: Final = {RestartPolicy.ALWAYS: "Always"} | {policy: word for word, policy in _RESTART_POLICIES.items()}
+SELECTABLE: Final[Mapping[str, Callable[[HasRest], str]]] = {
+    "spec.restartPolicy": lambda pod: _POLICY_WORDS[pod_details(pod).restart_policy],
+    "spec.schedulerName": lambda pod: pod_details(pod).scheduler_name or "",
+    "spec.serviceAccountName": lambda pod: pod_details(pod).service_account_name or "",
+    "spec.hostNetwork": lambda pod: "true" if pod_details(pod).host_network else "false",
+    "status.nominatedNodeName": lambda pod: pod_details(pod).nominated_node_name or "",
+}

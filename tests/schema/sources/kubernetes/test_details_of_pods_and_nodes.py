@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from schema.sources.kubernetes.conditions import ConditionStatus
+from schema.sources.kubernetes.conditions import ConditionStatus, WireConditions, conditions
 from schema.sources.kubernetes.containers import Container, ContainerPhase, WireContainers, pod_containers
 from schema.sources.kubernetes.details import Details
 from schema.sources.kubernetes.kinds import NODES, PODS, Decoder, Kind
@@ -31,7 +31,14 @@ def pod(**parts: Any) -> Any:
 
 
 @pytest.mark.parametrize(
-    ("wire", "full"), [(WirePodDetails, POD), (WireContainers, POD), (WireNodeDetails, NODE), (WireNodeImages, NODE)]
+    ("wire", "full"),
+    [
+        (WirePodDetails, POD),
+        (WireContainers, POD),
+        (WireNodeDetails, NODE),
+        (WireNodeImages, NODE),
+        (WireConditions, POD),
+    ],
 )
 def test_every_wire_field_is_named_as_kubernetes_names_it(wire: type[Any], full: dict[str, Any]):
     """No field of any struct is left at its default in all the places where an object with every field set has it."""
@@ -277,3 +284,9 @@ def test_a_condition_of_another_word_is_unknown():
     node = record(NODES, EMPTY | {"status": {"conditions": [{"type": "Ready", "status": "Odd"}]}})
 
     assert node_details(node).conditions[0].status is ConditionStatus.UNKNOWN
+
+
+def test_conditions_of_any_kind_are_read_alone():
+    """The same as with the other details, for kinds that have no others."""
+    assert conditions(record(PODS, POD)) == pod_details(record(PODS, POD)).conditions
+    assert conditions(record(NODES, EMPTY)) == ()
