@@ -32,7 +32,7 @@ class KubernetesSource(Protocol):
 
     async def want(self, kinds: Iterable[Kind[Any]]) -> None: ...
     def snapshot(self, kinds: Iterable[Kind[Any]]) -> ClusterSnapshot: ...
-    def status_of(self, kind: Kind[Any]) -> KindStatus: ...
+    def troubled(self, kinds: Iterable[Kind[Any]]) -> Mapping[str, KindStatus]: ...
 
 
 class MetricsSource(Protocol):
@@ -72,7 +72,7 @@ class Gatherer:
         visibility, rights, decisions = await self._permissions(identity, needs)
         kinds = [kind for kind in needs.kinds if kind in STANDING or _sees(visibility, kind, needs.access)]
         await self._kubernetes.want(kinds)
-        status = {kind.key: self._kubernetes.status_of(kind) for kind in kinds}
+        troubled = self._kubernetes.troubled(kinds)
         snapshot = self._kubernetes.snapshot(needs.kinds)
         check_cost(needs.costs, snapshot, visibility, self._cost_limit)
         questions = _questions(needs.metrics, snapshot, visibility, self._wall_clock())
@@ -85,8 +85,8 @@ class Gatherer:
                 for (metric, level, window), question in questions.items()
                 if window is None
             },
-            {key: known.reason for key, known in status.items() if known.refused},
-            _stale(status),
+            {key: status.reason for key, status in troubled.items() if status.refused},
+            _stale(troubled),
             self._wall_clock() if needs.clock else 0.0,
             self._indexes,
             ranges={
@@ -94,7 +94,9 @@ class Gatherer:
                 for (metric, level, window), question in questions.items()
                 if window is not None
             },
-            pending={key: known.reason for key, known in status.items() if not known.synced and not known.refused},
+            pending={
+                key: status.reason for key, status in troubled.items() if not status.synced and not status.refused
+            },
             rights=rights,
             decisions=decisions,
         )
@@ -130,11 +132,9 @@ class Gatherer:
 
     def _check_standing(self, kinds: Iterable[Kind[Any]]) -> None:
         """Raises NotSynced at the gateway's own start. A kind on demand that is late costs its own fields alone."""
-        for kind in kinds:
-            if kind in STANDING:
-                status = self._kubernetes.status_of(kind)
-                if not status.synced and not status.refused:
-                    raise NotSynced(f"The first list of {kind.name} is still on its way", kind=kind.name)
+        for kind, status in self._kubernetes.troubled(kind for kind in kinds if kind in STANDING).items():
+            if not status.synced and not status.refused:
+                raise NotSynced(f"The first list of {kind} is still on its way", kind=kind)
 
 
 def _sees(visibility: Visibility, kind: Kind[Any], needs: Iterable[AccessNeed]) -> bool:
@@ -149,8 +149,8 @@ def _sees(visibility: Visibility, kind: Kind[Any], needs: Iterable[AccessNeed]) 
     )
 
 
-def _stale(status: Mapping[str, KindStatus]) -> dict[str, int]:
-    ages = {key: known.age for key, known in status.items() if known.synced and not known.live}
+def _stale(troubled: Mapping[str, KindStatus]) -> dict[str, int]:
+    ages = {key: status.age for key, status in troubled.items() if status.synced and not status.live}
     return {key: round(age) for key, age in ages.items() if age is not None}
 
 
