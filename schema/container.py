@@ -1,11 +1,32 @@
 """Containers of pods. Commands, arguments and environment variables are not shown: they often hold secrets."""
 
+from collections.abc import Sequence
+from typing import cast
+
 import strawberry
 
 from schema.amounts import Amounts
 from schema.enums import graphql_enum
+from schema.execution.context import GraphInfo
+from schema.execution.for_all import for_all
+from schema.execution.needs import needing
+from schema.measured import MEASURED_CONTAINERS
+from schema.metric import (
+    Metric,
+    MetricNames,
+    MetricRange,
+    MetricRecord,
+    TimeRangeArgument,
+    metrics_needs,
+    metrics_of,
+    metrics_range_needs,
+    metrics_range_of,
+    window_of,
+)
 from schema.scalars import DateTime
+from schema.sources.kubernetes.containers import Container as ContainerRecord
 from schema.sources.kubernetes.containers import ContainerPhase
+from schema.sources.prometheus.catalogue import MetricName
 
 graphql_enum(ContainerPhase, "ContainerPhase", "What a container does.")
 
@@ -40,6 +61,25 @@ class VolumeMount:
     path: str = strawberry.field(description="Where it is in the container.")
     sub_path: str | None = strawberry.field(description="What of the volume is there; null for all of it.")
     read_only: bool = strawberry.field(description="Whether the container may only read it.")
+
+
+def _metrics_of_all(
+    roots: Sequence[ContainerRecord], info: GraphInfo, names: list[MetricName] | None = None
+) -> list[list[MetricRecord]]:
+    return metrics_of(info, MEASURED_CONTAINERS, roots, names)
+
+
+def _metrics(root: strawberry.Parent[ContainerRecord], info: GraphInfo, names: MetricNames = None) -> list[Metric]:
+    return cast("list[Metric]", _metrics_of_all((root,), info, names)[0])
+
+
+def _metrics_range(
+    root: strawberry.Parent[ContainerRecord],
+    info: GraphInfo,
+    names: MetricNames = None,
+    range: TimeRangeArgument = None,  # noqa: A002
+) -> list[MetricRange]:
+    return metrics_range_of(info, MEASURED_CONTAINERS, root, names, window_of(range))
 
 
 @strawberry.type(
@@ -86,3 +126,16 @@ class Container:
     requests: Amounts = strawberry.field(description="What it claims of the node: `resources.requests` of its spec.")
     limits: Amounts = strawberry.field(description="The most it may use: `resources.limits` of its spec.")
     volume_mounts: list[VolumeMount] = strawberry.field(description="Where it sees which volumes.")
+    metrics: list[Metric] = strawberry.field(
+        resolver=_metrics,
+        metadata={**needing(metrics_needs(MEASURED_CONTAINERS)), **for_all(_metrics_of_all)},
+        description=(
+            "What it uses at this moment: at least one Metric per name asked, in that order, also when there is no "
+            "value to show. Containers share the network of their pod."
+        ),
+    )
+    metrics_range: list[MetricRange] = strawberry.field(
+        resolver=_metrics_range,
+        metadata=needing(metrics_range_needs(MEASURED_CONTAINERS)),
+        description="What it used over time, by default in the last hour: at least one MetricRange per name asked.",
+    )

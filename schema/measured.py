@@ -1,12 +1,13 @@
 """Which objects are measured, how they are found in the answers of Prometheus, and what they say themselves."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from operator import attrgetter
 from typing import Any, Final
 
 from auth.access import PODS
 from schema.execution.context import GraphInfo, listable_everywhere
 from schema.metric import CLAIMED, Measuring, Said
+from schema.sources.kubernetes.containers import Container
 from schema.sources.kubernetes.node_sums import is_done, limited, requested
 from schema.sources.kubernetes.objects import NodeRecord, PodRecord
 from schema.sources.prometheus.catalogue import MEASURED, Level, MetricName
@@ -17,7 +18,7 @@ _NODE_SAYS: Final[dict[MetricName, Callable[[NodeRecord], float]]] = {
     MetricName.MEMORY_ALLOCATABLE: lambda node: float(node.allocatable.memory),
 }
 
-# Read from pods, from sums of pods and from containers: all of them have `requests` and `limits`.
+# Pods and containers both have `requests` and `limits`.
 _SAYS: Final[dict[MetricName, Callable[[Any], float | None]]] = {
     MetricName.CPU_REQUEST: attrgetter("requests.cpu"),
     MetricName.CPU_LIMIT: attrgetter("limits.cpu"),
@@ -38,6 +39,16 @@ def _pod_says(_info: GraphInfo, name: MetricName) -> Said:
 
     def said(pod: PodRecord) -> float | None:
         amount = None if is_done(pod) else of(pod)  # the scheduler gives back what a pod that is done has claimed
+        return None if amount is None else float(amount)
+
+    return said
+
+
+def _container_says(_info: GraphInfo, name: MetricName) -> Said:
+    of = _SAYS[name]
+
+    def said(container: Container) -> float | None:
+        amount = of(container)
         return None if amount is None else float(amount)
 
     return said
@@ -74,7 +85,16 @@ MEASURED_PODS: Final[Measuring[PodRecord]] = Measuring(
 MEASURED_NODES: Final[Measuring[NodeRecord]] = Measuring(
     Level.NODE, attrgetter("namespace", "name", "created_at"), _node_says, _without_claims(Level.NODE)
 )
+# Containers share the life of their pod: one that is restarted keeps its series.
+MEASURED_CONTAINERS: Final[Measuring[Container]] = Measuring(
+    Level.CONTAINER,
+    lambda container: (container.namespace, f"{container.pod_name}/{container.name}", container.pod_created_at),
+    _container_says,
+    MEASURED[Level.CONTAINER],
+)
 # There is one cluster, which Prometheus' labels do not name.
 MEASURED_CLUSTER: Final[Measuring[None]] = Measuring(
     Level.CLUSTER, lambda _cluster: ("", "", ""), _cluster_says, _without_claims(Level.CLUSTER)
 )
+# The kinds whose lists have orders by metrics.
+MEASURED_ALONE: Final[Mapping[Level, Measuring[Any]]] = {Level.POD: MEASURED_PODS, Level.NODE: MEASURED_NODES}

@@ -254,7 +254,7 @@ def frame_of(info: GraphInfo, name: MetricName, level: Level) -> MetricFrame:
 
     A source that failed is told, once per metric and level.
     """
-    if name not in MEASURED[level] or name is not name.measured:
+    if name not in MEASURED[level] or name.measured is None:
         raise InvalidArgument(f"There is no order of {level.name.lower()}s by {name.name}", argument="orderBy")
     return _frame_of(info, name, level)
 

@@ -14,10 +14,11 @@ from schema.enums import graphql_enum
 from schema.execution.context import GraphInfo
 from schema.execution.view import View
 from schema.lists.filter import Reads, reads_of
+from schema.measured import MEASURED_ALONE
 from schema.metric import frame_of
 from schema.sources.described import Described
-from schema.sources.prometheus.catalogue import Level, MetricName
-from schema.sources.prometheus.frames import NOTHING, MetricFrame
+from schema.sources.prometheus.catalogue import SHARES, Level, MetricName
+from schema.sources.prometheus.frames import NOTHING, MetricFrame, Missing
 
 ORDER_KEYS: Final = 6  # more than anybody reads an order by
 
@@ -119,12 +120,25 @@ def _by(element: OrderArgument, keys: Mapping[str, Key], info: GraphInfo, level:
         if level is None:
             raise AssertionError("only kinds that are measured have orders by metrics")
         frame = frame_of(info, element.metric, level)
-        return By(element.metric.name, _values(frame), descending, nullable=True, source=frame)
+        value = _share(info, element.metric, level, _values(frame)) if element.metric in SHARES else _values(frame)
+        return By(element.metric.name, value, descending, nullable=True, source=frame)
     if element.key is None:
         raise AssertionError("check_order lets no such element pass")
     key = keys[element.key]
     value = attrgetter(key.attribute) if key.of is None else key.of(info.context.view)
     return By(element.key.name, value, descending != key.inverted, key.nullable, fleeting=key.of is not None)
+
+
+def _share(info: GraphInfo, metric: MetricName, level: Level, part: ValueOf) -> ValueOf:
+    """What a metric is of what the objects themselves say; nothing where they say nothing."""
+    whole = MEASURED_ALONE[level].said(info, SHARES[metric][1])
+    of = (lambda _record: None) if isinstance(whole, Missing) else whole
+
+    def value(record: Any) -> float | None:
+        measured, said = part(record), of(record)
+        return measured / said if isinstance(measured, float) and said else None
+
+    return value
 
 
 def _values(frame: MetricFrame) -> ValueOf:

@@ -351,6 +351,56 @@ async def test_use_is_shown_as_a_share_of_what_was_requested_and_of_the_limit(fr
     assert len(front_door.simulated.metrics.questions) == 1
 
 
+async def test_what_containers_use_adds_up_to_their_pod(front_door: FrontDoor):
+    """One question for all containers, by the same series; each has shares of its own requests."""
+    names = "metrics(names: [MEMORY_USAGE, MEMORY_REQUEST, MEMORY_REQUEST_UTILIZATION]) { name value missing }"
+    query = f'{{ pods(filter: {{phase: "Running"}}) {{ {names} containers {{ name {names} }} }} }}'
+
+    pods = (await front_door.ask(query)).data["pods"]
+
+    assert sorted(question.level for question in front_door.simulated.metrics.questions) == ["CONTAINER", "POD"]
+    measured = 0
+    for pod in pods:
+        whole = {metric["name"]: metric["value"] for metric in pod["metrics"]}
+        parts = [{metric["name"]: metric["value"] for metric in each["metrics"]} for each in pod["containers"]]
+        used = [part["MEMORY_USAGE"] for part in parts if part["MEMORY_USAGE"] is not None]
+        assert (whole["MEMORY_USAGE"] is None) == (not used)
+        if used:
+            assert sum(used) == pytest.approx(whole["MEMORY_USAGE"], rel=0.1)
+        for part in parts:
+            if part["MEMORY_USAGE"] is not None and part["MEMORY_REQUEST"]:
+                share = part["MEMORY_USAGE"] / part["MEMORY_REQUEST"]
+                assert part["MEMORY_REQUEST_UTILIZATION"] == pytest.approx(share)
+                measured += 1
+    assert measured > 20
+
+
+async def test_a_containers_line_over_time_is_its_own(front_door: FrontDoor):
+    """Its points are as many as its pod's."""
+    line = "metricsRange(names: [CPU_USAGE]) { points { value } step missing }"
+
+    pods = (await front_door.ask(f"{{ pods {{ {line} containers {{ {line} }} }} }}")).data["pods"]
+
+    lines = [each["metricsRange"][0] for pod in pods for each in pod["containers"]]
+    assert sum(any(point["value"] is not None for point in each["points"]) for each in lines) > 20
+
+
+@pytest.mark.parametrize(
+    ("kind", "share"), [("pods", "CPU_REQUEST_UTILIZATION"), ("nodes", "MEMORY_ALLOCATABLE_UTILIZATION")]
+)
+async def test_lists_are_ordered_by_shares(front_door: FrontDoor, kind: str, share: str):
+    """The ones nearest to what they have first; those of which there is no share last."""
+    query = f"{{ {kind}(orderBy: {{metric: {share}, direction: DESC}}) {{ metrics(names: [{share}]) {{ value }} }} }}"
+
+    rows = (await front_door.ask(query)).data[kind]
+
+    values = [row["metrics"][0]["value"] for row in rows]
+    known = [value for value in values if value is not None]
+    assert len(known) > 1
+    assert known == sorted(known, reverse=True)
+    assert values[len(known) :] == [None] * (len(values) - len(known))
+
+
 async def test_what_pods_claim_of_a_node_is_for_those_who_may_list_all_pods(front_door: FrontDoor):
     """As `requested` is; the cluster's is the sum of its nodes'. Without names it is not shown, and costs no right."""
     token = front_door.simulated.add_user("nodes-only", rights(READ, ("nodes",)))
@@ -394,7 +444,8 @@ async def test_a_failing_prometheus_costs_one_error_for_all_lines():
     ("query", "name"),
     [
         ("pods(orderBy: {metric: FILESYSTEM_SIZE}) { name }", "FILESYSTEM_SIZE"),
-        ("nodes(orderBy: {metric: CPU_ALLOCATABLE_UTILIZATION}) { name }", "CPU_ALLOCATABLE_UTILIZATION"),
+        ("nodes(orderBy: {metric: CPU_REQUEST_UTILIZATION}) { name }", "CPU_REQUEST_UTILIZATION"),
+        ("pods(orderBy: {metric: CPU_REQUEST}) { name }", "CPU_REQUEST"),
     ],
 )
 async def test_what_nothing_is_known_of_is_no_order(front_door: FrontDoor, query: str, name: str):
