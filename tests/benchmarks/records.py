@@ -1,24 +1,35 @@
-"""`python -m tests.benchmarks.records`: what a record costs, in bytes kept and in time to make it.
+"""`python -m tests.benchmarks.records`: what a record costs, in bytes kept and in time to make it; what details cost.
 
-Pods as a kubelet of today reports them (`tests/cluster/objects.py`), of `--workloads` different label sets and sizes,
-one in ten with restarts. Bytes are Python's own count of what stays allocated, shared values included; time is the
-best of three rounds. The whole object is decoded again once a pod, then once for ten cold fields of it.
+Pods as a kubelet of today reports them (`tests/cluster/objects.py`), of `--workloads` different label sets, sizes and
+moments, one in ten with restarts. Bytes are Python's own count of what stays allocated, shared values included; times
+are the best of three rounds. Each group of details is read of all pods, few of which are kept meanwhile, and once more
+of a page of them.
 """
 
 import argparse
 import gc
 import json
+import math
 import sys
 import time
 import tracemalloc
 from collections.abc import Sequence
 from typing import Any, Final
 
+from schema.sources.kubernetes.containers import pod_containers
+from schema.sources.kubernetes.details import Details, annotations
 from schema.sources.kubernetes.kinds import PODS, Decoder
-from schema.sources.kubernetes.objects import Sharing
+from schema.sources.kubernetes.objects import PodRecord, Sharing
+from schema.sources.kubernetes.pod_details import pod_details
 from tests.cluster import objects
 
 ROUNDS: Final = 3
+PAGE: Final = 50
+DETAILS: Final[dict[str, Details[Any]]] = {
+    "details": pod_details,
+    "containers": pod_containers,
+    "annotations": annotations,
+}
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -37,7 +48,23 @@ def main(arguments: Sequence[str]) -> int:
     print(f"{len(bodies)} pods of {size:.0f} bytes of JSON, {options.workloads} workloads")
     print(f"kept a pod     {kept:7.0f} bytes, of them {cold:.0f} the compressed rest")
     print(f"made in        {made / len(bodies) * 1e6:7.1f} µs a pod")
+    decoder = Decoder(PODS, Sharing())
+    records = [decoder.decode(body) for body in bodies]
+    for name, details in DETAILS.items():
+        first, again = _read(details, records), _read(details, records[-PAGE:])
+        print(f"{name:<15}{first:7.1f} µs a pod, {again:.1f} when it was read lately")
     return 0
+
+
+def _read(details: Details[Any], records: Sequence[PodRecord]) -> float:
+    """Microseconds a record."""
+    best = math.inf
+    for _ in range(ROUNDS):
+        begun = time.perf_counter()
+        for record in records:
+            details(record)
+        best = min(best, time.perf_counter() - begun)
+    return best / len(records) * 1e6
 
 
 def _bytes_kept(bodies: Sequence[bytes]) -> tuple[float, float]:

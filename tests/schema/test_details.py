@@ -1,6 +1,8 @@
 """Details of pods and nodes, asked as a client asks: over HTTP, of the simulated cluster and of made-up ones."""
 
 import asyncio
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +17,7 @@ from tests.schema.execution.side_by_side import by_graphql_core, by_plan, found,
 from tests.schema.execution.world import ADMIN, World
 
 SCHEMA = describe()
+ASKING = Path(__file__).parents[2] / "docs" / "asking.md"
 
 
 async def view_of(world: World, text: str) -> tuple[Any, Any, Any]:
@@ -97,3 +100,9 @@ async def test_a_dashboard_of_pods_and_nodes_needs_nothing_else(front_door):
     assert all(image["size"] > 0 for node in nodes for image in node["images"])
     assert all(pod["containers"] and pod["hostAddresses"] for pod in pods)
     assert any(one["state"]["phase"] == "RUNNING" for pod in pods for one in pod["containers"])
+
+
+@pytest.mark.parametrize("example", re.findall(r"```graphql\n(.+?)```", ASKING.read_text(), re.DOTALL))
+def test_the_examples_of_the_documentation_are_what_the_schema_takes(example: str):
+    """Nobody should copy one that is refused."""
+    assert Documents().prepare(SCHEMA, example).errors == ()
