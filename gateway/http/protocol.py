@@ -140,8 +140,8 @@ class LimitedProtocol(HttpToolsProtocol):
             self._stop(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, self._too_long())
         if len(self.pipeline) >= PIPELINED_AT_MOST:
             self._stop(HTTPStatus.BAD_REQUEST, f"More than {PIPELINED_AT_MOST} requests that wait for one another")
+        super().on_headers_complete()  # raises for a URL that is none
         self._phase = _Phase.BODY
-        super().on_headers_complete()
 
     def on_message_complete(self) -> None:
         self._phase = _Phase.ALL
