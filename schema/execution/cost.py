@@ -60,7 +60,7 @@ class Place:
         points: int | None = None,
     ) -> "Place":
         """The place inside a field of this type, of which `at_most` so many items are asked for."""
-        name = get_named_type(kind).name
+        name = get_named_type(kind).name.removesuffix("Edge")  # a page is as long as what is in it
         bound = self.at_most if at_most is None else at_most
         if name == POINT:
             bound = self.points
@@ -155,7 +155,7 @@ def visible(
     snapshot: ClusterSnapshot, visibility: Visibility, resource: Resource, namespaces: frozenset[str] | None
 ) -> int:
     """How many objects of a kind the caller sees, of those in these namespaces; 0 if nobody asked for the right."""
-    if not visibility.asked(resource):
+    if not visibility.asked(resource) or resource.name not in snapshot.pictures:
         return 0
     objects = snapshot.named(resource.name)
     scope = visibility.scope(resource)

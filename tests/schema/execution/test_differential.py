@@ -47,6 +47,21 @@ WRITTEN = {
         f'{{ nodes {{ name pods(filter: {{name: "{"x" * 300}"}}) {{ name }} }} '
         f'pod(namespace: "shop", name: "{"x" * 300}") {{ id }} }}'
     ),
+    "what stands beside pods": (
+        "{ namespaces { name phase podCount serviceCount pods(limit: 3) { name } deployments { name rolloutText } } "
+        "services { name type ports { port } pods { name } } deployments { name images replicaSets { name } "
+        "pods { name phase } } cronJobs { name jobs { name status pods { name } } pods { name } } "
+        "statefulSets { name pods { name labels { key } } } resourceQuotas { amounts { resource hard used } } "
+        "podDisruptionBudgets { name pods { name } } horizontalPodAutoscalers { target { kind name } } }"
+    ),
+    "what is behind a pod": (
+        "{ pods { name services { name } workload { kind name } inNamespace { name podCount } owner { name } } "
+        "nodes(orderBy: {key: CPU_REQUESTED, direction: DESC}) { name } n: nodes(filter: {attention: true}) { name } }"
+    ),
+    "pages": (
+        "{ podsConnection(first: 5) { totalCount edges { cursor node { name services { name } } } } "
+        "servicesConnection { edges { node { name } } } deploymentsConnection { totalCount pageInfo { hasNextPage } } }"
+    ),
     "nothing selected": "{ nodes { ... @skip(if: true) { name } pods { ... @include(if: false) { name } } } }",
     "types": "{ __typename nodes { __typename pods { __typename } } cluster { t: __typename } }",
     "details of pods": (

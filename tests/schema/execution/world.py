@@ -16,8 +16,10 @@ from auth.settings import AuthSettings
 from schema.execution.gather import Gatherer
 from schema.execution.needs import Needs
 from schema.execution.view import View
+from schema.sources.kubernetes import kinds
 from schema.sources.kubernetes.cluster import Cluster, ClusterSnapshot, KindStatus, Watched
-from schema.sources.kubernetes.kinds import Kind
+from schema.sources.kubernetes.kinds import ON_DEMAND, Kind
+from schema.sources.kubernetes.objects import Sharing
 from schema.sources.kubernetes.store import Gone, Put
 from schema.sources.prometheus.frames import MetricFrame, Missing, Question, Sample
 from tests.schema.sources.kubernetes import full_objects
@@ -107,7 +109,16 @@ class World:
         self._put(self.cluster.nodes, [self._node(name) for name in self._nodes])
         self._put(self.cluster.namespaces, [_object(name) for name in NAMESPACES])
         self._put(self.cluster.services, [self._service(space, "web") for space in NAMESPACES[:2]])
+        self._watch_all_kinds()
+        for namespace in NAMESPACES[:2]:
+            for kind, manifests in _beside(namespace).items():
+                self._put(self.cluster.watched(kind), manifests)
         self._put(self.cluster.pods, [self._pod(f"pod-{number}") for number in range(pods)])
+
+    def _watch_all_kinds(self) -> None:
+        """As if somebody had asked for each."""
+        for kind in ON_DEMAND:
+            self.cluster._in_use[kind.key] = self.cluster._in_scopes(kind, Sharing(), patient=False)
 
     def snapshot(self, kinds: Iterable[Kind[Any]] | None = None) -> ClusterSnapshot:
         return self.cluster.snapshot(kinds)
@@ -154,7 +165,8 @@ class World:
     def _put(self, watched: Watched[Any], manifests: Iterable[dict[str, Any]]) -> None:
         for manifest in manifests:
             self._version += 1
-            manifest["metadata"] |= {"resourceVersion": str(self._version), "uid": f"uid-{self._version}"}
+            manifest["metadata"] |= {"resourceVersion": str(self._version)}
+            manifest["metadata"].setdefault("uid", f"uid-{self._version}")
             record = watched.decoder.decode(json.dumps(manifest).encode())
             watched.store.apply([Put(record)])
 
@@ -213,6 +225,49 @@ class World:
         return frozenset(NAMESPACES)
 
 
+# Kind, API version and the first part of the name (and uid) of what controls pods.
+_OWNERS: Final = (
+    ("ReplicaSet", "apps/v1", "rs"),
+    ("Job", "batch/v1", "job"),
+    ("StatefulSet", "apps/v1", "db"),
+    ("Crate", "example.com/v1", "crate"),
+)
+
+
+def _beside(namespace: str) -> Mapping[Kind[Any], list[dict[str, Any]]]:
+    """One object of each kind on demand."""
+    template = {"spec": {"containers": [{"name": "main", "image": "web:1"}]}}
+    pods = {"selector": {"matchLabels": {"app": "web"}}, "template": template}
+    deployed = ("Deployment", "apps/v1", "web")
+    planned = ("CronJob", "batch/v1", "cron")
+    replica_set = _object("rs", namespace, owner=deployed, spec=pods, status={"replicas": 2})
+    return {
+        kinds.DEPLOYMENTS: [_object("web", namespace, uid=f"web-{namespace}", spec=pods, status={"replicas": 1})],
+        kinds.REPLICA_SETS: [replica_set | {"metadata": replica_set["metadata"] | {"uid": f"rs-{namespace}"}}],
+        kinds.REPLICA_SET_OWNERS: [_object("rs", namespace, uid=f"rs-{namespace}", owner=deployed)],
+        kinds.STATEFUL_SETS: [_object("db", namespace, uid=f"db-{namespace}", spec=pods)],
+        kinds.DAEMON_SETS: [_object("agent", namespace, spec=pods)],
+        kinds.JOBS: [_object("job", namespace, uid=f"job-{namespace}", owner=planned, spec=pods)],
+        kinds.CRON_JOBS: [_object("cron", namespace, uid=f"cron-{namespace}", spec={"schedule": "* * * * *"})],
+        kinds.VOLUME_CLAIMS: [_object("data", namespace, status={"phase": "Pending"})],
+        kinds.RESOURCE_QUOTAS: [_object("small", namespace, status={"hard": {"pods": "3"}, "used": {"pods": "1"}})],
+        kinds.DISRUPTION_BUDGETS: [_object("calm", namespace, spec=pods)],
+        kinds.AUTOSCALERS: [
+            _object("grow", namespace, spec={"scaleTargetRef": {"kind": "Deployment", "name": "web"}, "maxReplicas": 3})
+        ],
+    }
+
+
 def _object(name: str, namespace: str = "", **parts: Any) -> dict[str, Any]:
-    metadata = {"name": name, "creationTimestamp": "2025-11-24T09:00:00Z", "labels": parts.pop("labels", None)}
+    metadata: dict[str, Any] = {
+        "name": name,
+        "creationTimestamp": "2025-11-24T09:00:00Z",
+        "labels": parts.pop("labels", None),
+    }
+    if uid := parts.pop("uid", None):
+        metadata["uid"] = uid
+    if owner := parts.pop("owner", None):
+        kind, version, owner_name = owner
+        reference = {"kind": kind, "apiVersion": version, "name": owner_name, "uid": f"{owner_name}-{namespace}"}
+        metadata["ownerReferences"] = [reference | {"controller": True}]
     return {"metadata": metadata | ({"namespace": namespace} if namespace else {}), **parts}
