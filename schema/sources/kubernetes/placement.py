@@ -11,6 +11,7 @@ class TaintEffect(Described):
     NO_SCHEDULE = "NO_SCHEDULE", "No new ones are placed on the node; those on it stay."
     PREFER_NO_SCHEDULE = "PREFER_NO_SCHEDULE", "The scheduler avoids the node for them, if there is another."
     NO_EXECUTE = "NO_EXECUTE", "No new ones are placed on the node, and those on it are evicted."
+    OTHER = "OTHER", "Something that Kubernetes did not know when this was written (1.37)."
 
 
 _EFFECTS = {
@@ -20,9 +21,13 @@ _EFFECTS = {
 }
 
 
+def _effect(said: str) -> TaintEffect:
+    return _EFFECTS.get(said, TaintEffect.OTHER)
+
+
 class WireTaint(Struct, frozen=True, gc=False):
     key: str
-    effect: str
+    effect: str = ""
     value: str | None = None
     time_added: str | None = field(name="timeAdded", default=None)
 
@@ -37,7 +42,7 @@ class Taint(Struct, frozen=True, gc=False):
 
 
 def taints(said: list[WireTaint] | None) -> tuple[Taint, ...]:
-    return tuple(Taint(one.key, one.value or "", _EFFECTS[one.effect], one.time_added) for one in said or ())
+    return tuple(Taint(one.key, one.value or "", _effect(one.effect), one.time_added) for one in said or ())
 
 
 class WireToleration(Struct, frozen=True, gc=False):
@@ -64,7 +69,7 @@ def tolerations(said: list[WireToleration] | None) -> tuple[Toleration, ...]:
             one.key or None,
             one.operator or "Equal",  # Kubernetes' own default
             one.value or None,
-            _EFFECTS[one.effect] if one.effect else None,
+            _effect(one.effect) if one.effect else None,
             one.seconds,
         )
         for one in said or ()

@@ -290,3 +290,12 @@ def test_conditions_of_any_kind_are_read_alone():
     """The same as with the other details, for kinds that have no others."""
     assert conditions(record(PODS, POD)) == pod_details(record(PODS, POD)).conditions
     assert conditions(record(NODES, EMPTY)) == ()
+
+
+def test_an_effect_of_a_later_kubernetes_hides_no_node():
+    """A taint must say an effect; one that is unknown here would otherwise take the whole list with it."""
+    taints = [{"key": "a", "effect": "NoScheduleNoAdmit"}]
+    later = record(NODES, EMPTY | {"spec": {"taints": taints}})
+
+    assert [one.effect for one in node_details(later).taints] == [TaintEffect.OTHER]
+    assert pod_details(pod(spec={"tolerations": taints})).tolerations[0].effect is TaintEffect.OTHER
