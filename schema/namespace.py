@@ -5,20 +5,24 @@ from typing import Any
 import strawberry
 
 from auth.access import AccessNeed
+from schema.event import Event
 from schema.execution.context import GraphInfo, listable
 from schema.execution.needs import FieldNeeds, NeedsHook, needing
 from schema.lists.belonging import in_namespace
+from schema.lists.events import EVENTS
 from schema.lists.fields import belonging_field
 from schema.lists.listing import Listing
 from schema.lists.pods import PODS
 from schema.lists.policies import RESOURCE_QUOTAS
 from schema.lists.services import SERVICES
 from schema.lists.workloads import CRON_JOBS, DAEMON_SETS, DEPLOYMENTS, JOBS, STATEFUL_SETS
+from schema.metric import Metric, MetricRange
 from schema.object_fields import ObjectFields
 from schema.pod import Pod
 from schema.quota import ResourceQuota
 from schema.service import Service
 from schema.sources.kubernetes.objects import NamespaceRecord
+from schema.summed import namespace_metrics, namespace_metrics_range
 from schema.workload import CronJob, DaemonSet, Deployment, Job, StatefulSet
 
 
@@ -66,6 +70,8 @@ class Namespace(ObjectFields):
         metadata=needing(_count_needs(SERVICES)),
         description="How many services there are in it. Needs the right to list services in it.",
     )
+    metrics: list[Metric] = namespace_metrics()
+    metrics_range: list[MetricRange] = namespace_metrics_range()
     pods: list[Pod] | None = _listed(PODS)
     services: list[Service] | None = _listed(SERVICES)
     deployments: list[Deployment] | None = _listed(DEPLOYMENTS)
@@ -74,3 +80,6 @@ class Namespace(ObjectFields):
     jobs: list[Job] | None = _listed(JOBS)
     cron_jobs: list[CronJob] | None = _listed(CRON_JOBS)
     resource_quotas: list[ResourceQuota] | None = _listed(RESOURCE_QUOTAS)
+    events: list[Event] | None = belonging_field(
+        EVENTS, in_namespace(EVENTS), "The events in it, the newest first. Needs the right to list events in it."
+    )

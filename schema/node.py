@@ -10,11 +10,13 @@ from schema.amounts import ResourceAmount
 from schema.annotation import ANNOTATIONS, Annotation, annotations_of
 from schema.condition import Condition
 from schema.enums import graphql_enum
+from schema.event import Event
 from schema.execution.context import GraphInfo, listable, listable_everywhere
 from schema.execution.for_all import for_all
 from schema.execution.needs import FieldNeeds, Reach, needing
 from schema.label import Label
 from schema.lists.connection import Connection
+from schema.lists.events import EVENTS, cluster_events_needs, events_of
 from schema.lists.fields import belonging_field, belonging_page_field
 from schema.lists.listing import Among
 from schema.lists.pods import PODS as PODS_LISTED
@@ -308,6 +310,12 @@ class Node:
     )
     pods_connection: Connection[Pod] | None = belonging_page_field(
         PODS_LISTED, _on_node, "The pods on it that the caller may see, a page at a time."
+    )
+    events: list[Event] | None = belonging_field(
+        EVENTS,
+        events_of("Node"),
+        "What happened to it lately, the newest first. Needs the right to list events in the namespace `default`.",
+        cluster_events_needs,
     )
     metrics: list[Metric] = strawberry.field(
         resolver=_metrics,

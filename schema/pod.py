@@ -12,6 +12,7 @@ from schema.annotation import ANNOTATIONS, Annotation, annotations_of
 from schema.condition import Condition
 from schema.container import Container
 from schema.enums import graphql_enum
+from schema.event import Event, happenings
 from schema.execution.context import GraphInfo, listable
 from schema.execution.for_all import for_all
 from schema.execution.needs import EVERYTHING, FieldNeeds, Reach, needing
@@ -301,6 +302,7 @@ class Pod:
     limits: Amounts = strawberry.field(
         description="The most it may use, counted in the same way; containers without a limit are not in the sum."
     )
+    events: list[Event] | None = happenings("Pod")
     owner: Owner | None = strawberry.field(
         description="The controller that made it and keeps it; null if a person made it. From its owner references."
     )

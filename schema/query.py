@@ -3,8 +3,10 @@
 import strawberry
 
 from schema.cluster import Cluster
+from schema.event import Event
 from schema.execution.needs import needing
 from schema.lists.connection import Connection
+from schema.lists.events import EVENTS
 from schema.lists.fields import look_up_field, look_up_named_field, page_field, rows_field
 from schema.lists.namespaces import NAMESPACES
 from schema.lists.nodes import NODES
@@ -49,6 +51,12 @@ class Query:
         description="How many pods the caller sees in each group that has any, the largest group first.",
     )
     pod: Pod | None = look_up_field(PODS)
+    events: list[Event] | None = rows_field(EVENTS, "The events that the caller may see, the newest first.")
+    events_connection: Connection[Event] | None = page_field(
+        EVENTS,
+        "The events that the caller may see, the newest first unless ordered otherwise, a page at a time. An event "
+        "that is seen again moves: only in orders by keys that never change no row is skipped or repeated.",
+    )
     namespaces: list[Namespace] | None = rows_field(NAMESPACES)
     namespaces_connection: Connection[Namespace] | None = page_field(NAMESPACES)
     namespace: Namespace | None = look_up_field(NAMESPACES)

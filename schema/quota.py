@@ -2,6 +2,7 @@
 
 import strawberry
 
+from schema.event import Event, happenings
 from schema.lists.belonging import pods_by_selector
 from schema.lists.fields import belonging_field
 from schema.lists.pods import PODS
@@ -15,6 +16,7 @@ _WATCHED = "which the gateway watches from the first question on."
 
 @strawberry.type(description=f"A claim to a volume. From the API server's persistent volume claims, {_WATCHED}")
 class PersistentVolumeClaim(NamespacedFields):
+    events: list[Event] | None = happenings("PersistentVolumeClaim")
     owner: Owner | None = strawberry.field(description=OWNER)
     status: str = strawberry.field(description="As kubectl prints STATUS: `Pending`, `Bound`, `Lost` or `Terminating`.")
     volume_name: str | None = strawberry.field(description="The volume that it is bound to; null until it is.")
@@ -102,6 +104,7 @@ class AutoscalerMetric:
     )
 )
 class HorizontalPodAutoscaler(NamespacedFields):
+    events: list[Event] | None = happenings("HorizontalPodAutoscaler")
     target: ScaleTarget = strawberry.field(description="What it scales.")
     min_replicas: int | None = strawberry.field(description="So many pods at least; null: 1.")
     max_replicas: int = strawberry.field(description="So many pods at most.")

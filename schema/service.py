@@ -2,6 +2,7 @@
 
 import strawberry
 
+from schema.event import Event, happenings
 from schema.label import Label
 from schema.lists.belonging import selected_pods
 from schema.lists.fields import belonging_field
@@ -51,6 +52,7 @@ class Service(NamespacedFields):
     selector: list[Label] = strawberry.field(
         description="The labels that its pods carry, by key; without any it selects none."
     )
+    events: list[Event] | None = happenings("Service")
     pods: list[Pod] | None = belonging_field(
         PODS, selected_pods, "The pods that it selects, by name. Needs the right to list pods in its namespace."
     )

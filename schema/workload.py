@@ -2,6 +2,7 @@
 
 import strawberry
 
+from schema.event import Event, happenings
 from schema.execution.context import GraphInfo
 from schema.execution.needs import FieldNeeds, Reach, needing
 from schema.label import Label
@@ -9,6 +10,7 @@ from schema.lists.belonging import owned, pods_through, through_needs
 from schema.lists.fields import belonging_field, reading
 from schema.lists.pods import PODS
 from schema.lists.workloads import JOBS, REPLICA_SETS
+from schema.metric import Metric, MetricRange
 from schema.object_fields import OWNER, NamespacedFields
 from schema.owner import Owner
 from schema.pod import Pod
@@ -16,6 +18,7 @@ from schema.scalars import DateTime
 from schema.sources.kubernetes import kinds
 from schema.sources.kubernetes.batch import JobRecord
 from schema.sources.kubernetes.rollouts import RolloutState
+from schema.summed import workload_metrics, workload_metrics_range
 
 _WATCHED = "the gateway watches from the first question on."
 _OWN_PODS = "Its pods, by name. Needs the right to list pods in its namespace."
@@ -49,6 +52,7 @@ class Deployment(_RolledOut):
     available_replicas: int = strawberry.field(description="How many of them were ready for long enough (AVAILABLE).")
     ready_text: str = strawberry.field(description="Ready of wanted pods, as kubectl prints READY: `2/3`.")
     paused: bool = strawberry.field(description="Whether its rollouts are paused.")
+    events: list[Event] | None = happenings("Deployment")
     replica_sets: list["ReplicaSet"] | None = belonging_field(
         REPLICA_SETS, owned(REPLICA_SETS), "Its revisions, by name. Needs the right to list replica sets there."
     )
@@ -57,6 +61,12 @@ class Deployment(_RolledOut):
         pods_through(kinds.REPLICA_SET_OWNERS),
         "Its pods, by name: those of its replica sets. Needs the right to list pods and replica sets in its namespace.",
         reading(PODS.needs, through_needs(kinds.REPLICA_SET_OWNERS)),
+    )
+    metrics: list[Metric] = workload_metrics(
+        pods_through(kinds.REPLICA_SET_OWNERS), through_needs(kinds.REPLICA_SET_OWNERS)
+    )
+    metrics_range: list[MetricRange] = workload_metrics_range(
+        pods_through(kinds.REPLICA_SET_OWNERS), through_needs(kinds.REPLICA_SET_OWNERS)
     )
 
 
@@ -69,7 +79,10 @@ class ReplicaSet(_Workload):
     ready_replicas: int = strawberry.field(description="How many of them are ready (READY).")
     available_replicas: int = strawberry.field(description="How many of them were ready for long enough.")
     selector: str | None = strawberry.field(description="Which pods are its own, as a label selector.")
+    events: list[Event] | None = happenings("ReplicaSet")
     pods: list[Pod] | None = belonging_field(PODS, owned(PODS), _OWN_PODS)
+    metrics: list[Metric] = workload_metrics(owned(PODS))
+    metrics_range: list[MetricRange] = workload_metrics_range(owned(PODS))
 
 
 @strawberry.type(
@@ -83,7 +96,10 @@ class StatefulSet(_RolledOut):
     available_replicas: int = strawberry.field(description="How many of them were ready for long enough.")
     ready_text: str = strawberry.field(description="Ready of wanted pods, as kubectl prints READY: `2/3`.")
     service_name: str | None = strawberry.field(description="The headless service that names its pods.")
+    events: list[Event] | None = happenings("StatefulSet")
     pods: list[Pod] | None = belonging_field(PODS, owned(PODS), _OWN_PODS)
+    metrics: list[Metric] = workload_metrics(owned(PODS))
+    metrics_range: list[MetricRange] = workload_metrics_range(owned(PODS))
 
 
 @strawberry.type(
@@ -97,7 +113,10 @@ class DaemonSet(_RolledOut):
     available: int = strawberry.field(description="On how many it was ready for long enough (AVAILABLE).")
     misscheduled: int = strawberry.field(description="On how many nodes it is and should not be.")
     node_selector: list[Label] = strawberry.field(description="The labels of the nodes that it is for, by key.")
+    events: list[Event] | None = happenings("DaemonSet")
     pods: list[Pod] | None = belonging_field(PODS, owned(PODS), _OWN_PODS)
+    metrics: list[Metric] = workload_metrics(owned(PODS))
+    metrics_range: list[MetricRange] = workload_metrics_range(owned(PODS))
 
 
 def _clock(_reach: Reach) -> FieldNeeds:
@@ -134,7 +153,10 @@ class Job(_Workload):
         resolver=_duration_text, metadata=needing(_clock), description="The same as kubectl prints DURATION: `3m10s`."
     )
     selector: str | None = strawberry.field(description="Which pods are its own, as a label selector.")
+    events: list[Event] | None = happenings("Job")
     pods: list[Pod] | None = belonging_field(PODS, owned(PODS), _OWN_PODS)
+    metrics: list[Metric] = workload_metrics(owned(PODS))
+    metrics_range: list[MetricRange] = workload_metrics_range(owned(PODS))
 
 
 @strawberry.type(description=f"A cron job: a job at set times. From the API server's cron jobs, {_WATCHED}")
@@ -149,6 +171,7 @@ class CronJob(_Workload):
     active_jobs: list[str] = strawberry.field(description="Their names.")
     last_scheduled_at: DateTime | None = strawberry.field(description="When it last started a job; null for never.")
     last_succeeded_at: DateTime | None = strawberry.field(description="When a job of it last succeeded.")
+    events: list[Event] | None = happenings("CronJob")
     jobs: list[Job] | None = belonging_field(
         JOBS, owned(JOBS), "Its jobs that are kept, by name. Needs the right to list jobs in its namespace."
     )
@@ -158,3 +181,5 @@ class CronJob(_Workload):
         "The pods of its jobs, by name. Needs the right to list pods and jobs in its namespace.",
         reading(PODS.needs, through_needs(kinds.JOBS)),
     )
+    metrics: list[Metric] = workload_metrics(pods_through(kinds.JOBS), through_needs(kinds.JOBS))
+    metrics_range: list[MetricRange] = workload_metrics_range(pods_through(kinds.JOBS), through_needs(kinds.JOBS))

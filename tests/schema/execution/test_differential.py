@@ -9,9 +9,10 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from hypothesis_graphql import queries
 
+from schema.execution.limits import Limits
 from schema.execution.plan.operations import Operations
 from schema.execution.prepare import Documents
-from schema.execution.settings import ExecutionSettings
+from schema.execution.settings import ExecutionSettings, LimitSettings
 from schema.schema import describe
 from tests.schema.execution.documents import VARIABLES, decorated
 from tests.schema.execution.side_by_side import by_graphql_core, by_plan, found, prepared
@@ -22,6 +23,21 @@ pytestmark = pytest.mark.thorough
 SCHEMA = describe()
 CORE = SCHEMA._schema
 QUERIES = queries(CORE)
+# Random documents are long, and the larger the graph, the longer.
+WIDE = LimitSettings(
+    document_bytes=16_777_216,
+    tokens=1_000_000,
+    definitions=10_000,
+    depth=200,
+    root_fields=100_000,
+    fields=1_000_000,
+    selections=1_000_000,
+    aliases=1_000_000,
+    directives=1_000_000,
+    directives_per_field=1_000,
+    validation_budget=500_000,
+    cost=10**12,
+)
 
 # What random documents rarely come to. Those of one line share shapes, objects or parts of them.
 WRITTEN = {
@@ -63,6 +79,13 @@ WRITTEN = {
         "servicesConnection { edges { node { name } } } deploymentsConnection { totalCount pageInfo { hasNextPage } } }"
     ),
     "nothing selected": "{ nodes { ... @skip(if: true) { name } pods { ... @include(if: false) { name } } } }",
+    "events": (
+        "{ events { type count object { name } } pods { name events(limit: 2) { reason } } nodes { events { name } } }"
+    ),
+    "who asks": (
+        "{ me { username groups lists { kind everywhere namespaces } "
+        'can(verb: "get", resource: "pods") { allowed reason } } pods { name } }'
+    ),
     "types": "{ __typename nodes { __typename pods { __typename } } cluster { t: __typename } }",
     "details of pods": (
         "{ pods { name reason conditions { type status since reportedAt } annotations { key value } qosClass priority "
@@ -90,7 +113,7 @@ WRITTEN = {
 
 async def hold_side_by_side(texts: Sequence[str], world: World, chance: random.Random, *, rounds: int) -> None:
     """Ask everything for everybody, again after each change, of plans that keep what they keep."""
-    documents, operations = Documents(), Operations(ExecutionSettings())
+    documents, operations = Documents(Limits(WIDE)), Operations(ExecutionSettings())
     for _ in range(rounds):
         for text in texts:
             document = prepared(documents, SCHEMA, text)
