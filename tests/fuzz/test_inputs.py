@@ -78,7 +78,7 @@ class Served:
     port: int = 0
     written: list[logging.LogRecord] = field(default_factory=list)
 
-    def ask(self, query: str, token: str = ADMIN, **variables: Any) -> dict[str, Any]:
+    def ask(self, query: str, token: str = ADMIN, **variables: Any) -> Any:
         status, body = self.send("POST", "/graphql", {"query": query, "variables": variables}, token)
         assert status < 500
         return body
