@@ -51,6 +51,16 @@ async def test_several_cold_fields_of_a_long_list_read_each_object_once(shown: s
     await world.access.aclose()
 
 
+@pytest.mark.parametrize("shown", ["restartsText", "name restartsText", "containers { name }", "__typename"])
+async def test_long_lists_are_the_same_in_parts(shown: str):
+    """Whether their fields are asked one by one, read in columns, or both."""
+    world = World(6, pods=2 * PART + 1)
+    document, operation, view = await view_of(world, f"{{ pods {{ {shown} }} }}")
+
+    assert by_plan(operation, view) == by_graphql_core(SCHEMA, document, {}, view)
+    await world.access.aclose()
+
+
 async def test_a_question_without_cold_fields_reads_nothing_cold(monkeypatch):
     """Addresses, requests and words are hot."""
     world = World(4)

@@ -300,7 +300,8 @@ def test_equal_values_are_one_object():
     node = Decoder(NODES, sharing).decode(json.dumps({**NODE, "metadata": {**META, "name": "worker-1"}}).encode())
 
     assert first is not second
-    for name in ("labels", "namespace", "node_name", "phase", "status", "requests", "limits", "owner", "attention"):
+    shared = ("labels", "namespace", "node_name", "phase", "status", "requests", "limits", "owner", "attention")
+    for name in (*shared, "created_at", "last_restart"):
         assert getattr(first, name) is getattr(second, name), name
     assert first.node_name is node.name
     assert first.labels is node.labels
