@@ -7,9 +7,10 @@ from typing import Any, Final
 from auth.access import PODS
 from schema.execution.context import GraphInfo, listable_everywhere
 from schema.metric import CLAIMED, Measuring, Said
+from schema.sources.kubernetes.claims import NOTHING, Claimed
 from schema.sources.kubernetes.containers import Container
 from schema.sources.kubernetes.node_sums import is_done, limited, requested
-from schema.sources.kubernetes.objects import NodeRecord, PodRecord
+from schema.sources.kubernetes.objects import NamespaceRecord, NodeRecord, PodRecord
 from schema.sources.prometheus.catalogue import MEASURED, Level, MetricName
 from schema.sources.prometheus.frames import Missing
 
@@ -24,6 +25,13 @@ _SAYS: Final[dict[MetricName, Callable[[Any], float | None]]] = {
     MetricName.CPU_LIMIT: attrgetter("limits.cpu"),
     MetricName.MEMORY_REQUEST: attrgetter("requests.memory"),
     MetricName.MEMORY_LIMIT: attrgetter("limits.memory"),
+}
+
+_CLAIMED: Final[dict[MetricName, Callable[[Claimed], float]]] = {
+    MetricName.CPU_REQUEST: attrgetter("requested.cpu"),
+    MetricName.CPU_LIMIT: attrgetter("limited.cpu"),
+    MetricName.MEMORY_REQUEST: attrgetter("requested.memory"),
+    MetricName.MEMORY_LIMIT: attrgetter("limited.memory"),
 }
 
 _OF_PODS_TOGETHER: Final[dict[MetricName, Callable[[Iterable[PodRecord]], float]]] = {
@@ -50,6 +58,16 @@ def _container_says(_info: GraphInfo, name: MetricName) -> Said:
     def said(container: Container) -> float | None:
         amount = of(container)
         return None if amount is None else float(amount)
+
+    return said
+
+
+def _namespace_says(info: GraphInfo, name: MetricName) -> Said:
+    """Who asks may list the namespace's pods: its resolver has seen to that."""
+    claims, of = info.context.view.snapshot.pods.claims, _CLAIMED[name]
+
+    def said(namespace: NamespaceRecord) -> float | None:
+        return float(of(claims.get(namespace.name, NOTHING))) or None
 
     return said
 
@@ -91,6 +109,12 @@ MEASURED_CONTAINERS: Final[Measuring[Container]] = Measuring(
     lambda container: (container.namespace, f"{container.pod_name}/{container.name}", container.pod_created_at),
     _container_says,
     MEASURED[Level.CONTAINER],
+)
+MEASURED_NAMESPACES: Final[Measuring[NamespaceRecord]] = Measuring(
+    Level.NAMESPACE,
+    attrgetter("namespace", "name", "created_at"),
+    _namespace_says,
+    MEASURED[Level.NAMESPACE],
 )
 # There is one cluster, which Prometheus' labels do not name.
 MEASURED_CLUSTER: Final[Measuring[None]] = Measuring(

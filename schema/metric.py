@@ -148,7 +148,7 @@ def metrics_needs(measuring: Measuring[Any], access: tuple[AccessNeed, ...] = ()
     """The hook of a `metrics` field: one question per name to Prometheus, whatever the number of objects."""
 
     def hook(reach: Reach, names: list[MetricName] | None = None) -> FieldNeeds:
-        asked = _asked(measuring, names)
+        asked = names_asked(measuring, names)
         return _needs(measuring, reach, asked, None, access)
 
     return hook
@@ -162,7 +162,7 @@ def metrics_range_needs(measuring: Measuring[Any], access: tuple[AccessNeed, ...
         names: list[MetricName] | None = None,
         range: TimeRange | None = None,  # noqa: A002 - the schema's name
     ) -> FieldNeeds:
-        return _needs(measuring, reach, _asked_over_time(measuring, names), window_of(range), access)
+        return _needs(measuring, reach, names_over_time(measuring, names), window_of(range), access)
 
     return hook
 
@@ -191,7 +191,7 @@ def metrics_of(
     """Of each object at least one Metric per name asked, in that order."""
     rows: list[list[MetricRecord]] = [[] for _ in objects]
     places = list(map(measuring.place, objects))
-    for name in _asked(measuring, names):
+    for name in names_asked(measuring, names):
         if name not in MEASURED[measuring.level]:
             _append_same(rows, _absent(name, Missing.NOT_MEASURED))
         elif name.measured is None:
@@ -277,7 +277,7 @@ def metrics_range_of(
 ) -> list[MetricRange]:
     """At least one MetricRange per name asked, in that order."""
     ranges: list[MetricRange] = []
-    for name in _asked_over_time(measuring, names):
+    for name in names_over_time(measuring, names):
         if name not in MEASURED[measuring.level] or name.measured is None:
             ranges.append(_range(name, None, Missing.NOT_MEASURED))
             continue
@@ -311,11 +311,11 @@ def _ranges(
 
 def forbidden_metrics(measuring: Measuring[Any], names: list[MetricName] | None) -> list[MetricRecord]:
     """What somebody without the right sees; the error that says which right it is stands beside it."""
-    return [_absent(name, Missing.FORBIDDEN) for name in _asked(measuring, names)]
+    return [_absent(name, Missing.FORBIDDEN) for name in names_asked(measuring, names)]
 
 
 def forbidden_ranges(measuring: Measuring[Any], names: list[MetricName] | None) -> list[MetricRange]:
-    return [_range(name, None, Missing.FORBIDDEN) for name in _asked_over_time(measuring, names)]
+    return [_range(name, None, Missing.FORBIDDEN) for name in names_over_time(measuring, names)]
 
 
 def window_of(range: TimeRange | None) -> TimeWindow:  # noqa: A002 - the schema's name
@@ -344,13 +344,13 @@ def _seconds(created_at: str) -> float:
     return datetime.fromisoformat(created_at).timestamp() if created_at else 0.0
 
 
-def _asked(measuring: Measuring[Any], names: list[MetricName] | None) -> Collection[MetricName]:
+def names_asked(measuring: Measuring[Any], names: list[MetricName] | None) -> Collection[MetricName]:
     return measuring.shown if names is None else tuple(dict.fromkeys(names))
 
 
-def _asked_over_time(measuring: Measuring[Any], names: list[MetricName] | None) -> Collection[MetricName]:
+def names_over_time(measuring: Measuring[Any], names: list[MetricName] | None) -> Collection[MetricName]:
     """What objects say themselves has no past."""
-    asked = _asked(measuring, names)
+    asked = names_asked(measuring, names)
     return asked if names is not None else tuple(name for name in asked if name.measured is not None)
 
 
