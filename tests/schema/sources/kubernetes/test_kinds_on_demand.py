@@ -7,6 +7,9 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from schema.sources.kubernetes.cluster import Cluster
 from schema.sources.kubernetes.kinds import PODS, Kind
@@ -271,3 +274,65 @@ async def test_what_happens_to_one_kind_leaves_a_picture_of_others_equal(world: 
     assert [old == new for old, new in zip(before, after, strict=True)] == [True, False]
     assert before[0].contradicts(after[1]) is False
     assert before[1].contradicts(after[1]) is True
+
+
+class Lifecycle(RuleBasedStateMachine):
+    """Widgets come and go, questions come and do not come, watches break: whoever asks sees what there is."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.runner = asyncio.Runner()
+        self.runner.run(self._begin())
+
+    async def _begin(self) -> None:
+        self.world = World()
+        await self.world.until(lambda: self.world.cluster.synced)
+
+    def teardown(self) -> None:
+        self.runner.run(self.world.end())
+        self.runner.close()
+
+    @rule(name=st.sampled_from("abcd"))
+    def put(self, name: str) -> None:
+        self.world.widgets.put(name)
+
+    @rule(name=st.sampled_from("abcd"))
+    def delete(self, name: str) -> None:
+        self.world.widgets.delete(name)
+
+    @rule(seconds=st.sampled_from([1.0, IDLE_S / 3, IDLE_S * 2]))
+    def let_time_pass(self, seconds: float) -> None:
+        self.runner.run(self.world.time.move_on(seconds))
+
+    @rule()
+    def cut(self) -> None:
+        self.world.widgets.cut_watches()
+
+    @rule()
+    def forget_the_past(self) -> None:
+        self.world.widgets.forget()
+
+    @rule()
+    def refuse_once(self) -> None:
+        self.world.widgets.refusals.append(Refusal(500, pods.failure(500, "InternalError", "for once")))
+
+    @rule()
+    def ask(self) -> None:
+        self.runner.run(self._ask())
+
+    async def _ask(self) -> None:
+        there = sorted(name for _, name in self.world.widgets.objects)
+        await self.world.names()
+        await self.world.until(lambda: [w.name for w in self.world.cluster.snapshot().of(WIDGETS)] == there)
+
+    @invariant()
+    def one_watch_at_most(self) -> None:
+        """And none for a kind that is not in use."""
+        in_use = WIDGETS.key in self.world.cluster.status()
+        assert len(self.world.widgets.watchers) <= in_use
+        if not in_use:
+            assert list(self.world.cluster.snapshot().of(WIDGETS)) == []
+
+
+TestLifecycle = Lifecycle.TestCase
+TestLifecycle.settings = settings(max_examples=30, stateful_step_count=30, deadline=None)
