@@ -38,6 +38,10 @@ log = logging.getLogger(__name__)
 
 VERSION_TIMEOUT_S: Final = 5.0
 
+# A refused kind is asked for anew by the first question after so long, however long its reflector would still wait: who
+# has just granted the rule looks again at once, and one refused request in 10 s costs the API server next to nothing.
+REFUSED_AGAIN_S: Final = 10.0
+
 
 class NotNeeded(AssertionError):  # noqa: N818 - reads as what happened
     """Somebody reads a kind that nobody said would be read: a programming mistake (schema/execution/needs.py)."""
@@ -245,6 +249,9 @@ class Cluster:
 
     def _asked(self, kind: Kind[Any]) -> KindInUse[Any]:
         used = self._in_use.get(kind.key)
+        if used is not None and used.refused and self._clock() - used.started_at >= REFUSED_AGAIN_S:
+            self._give_back(used)
+            used = None
         if used is None:
             log.info("kind.started", extra={"cluster": self.name, "kind": kind.key})
             # A sharing of its own: what it holds goes with the kind.

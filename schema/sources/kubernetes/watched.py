@@ -54,7 +54,7 @@ class KindInUse(Generic[T]):
     def __init__(self, kind: Kind[T], scopes: Sequence[Watched[T]], *, asked_at: float, reason: str = "") -> None:
         self.kind = kind
         self.scopes = scopes
-        self.asked_at = asked_at
+        self.started_at = self.asked_at = asked_at
         self.tasks: list[asyncio.Task[Any]] = []
         self._reason = reason
         self._parts: tuple[Snapshot[T], ...] = ()
@@ -69,6 +69,11 @@ class KindInUse(Generic[T]):
     def well(self) -> bool:
         """Whether each scope was listed, and its watch goes on."""
         return bool(self.scopes) and all(scope.reflector.well for scope in self.scopes)
+
+    @property
+    def refused(self) -> bool:
+        """Whether no scope can be watched, as far as the API server has said."""
+        return bool(self.scopes) and all(scope.reflector.refused for scope in self.scopes)
 
     async def wait_known(self) -> None:
         for scope in self.scopes:

@@ -53,12 +53,12 @@ class Time:
 class World:
     """A cluster with widgets, of which nobody has asked yet."""
 
-    def __init__(self, *, first_list_seconds: float = 5.0) -> None:
+    def __init__(self, *, first_list_seconds: float = 5.0, retrying_at_once: bool = True) -> None:
         self.api = ModelApi(WIDGETS)
         self.widgets: ModelServer = self.api.kinds[WIDGETS.path()]
         self.widgets.put("a")
         self.time = Time()
-        clock = Clock()
+        clock: Clock | Time = Clock() if retrying_at_once else self.time
         self.cluster = Cluster(
             self.api,
             on_demand=(WIDGETS, GADGETS),
@@ -182,6 +182,23 @@ async def test_a_kind_that_the_gateway_may_not_watch_names_the_missing_rule(worl
     assert '{apiGroups: ["example.com"], resources: ["widgets"], verbs: ["list", "watch"]}' in status.reason
     assert 'User "binnacle" cannot watch' in status.reason
     assert not world.cluster.status_of(WIDGETS).refused
+
+
+async def test_a_rule_that_was_just_granted_is_found_out_by_the_next_question():
+    """However often it was missing before, and however long the reflector itself would wait."""
+    world = World(retrying_at_once=False)
+    await world.until(lambda: world.cluster.synced)
+    world.widgets.refusals += [Refusal(403, pods.failure(403, "Forbidden", "no"))] * 6
+    await world.cluster.want([WIDGETS])
+    for pause in (0.8, 1.6, 3.2, 6.4, 12.8):
+        await world.time.move_on(pause)
+    granted = (world.widgets.refusals.copy(), world.cluster.status_of(WIDGETS).refused)
+    names = await world.names()
+    await world.end()
+
+    assert granted == ([], True)
+    assert names == ["a"]
+    assert len(world.widgets.requests) == 7
 
 
 async def test_a_restarting_server_takes_nothing_away(world: World):
