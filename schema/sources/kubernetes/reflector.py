@@ -390,6 +390,10 @@ class Reflector(Generic[T]):
     def _note(self, outcome: Outcome) -> None:
         """Remember, and say once, what keeps the picture from being live."""
         match outcome:
+            case Expired() if not self._bookmarks and self._live:
+                # A quiet kind without bookmarks outlives the version that it last heard of: it is listed again.
+                log.info("reflector.relists", extra=self._names())
+                return
             case Failed(reason) | Refused(reason) | NotServed(reason) | Throttled(_, reason) | Expired(reason):
                 pass
             case TooShort():

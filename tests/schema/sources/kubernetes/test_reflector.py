@@ -408,6 +408,29 @@ async def test_silence_is_no_death_where_no_bookmarks_come():
         assert watch.server.silences == ([None, None] if kind.bookmarks else [end + GRACE_S for end in ends])
 
 
+async def test_a_quiet_kind_without_bookmarks_is_listed_again_and_nobody_is_alarmed(caplog: pytest.LogCaptureFixture):
+    """The version that it last heard of is forgotten while nothing happens; for any other kind that is an accident."""
+    for kind in (PODS, replace(PODS, bookmarks=False)):
+        caplog.clear()
+        watch = Watch(kind)
+        watch.server.put("a")
+        watch.start()
+        await watch.settled()
+        unheard, watch.server.watchers = watch.server.watchers, []
+        watch.server.put("b")
+        watch.server.forget()
+        for watcher in unheard:
+            watcher.queue.put_nowait(END)
+        await watch.until(lambda asked=watch: asked.clock.slept)
+        quiet = watch.reflector.status().live
+        await watch.settled()
+        await watch.stop()
+
+        assert quiet is not kind.bookmarks
+        assert bool(caplog.records) is kind.bookmarks
+        assert watch.names() == ["a", "b"]
+
+
 async def test_metadata_alone_is_asked_for_where_that_is_enough():
     """As a list of it and as a watch of it, which the API server tells apart."""
     partial = "application/json;as=PartialObjectMetadata{};g=meta.k8s.io;v=v1"
