@@ -16,11 +16,13 @@ from schema.lists.pods import PODS
 from schema.lists.policies import RESOURCE_QUOTAS
 from schema.lists.services import SERVICES
 from schema.lists.workloads import CRON_JOBS, DAEMON_SETS, DEPLOYMENTS, JOBS, STATEFUL_SETS
+from schema.metric import Metric, MetricRange
 from schema.object_fields import ObjectFields
 from schema.pod import Pod
 from schema.quota import ResourceQuota
 from schema.service import Service
 from schema.sources.kubernetes.objects import NamespaceRecord
+from schema.summed import namespace_metrics, namespace_metrics_range
 from schema.workload import CronJob, DaemonSet, Deployment, Job, StatefulSet
 
 
@@ -68,6 +70,8 @@ class Namespace(ObjectFields):
         metadata=needing(_count_needs(SERVICES)),
         description="How many services there are in it. Needs the right to list services in it.",
     )
+    metrics: list[Metric] = namespace_metrics()
+    metrics_range: list[MetricRange] = namespace_metrics_range()
     pods: list[Pod] | None = _listed(PODS)
     services: list[Service] | None = _listed(SERVICES)
     deployments: list[Deployment] | None = _listed(DEPLOYMENTS)

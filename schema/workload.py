@@ -10,6 +10,7 @@ from schema.lists.belonging import owned, pods_through, through_needs
 from schema.lists.fields import belonging_field, reading
 from schema.lists.pods import PODS
 from schema.lists.workloads import JOBS, REPLICA_SETS
+from schema.metric import Metric, MetricRange
 from schema.object_fields import OWNER, NamespacedFields
 from schema.owner import Owner
 from schema.pod import Pod
@@ -17,6 +18,7 @@ from schema.scalars import DateTime
 from schema.sources.kubernetes import kinds
 from schema.sources.kubernetes.batch import JobRecord
 from schema.sources.kubernetes.rollouts import RolloutState
+from schema.summed import workload_metrics, workload_metrics_range
 
 _WATCHED = "the gateway watches from the first question on."
 _OWN_PODS = "Its pods, by name. Needs the right to list pods in its namespace."
@@ -60,6 +62,12 @@ class Deployment(_RolledOut):
         "Its pods, by name: those of its replica sets. Needs the right to list pods and replica sets in its namespace.",
         reading(PODS.needs, through_needs(kinds.REPLICA_SET_OWNERS)),
     )
+    metrics: list[Metric] = workload_metrics(
+        pods_through(kinds.REPLICA_SET_OWNERS), through_needs(kinds.REPLICA_SET_OWNERS)
+    )
+    metrics_range: list[MetricRange] = workload_metrics_range(
+        pods_through(kinds.REPLICA_SET_OWNERS), through_needs(kinds.REPLICA_SET_OWNERS)
+    )
 
 
 @strawberry.type(
@@ -73,6 +81,8 @@ class ReplicaSet(_Workload):
     selector: str | None = strawberry.field(description="Which pods are its own, as a label selector.")
     events: list[Event] | None = happenings("ReplicaSet")
     pods: list[Pod] | None = belonging_field(PODS, owned(PODS), _OWN_PODS)
+    metrics: list[Metric] = workload_metrics(owned(PODS))
+    metrics_range: list[MetricRange] = workload_metrics_range(owned(PODS))
 
 
 @strawberry.type(
@@ -88,6 +98,8 @@ class StatefulSet(_RolledOut):
     service_name: str | None = strawberry.field(description="The headless service that names its pods.")
     events: list[Event] | None = happenings("StatefulSet")
     pods: list[Pod] | None = belonging_field(PODS, owned(PODS), _OWN_PODS)
+    metrics: list[Metric] = workload_metrics(owned(PODS))
+    metrics_range: list[MetricRange] = workload_metrics_range(owned(PODS))
 
 
 @strawberry.type(
@@ -103,6 +115,8 @@ class DaemonSet(_RolledOut):
     node_selector: list[Label] = strawberry.field(description="The labels of the nodes that it is for, by key.")
     events: list[Event] | None = happenings("DaemonSet")
     pods: list[Pod] | None = belonging_field(PODS, owned(PODS), _OWN_PODS)
+    metrics: list[Metric] = workload_metrics(owned(PODS))
+    metrics_range: list[MetricRange] = workload_metrics_range(owned(PODS))
 
 
 def _clock(_reach: Reach) -> FieldNeeds:
@@ -141,6 +155,8 @@ class Job(_Workload):
     selector: str | None = strawberry.field(description="Which pods are its own, as a label selector.")
     events: list[Event] | None = happenings("Job")
     pods: list[Pod] | None = belonging_field(PODS, owned(PODS), _OWN_PODS)
+    metrics: list[Metric] = workload_metrics(owned(PODS))
+    metrics_range: list[MetricRange] = workload_metrics_range(owned(PODS))
 
 
 @strawberry.type(description=f"A cron job: a job at set times. From the API server's cron jobs, {_WATCHED}")
@@ -165,3 +181,5 @@ class CronJob(_Workload):
         "The pods of its jobs, by name. Needs the right to list pods and jobs in its namespace.",
         reading(PODS.needs, through_needs(kinds.JOBS)),
     )
+    metrics: list[Metric] = workload_metrics(pods_through(kinds.JOBS), through_needs(kinds.JOBS))
+    metrics_range: list[MetricRange] = workload_metrics_range(pods_through(kinds.JOBS), through_needs(kinds.JOBS))
