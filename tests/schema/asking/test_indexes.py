@@ -1,5 +1,6 @@
 """Indexes: after any changes what sorting anew would give, without doing so."""
 
+from collections.abc import Callable, Hashable, Iterable
 from operator import attrgetter
 
 from hypothesis import given, settings
@@ -27,6 +28,12 @@ SIZE = By("SIZE", attrgetter("size"), descending=True)
 NODE = By("NODE", attrgetter("node"), nullable=True)
 NODE_DOWN = By("NODE", attrgetter("node"), descending=True, nullable=True)
 ORDERS = [(SIZE,), (NODE, SIZE), (NODE_DOWN,), (By("NAME", attrgetter("name"), descending=True),)]
+
+# One key, none, or several.
+KEYS: dict[str, Callable[[Row], Iterable[Hashable]]] = {
+    "node": lambda row: () if row.node is None else (row.node,),
+    "size and node": lambda row: [(row.namespace, row.size), row.node],
+}
 
 CHANGE = st.tuples(
     st.sampled_from(["put", "gone"]),
@@ -62,6 +69,32 @@ def test_an_index_is_what_sorting_anew_would_give(batches):
         for order in ORDERS:
             found = indexes.rows("rows", store.snapshot(), order)
             assert list(found) == ordered(store.snapshot(), order)
+        for by, keys in KEYS.items():
+            groups = indexes.groups("rows", store.snapshot(), by, keys)
+            assert {key: list(rows) for key, rows in groups.items()} == grouped(store.snapshot(), keys), by
+
+
+def grouped(rows: Iterable[Row], keys: Callable[[Row], Iterable[Hashable]]) -> dict[Hashable, list[Row]]:
+    """Groups made anew, each by namespace and name; none is empty."""
+    groups: dict[Hashable, list[Row]] = {}
+    for row in rows:
+        for key in keys(row):
+            groups.setdefault(key, []).append(row)
+    return groups
+
+
+def test_groups_in_which_nothing_changed_stay_what_they_were():
+    """A change costs the groups that it touches; whoever holds the ones before keeps them."""
+    store, indexes = filled(), Indexes()
+    before = indexes.groups("rows", store.snapshot(), "node", KEYS["node"])
+    held = {key: list(rows) for key, rows in before.items()}
+
+    put(store, 2, "a", 1_000, 9, "n1")
+    after = indexes.groups("rows", store.snapshot(), "node", KEYS["node"])
+
+    assert len(after["n1"]) == len(before["n1"]) + 1
+    assert after["n2"] is before["n2"]
+    assert {key: list(rows) for key, rows in before.items()} == held
 
 
 def test_a_kind_that_is_given_back_is_held_by_no_index():
