@@ -12,6 +12,8 @@ from typing import Any
 
 import jwt
 import pytest
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import padding
 
 from auth.authenticators.issuer import Issuer, KeySet
 from auth.authenticators.oidc import OidcAuthenticator
@@ -107,7 +109,6 @@ CLAIMS_REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"exp": EARLIER}, "expired"),
     ({"exp": None}, "missing-claim"),
     ({"exp": "soon"}, "form"),
-    ({"exp": 1e999}, "form"),
     ({"nbf": LATER}, "not-yet-valid"),
     ({"iat": LATER}, "not-yet-valid"),
     ({"aud": "another"}, "audience"),
@@ -206,8 +207,12 @@ class TestSystemNames:
         await world.refuses(issuer.token(sub="tem:admin"))
 
 
-def forged(header: dict[str, Any], claims: dict[str, Any], signature: bytes = b"signature") -> str:
-    parts = [json.dumps(header).encode(), json.dumps(claims).encode(), signature]
+def forged(header: dict[str, Any], claims: dict[str, Any] | bytes, signature: bytes = b"signature") -> str:
+    parts = [
+        json.dumps(header).encode(),
+        claims if isinstance(claims, bytes) else json.dumps(claims).encode(),
+        signature,
+    ]
     return ".".join(base64.urlsafe_b64encode(part).rstrip(b"=").decode() for part in parts)
 
 
@@ -220,6 +225,13 @@ def hmac_signed(issuer: LocalIssuer, algorithm: str, secret: bytes) -> str:
     text = forged(header, issuer.claims()).rpartition(".")[0]
     digest = hmac.digest(secret, text.encode(), {"HS256": hashlib.sha256, "HS512": hashlib.sha512}[algorithm])
     return f"{text}.{base64.urlsafe_b64encode(digest).rstrip(b'=').decode()}"
+
+
+def rsa_signed(issuer: LocalIssuer, header: dict[str, Any], claims: bytes | None = None) -> str:
+    """What PyJWT itself refuses to write: the issuer's own signature under any header, and any claims."""
+    text = forged({"alg": "RS256", "kid": issuer.key.kid, **header}, claims or issuer.claims()).rpartition(".")[0]
+    signature = issuer.key.private.sign(text.encode(), padding.PKCS1v15(), hashes.SHA256())
+    return f"{text}.{base64.urlsafe_b64encode(signature).rstrip(b'=').decode()}"
 
 
 class TestLies:
@@ -270,12 +282,35 @@ class TestLies:
             {"crit": ["x-policy"], "x-policy": "mfa"},
             {"crit": "b64"},
             {"crit": [7]},
+            {"crit": []},
+            {"crit": None},
+            {"b64": False},
+            {"b64": True},
         ],
         ids=str,
     )
-    async def test_a_critical_extension_is_refused(self, world: World, headers: dict[str, Any]) -> None:
-        """None is understood here, so none may be passed over (RFC 7515, 4.1.11)."""
-        await world.refuses(world.issuer.token(headers=headers))
+    async def test_a_critical_extension_is_refused(
+        self, world: World, caplog: pytest.LogCaptureFixture, headers: dict[str, Any]
+    ) -> None:
+        """None is understood here, so none may be passed over (RFC 7515, 4.1.11), though the signature is right."""
+        caplog.set_level(logging.INFO)
+
+        await world.refuses(rsa_signed(world.issuer, {**headers, "typ": "JWT"}))
+
+        assert rules(caplog) == ["critical-header"]
+        await world.knows(rsa_signed(world.issuer, {"typ": "JWT"}))
+
+    @pytest.mark.parametrize("end", [b"1e999", b"-1e999", b"[]", b"true", b"null", b'"' + b"9" * 5_000 + b'"'])
+    async def test_an_end_that_is_no_moment_is_refused(
+        self, world: World, caplog: pytest.LogCaptureFixture, end: bytes
+    ) -> None:
+        """Also signed: an issuer's mistake is no error of ours."""
+        caplog.set_level(logging.INFO)
+        claims = json.dumps(world.issuer.claims(exp=0)).encode().replace(b'"exp": 0', b'"exp": ' + end)
+
+        await world.refuses(rsa_signed(world.issuer, {}, claims))
+
+        assert len(rules(caplog)) == 1
 
     @pytest.mark.parametrize("kind", ["logout+jwt", "secevent+jwt", "dpop+jwt", "JOSE"])
     async def test_a_token_of_another_type_is_no_users_token(self, world: World, kind: str) -> None:
@@ -334,6 +369,13 @@ async def test_a_weak_key_counts_for_nothing(issuer: LocalIssuer) -> None:
     await world.refuses(token)
 
 
+async def test_a_key_for_encrypting_signs_nothing(issuer: LocalIssuer) -> None:
+    """Whatever it could do."""
+    issuer.published = [{**issuer.key.jwk, "use": "enc"}]
+
+    await World(issuer).refuses(issuer.token())
+
+
 async def test_a_token_without_a_key_id_is_of_an_issuer_with_one_key(issuer: LocalIssuer) -> None:
     """With several nobody guesses."""
     world = World(issuer)
@@ -358,6 +400,9 @@ async def test_keys_of_a_kind_that_nobody_here_knows_stop_nothing(issuer: LocalI
     ]
 
     await World(issuer).knows(issuer.token())
+
+
+EMPTY_AND_LONG = b'{"keys": []}' + b" " * 1_048_577
 
 
 class TestKeysComeAndGo:
@@ -485,7 +530,7 @@ class TestKeysComeAndGo:
         assert reason in caplog.records[0].reason  # type: ignore[attr-defined]
         assert world.issuer.asked == 0
 
-    @pytest.mark.parametrize("body", [b"", b"[]", b"{}", b'{"keys": 7}', b"\xff\xfe", b"[" * 100_000, b" " * 1_048_577])
+    @pytest.mark.parametrize("body", [b"", b"[]", b"{}", b'{"keys": 7}', b"\xff\xfe", b"[" * 100_000, EMPTY_AND_LONG])
     async def test_an_answer_that_is_no_key_set_leaves_the_last_keys(self, world: World, body: bytes) -> None:
         """Whatever a broken proxy may send with status 200."""
         await world.knows(world.issuer.token())
