@@ -82,7 +82,8 @@ async def test_whatever_is_watched_is_shown():
     """Without a problem there is no error."""
     data, errors = await answer({}, {})
 
-    assert data == {"several": 0, "one": 1, "owners": 0, "pods": 40}
+    assert data["pods"] == 40
+    assert None not in data.values()
     assert errors == {}
 
 

@@ -5,6 +5,7 @@ import json
 import logging
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
@@ -421,7 +422,7 @@ async def test_a_quiet_kind_without_bookmarks_is_listed_again_and_nobody_is_alar
         watch.server.forget()
         for watcher in unheard:
             watcher.queue.put_nowait(END)
-        await watch.until(lambda asked=watch: asked.clock.slept)
+        await watch.until(partial(len, watch.clock.slept))
         quiet = watch.reflector.status().live
         await watch.settled()
         await watch.stop()
