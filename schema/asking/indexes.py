@@ -3,7 +3,8 @@
 An index is made when an order is first asked for, from a snapshot. The next snapshot shares with it every block in
 which nothing changed, so that only what changed is taken out and put in: at 150,000 rows some milliseconds, whatever
 the order, and nothing at all while the cluster stands still or nobody asks. An order by a metric belongs to one answer
-of Prometheus, and is sorted once for it. Groups are rows by what they have in common, such as an owner. What nobody asked for in a while is dropped with the next question.
+of Prometheus, and is sorted once for it. Groups are rows by what they have in common, such as an owner. What nobody
+asked for in a while is dropped with the next question.
 """
 
 import threading

@@ -14,6 +14,7 @@ from typing import Any, Final, final
 from graphql import FieldNode, GraphQLList, GraphQLOutputType, get_named_type, get_nullable_type
 
 from auth.access import NAMESPACES, Everywhere, Resource, Visibility
+from schema.asking.connections import DEFAULT_PAGE
 from schema.execution.limits import LimitExceeded, located
 from schema.sources.kubernetes.cluster import ClusterSnapshot
 from schema.sources.kubernetes.kinds import KINDS
@@ -103,9 +104,11 @@ class Costs:
 
 
 def page_size(arguments: Mapping[str, Any]) -> int | None:
-    """The smallest number of items that these arguments ask for."""
+    """The smallest number of items that these arguments ask for; of pages also when nothing is said."""
     sizes = [size for name, size in arguments.items() if name in PAGE_ARGUMENTS and isinstance(size, int)]
-    return max(min(sizes), 0) if sizes else None
+    if not sizes:
+        return DEFAULT_PAGE if "first" in arguments else None
+    return max(min(sizes), 0)
 
 
 def check_cost(costs: Sequence[Cost], snapshot: ClusterSnapshot, visibility: Visibility, limit: int) -> None:

@@ -99,6 +99,21 @@ async def test_a_filter_by_namespace_or_a_page_bounds_what_a_list_costs():
     assert paged == 1 + 3
 
 
+async def test_a_page_costs_what_is_in_it():
+    """As many rows as asked for, 100 unless said, and never more than there are."""
+    query = "{{ podsConnection{0} {{ edges {{ node {{ name }} }} }} }}"
+    async with limited(1, nodes=5, pods_per_node=40) as door:
+        default, place = await cost_of(door, query.format(""))
+        three, _ = await cost_of(door, query.format("(first: 3)"))
+        last, _ = await cost_of(door, query.format("(last: 7)"))
+        most, _ = await cost_of(door, query.format("(first: 1000)"))
+        everything, _ = await cost_of(door, "{ pods { name } }")
+
+    assert place == "podsConnection.edges"
+    assert (three, last, default) == (2 + 3 * 2, 2 + 7 * 2, 2 + 100 * 2)
+    assert most == 2 + (everything - 1) * 2
+
+
 def test_every_list_at_the_root_is_counted():
     """A new kind that is listed at the root must say in `COUNTED` how long its lists are."""
     query = describe()._schema.query_type
