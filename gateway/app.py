@@ -59,6 +59,7 @@ from schema.schema import build_schema
 from schema.sources.kubernetes.client import open_api
 from schema.sources.kubernetes.cluster import Cluster
 from schema.sources.kubernetes.settings import KubernetesSettings
+from schema.sources.prometheus.catalogue import Profile
 from schema.sources.prometheus.client import open_prometheus
 from schema.sources.prometheus.settings import PrometheusSettings
 
@@ -115,6 +116,9 @@ async def open_gateway(config: Config, stop_serving: Callable[[], None]) -> Asyn
         background = asyncio.create_task(cluster.run(), name="cluster")
         stack.push_async_callback(_end, background)
         background.add_done_callback(lambda task: _died(task, gateway, stop_serving))
+        recognising = asyncio.create_task(prometheus.recognise(), name="prometheus/profile")
+        stack.push_async_callback(_end, recognising)
+        recognising.add_done_callback(lambda task: _failed(task) and _died(task, gateway, stop_serving))
         yield gateway
 
 
@@ -135,6 +139,10 @@ def _died(task: asyncio.Task[None], gateway: Gateway, stop_serving: Callable[[],
         return  # the ordinary end
     gateway.failure = task.exception() or RuntimeError(f"{task.get_name()} ended by itself")
     stop_serving()
+
+
+def _failed(task: asyncio.Task[None]) -> bool:
+    return not task.cancelled() and task.exception() is not None
 
 
 async def _end(task: asyncio.Task[None]) -> None:
@@ -337,7 +345,7 @@ async def _serve_demo(options: DemoOptions, announce: Callable[[str], None]) -> 
             Config(
                 server=ServerSettings(host=options.host, port=options.port),
                 kubernetes=KubernetesSettings(server=simulated.kubernetes_url, token_file=simulated.gateway_token_file),
-                prometheus=PrometheusSettings(url=simulated.prometheus_url),
+                prometheus=PrometheusSettings(url=simulated.prometheus_url, profile=Profile.GENERIC),
             ),
             announce,
         )

@@ -18,6 +18,7 @@ from gateway.app import Gateway, build_app, listen, make_server, open_gateway
 from gateway.config import Config, ServerSettings
 from gateway.demo import simulated_cluster
 from schema.sources.kubernetes.settings import KubernetesSettings
+from schema.sources.prometheus.catalogue import Profile
 from schema.sources.prometheus.settings import PrometheusSettings
 
 ADMIN, VIEWER, SHOP = "demo-admin", "demo-viewer", "demo-shop"
@@ -135,7 +136,9 @@ async def simulated_door(
         config = Config(
             server=free_port().model_copy(update=server),
             kubernetes=KubernetesSettings(server=simulated.kubernetes_url, token_file=simulated.gateway_token_file),
-            prometheus=PrometheusSettings(url=simulated.prometheus_url if prometheus else None),
+            prometheus=PrometheusSettings(
+                url=simulated.prometheus_url if prometheus else None, profile=Profile.GENERIC
+            ),
             **(settings or {}),
         )
         async with open_front_door(config, trusting=trusting) as door:

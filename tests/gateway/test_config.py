@@ -499,8 +499,10 @@ MISTAKES_IN_THE_FILE = {
     ),
     "prometheus: {catalogue: 4}": "prometheus.catalogue in binnacle.yaml is 4: must be keys and values",
     "prometheus: {catalogue: {CPU_USAG: {POD: x}}}": (
-        "prometheus.catalogue.CPU_USAG in binnacle.yaml: no such key; must be 'CPU_USAGE', "
-        "'CPU_ALLOCATABLE_UTILIZATION', 'CPU_THROTTLING', 'MEMORY_USAGE', 'MEMORY_ALLOCATABLE_UTILIZATION', "
+        "prometheus.catalogue.CPU_USAG in binnacle.yaml: no such key; must be 'CPU_USAGE', 'CPU_REQUEST', 'CPU_LIMIT', "
+        "'CPU_ALLOCATABLE', 'CPU_REQUEST_UTILIZATION', 'CPU_LIMIT_UTILIZATION', 'CPU_ALLOCATABLE_UTILIZATION', "
+        "'CPU_THROTTLING', 'MEMORY_USAGE', 'MEMORY_REQUEST', 'MEMORY_LIMIT', 'MEMORY_ALLOCATABLE', "
+        "'MEMORY_REQUEST_UTILIZATION', 'MEMORY_LIMIT_UTILIZATION', 'MEMORY_ALLOCATABLE_UTILIZATION', "
         "'NETWORK_RECEIVE', 'NETWORK_TRANSMIT', 'FILESYSTEM_USAGE', 'FILESYSTEM_SIZE', 'DISK_READ' or 'DISK_WRITE'"
     ),
     "prometheus: {catalogue: {CPU_USAGE: {POD: 4}}}": (

@@ -16,17 +16,18 @@ import os
 import ssl
 import time
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final, Protocol, TypeVar, final
+from urllib.parse import urlencode
 
 import aiohttp
 import msgspec
 
-from schema.sources.prometheus.catalogue import Level, MetricName, render
+from schema.sources.prometheus.catalogue import Level, MetricName, Profile, render
 from schema.sources.prometheus.frames import MetricFrame, Missing, Question, Range
-from schema.sources.prometheus.profiles import PROFILES
+from schema.sources.prometheus.profiles import EVIDENCE, PROFILES, Evidence, recognised
 from schema.sources.prometheus.settings import PrometheusSettings
 from schema.sources.prometheus.vector import (
     MATRIX,
@@ -49,6 +50,7 @@ CONNECTIONS: Final = 20  # Prometheus evaluates no more queries at a time unless
 KEPT_QUESTIONS: Final = 256
 KEPT_OBJECTS: Final = 2_000_000  # all five metrics of 150,000 pods are 750,000
 REASON_LENGTH: Final = 200
+RECOGNISED_EVERY_S: Final = 300.0
 SEVERAL: Final = 100  # distinct warnings that are logged before the rest is held for noise
 # Prometheus gives up on a query a little before we give up on Prometheus: then it can say so, and is known to be alive.
 SHARE_OF_TIMEOUT: Final = 0.9
@@ -100,6 +102,7 @@ class Prometheus:
         self._down_reason = ""
         self._quiet_until: dict[tuple[MetricName, Level], float] = {}
         self._warned: set[str] = set()
+        self.profile = settings.profile or Profile.GENERIC
 
     async def frames(self, questions: Iterable[Question]) -> Mapping[Question, MetricFrame]:
         """The answer to each question; those that must be asked are asked at the same time."""
@@ -125,6 +128,42 @@ class Prometheus:
         except (SourceError, QuestionError) as failure:
             return str(failure)
         return None if status == 200 else f"it answers with HTTP status {status}"
+
+    async def recognise(self, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
+        """Find out how Prometheus was installed, unless that is configured; until then any series will do.
+
+        Asked again while Prometheus is away or has scraped nothing yet, less and less often.
+        """
+        if self._settings.url is None or self._settings.profile is not None:
+            return
+        pause = self._settings.retry_after_seconds
+        while (found := await self._recognised()) is None:
+            await sleep(pause)
+            pause = min(pause * 2, RECOGNISED_EVERY_S)
+        self.profile = found
+        log.info("Prometheus (%s) is asked by the profile %s", self._settings.url, found)
+
+    async def _recognised(self) -> Profile | None:
+        try:
+            async with asyncio.timeout(self._settings.timeout_seconds):
+                values = [await self._label_values(*asked) for asked in EVIDENCE.values()]
+        except (SourceError, TimeoutError):
+            return None
+        except QuestionError as failure:
+            log.warning("Prometheus (%s) does not say which jobs it has: %s", self._settings.url, failure)
+            return Profile.GENERIC
+        return recognised(Evidence(**dict(zip(EVIDENCE, values, strict=True))))
+
+    async def _label_values(self, label: str, series: str) -> frozenset[str]:
+        since = str(int(self._wall_clock() - self._settings.stale_after_seconds))
+        asked = urlencode({"match[]": series, "start": since})
+        status, body = await self._call("GET", f"/api/v1/label/{label}/values?{asked}")
+        if status >= 500:
+            raise SourceError(f"it answers with HTTP status {status}")
+        try:
+            return frozenset(_label_values.decode(body).data)
+        except msgspec.DecodeError as mistake:
+            raise QuestionError(f"HTTP status {status}, and no label values") from mistake
 
     async def close(self) -> None:
         """End what is in flight; whoever still waits for it is told."""
@@ -193,7 +232,7 @@ class Prometheus:
         return f"it did not answer within {self._settings.timeout_seconds:g} s"
 
     async def _answer(self, question: Question) -> MetricFrame:
-        query = render(question, self._settings, PROFILES[self._settings.profile])
+        query = render(question, self._settings, PROFILES[self.profile])
         if question.range is None:
             return await self._answer_now(question, query)
         return await self._answer_over_time(question, question.range, query)
@@ -319,6 +358,13 @@ class RecentFrames:
 
     def _drop(self, question: Question) -> None:
         self._objects -= self._kept.pop(question)[2]
+
+
+class _LabelValues(msgspec.Struct):
+    data: list[str]
+
+
+_label_values: Final = msgspec.json.Decoder(_LabelValues)
 
 
 def _secret(path: Path, setting: str, what: str) -> str:

@@ -175,9 +175,10 @@ class PrometheusSettings(BaseModel):
         ge=2**10,
         description="Bytes of one answer that are read at most; an answer about 150,000 pods has some 20 MB.",
     )
-    profile: Profile = Field(
-        default=Profile.GENERIC,
-        description="How Prometheus was installed: kube-prometheus-stack, kubernetes-mixin (the stack with its "
+    profile: Profile | None = Field(
+        default=None,
+        description="How Prometheus was installed; left out, that is recognised by its jobs and rules, and named in "
+        "the log: kube-prometheus-stack, kubernetes-mixin (the stack with its "
         "recording rules, which are cheaper), prometheus (the community chart) or kubernetes-cadvisor (Prometheus' own "
         "example jobs) ask only the jobs that belong to it, so that no tenant's exporter speaks of others; generic "
         "asks whatever there is.",

@@ -884,3 +884,13 @@ async def test_a_line_is_what_prometheus_itself_answers_for_each_of_its_moments(
             assert [sample.value] == told if told else sample.missing is Missing.NO_SERIES
         assert samples[0].missing is Missing.NO_SERIES, "nothing was scraped a minute ago"
         assert samples[-1].value is not None
+
+
+async def test_the_installation_is_recognised_by_what_is_scraped(real_prometheus: PrometheusServer):
+    """Label values of a real Prometheus whose jobs are named as the stack names them; no rules are recorded there."""
+    await real_prometheus.wait_for_series("container_memory_working_set_bytes")
+    await real_prometheus.wait_for_series("node_memory_MemTotal_bytes")
+    async with open_prometheus(PrometheusSettings(url=real_prometheus.url), "binnacle/test") as prometheus:
+        await prometheus.recognise()
+
+        assert prometheus.profile is Profile.KUBE_PROMETHEUS_STACK

@@ -19,7 +19,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from schema.sources.prometheus import client
-from schema.sources.prometheus.catalogue import Level, MetricName
+from schema.sources.prometheus.catalogue import Level, MetricName, Profile
 from schema.sources.prometheus.client import Prometheus, RecentFrames, open_prometheus
 from schema.sources.prometheus.frames import MetricFrame, Missing, Question, Range, Sample, Selector
 from schema.sources.prometheus.settings import PrometheusSettings
@@ -83,6 +83,10 @@ class FakePrometheus:
         self.headers.append(dict(request.headers))
         return await self.answer(request)
 
+    async def label_values(self, request: web.Request) -> web.StreamResponse:
+        self.asked.append(dict(request.query))
+        return await self.answer(request)
+
     def opened(self, **settings: object) -> AbstractAsyncContextManager[Prometheus]:
         chosen = PrometheusSettings.model_validate({"url": self.url, **settings})
         return open_prometheus(chosen, "binnacle/test", clock=self.clock, wall_clock=lambda: NOON + 1)
@@ -94,6 +98,7 @@ async def serving(fake: FakePrometheus, secured: ssl.SSLContext | None = None) -
     application.router.add_post("/prefix/api/v1/query", fake.query)
     application.router.add_post("/prefix/api/v1/query_range", fake.query)
     application.router.add_get("/prefix/api/v1/status/buildinfo", fake.buildinfo)
+    application.router.add_get("/prefix/api/v1/label/{label}/values", fake.label_values)
     scheme = "http" if secured is None else "https"
     server = TestServer(application, scheme=scheme)
     await server.start_server(shutdown_timeout=0, ssl=secured)
@@ -557,3 +562,86 @@ async def test_a_prometheus_may_know_the_gateway_by_its_certificate(tmp_path: Pa
         known = {"client_certificate_file": certificate, "client_key_file": key, "ca_file": authority.certificate}
         async with fake.opened(**known) as prometheus:
             assert (await ask(prometheus)).failure is None
+
+
+RULES = [
+    "node_namespace_pod_container:container_cpu_usage_seconds_total:sum_rate5m",
+    "node_namespace_pod_container:container_memory_working_set_bytes",
+]
+
+
+def having(cadvisor: list[str], paths: list[str], exporter: list[str], rules: list[str]) -> Handler:
+    """A Prometheus with these jobs and rules."""
+
+    async def handler(request: web.Request) -> web.Response:
+        match = request.query["match[]"]
+        if "__name__" in match:
+            found = rules
+        elif "metrics_path" in match:
+            found = paths
+        else:
+            found = exporter if match.startswith("node_") else cadvisor
+        return web.json_response({"status": "success", "data": found})
+
+    return handler
+
+
+@pytest.mark.parametrize(
+    ("answer", "profile"),
+    [
+        (having(["kubelet"], ["kubelet"], ["node-exporter"], []), Profile.KUBE_PROMETHEUS_STACK),
+        (having(["kubelet"], ["kubelet"], ["node-exporter"], RULES), Profile.KUBERNETES_MIXIN),
+        (having(["kubelet"], ["kubelet"], ["node-exporter"], RULES[:1]), Profile.KUBE_PROMETHEUS_STACK),
+        (having(["kubelet", "tenant"], ["kubelet"], [], []), Profile.KUBE_PROMETHEUS_STACK),
+        (having(["kubelet"], ["kubelet"], ["my-exporter"], []), Profile.GENERIC),
+        (
+            having(["kubernetes-nodes-cadvisor"], [], ["kubernetes-service-endpoints"], []),
+            Profile.PROMETHEUS,
+        ),
+        (having(["kubernetes-cadvisor"], [], [], []), Profile.KUBERNETES_CADVISOR),
+        (having(["something"], [], ["else"], RULES), Profile.GENERIC),
+        (saying(404, "not found"), Profile.GENERIC),
+    ],
+)
+async def test_the_installation_is_recognised_by_its_jobs_and_rules(
+    fake: FakePrometheus, answer: Handler, profile: Profile, caplog: pytest.LogCaptureFixture
+):
+    """By four small questions, and named in the log; nothing of it pins a query to jobs that do not exist."""
+    caplog.set_level(logging.INFO)
+    fake.answer = answer
+    async with fake.opened() as prometheus:
+        assert prometheus.profile is Profile.GENERIC
+
+        await prometheus.recognise()
+
+    assert prometheus.profile is profile
+    assert f"the profile {profile}" in caplog.text
+    assert len(fake.asked) <= 4
+    assert all(int(asked["start"]) < NOON for asked in fake.asked)
+
+
+async def test_recognising_waits_for_a_prometheus_that_is_away_or_empty(fake: FakePrometheus):
+    """Less and less often; until then any series will do."""
+    pauses: list[float] = []
+    answers = iter((saying(503, "starting"), having([], [], [], []), having(["kubernetes-cadvisor"], [], [], [])))
+    fake.answer = next(answers)
+
+    async def sleep(seconds: float) -> None:
+        pauses.append(seconds)
+        assert prometheus.profile is Profile.GENERIC
+        fake.answer = next(answers)
+
+    async with fake.opened(retry_after_seconds=5) as prometheus:
+        await prometheus.recognise(sleep)
+
+    assert pauses == [5, 10]
+    assert prometheus.profile is Profile.KUBERNETES_CADVISOR
+
+
+async def test_a_configured_profile_is_not_questioned(fake: FakePrometheus):
+    """Whoever says how Prometheus was installed is believed."""
+    async with fake.opened(profile="prometheus") as prometheus:
+        await prometheus.recognise()
+
+        assert prometheus.profile is Profile.PROMETHEUS
+    assert fake.asked == []
