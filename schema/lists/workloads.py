@@ -1,11 +1,12 @@
 """Lists of what keeps pods running: deployments, replica sets, stateful sets, daemon sets, jobs and cron jobs."""
 
-from typing import Final, Optional
+from collections.abc import Mapping
+from typing import ClassVar, Final, Optional
 
 import strawberry
 
 from schema.enums import graphql_enum
-from schema.lists.filter import NamespacedFilter, exactly, filter_of, negated, one_of, whether
+from schema.lists.filter import NamespacedFilter, exactly, filter_of, negated, one_of, selectable, whether
 from schema.lists.listing import Listing
 from schema.lists.order import NAMESPACED_KEYS, Key
 from schema.sources.kubernetes import kinds
@@ -34,7 +35,10 @@ class DeploymentFilter(NamespacedFilter):
 
 @strawberry.input(description=filter_of("Replica sets"))
 class ReplicaSetFilter(NamespacedFilter):
+    FIELDS: ClassVar[Mapping[str, str]] = {**NamespacedFilter.FIELDS, "status.replicas": "'%d' % r.current_replicas"}
+
     wanted: bool | None = whether("replicas", "Whether any pods of it are wanted: old revisions want none.")
+    field_selector: str | None = selectable("Fields: metadata.name, metadata.namespace and status.replicas.")
     not_: Optional["ReplicaSetFilter"] = negated()
 
 
@@ -54,9 +58,12 @@ class DaemonSetFilter(NamespacedFilter):
 
 @strawberry.input(description=filter_of("Jobs"))
 class JobFilter(NamespacedFilter):
+    FIELDS: ClassVar[Mapping[str, str]] = {**NamespacedFilter.FIELDS, "status.successful": "'%d' % r.succeeded"}
+
     status: str | None = exactly("status", "In exactly this status, in kubectl's word, such as `Complete`.")
     statuses: list[str] | None = one_of("status", "In one of these statuses.")
     suspended: bool | None = whether("suspended", "Whether it is suspended.")
+    field_selector: str | None = selectable("Fields: metadata.name, metadata.namespace and status.successful.")
     not_: Optional["JobFilter"] = negated()
 
 

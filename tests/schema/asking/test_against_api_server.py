@@ -27,6 +27,20 @@ LABELS = [
     {"in": "a", "tier": "b", "app": "A.b_c-d"},
     {"canary": "3", "in": "", "app": ""},
 ]
+SERVICES: list[objects.Manifest] = [
+    {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": name, "labels": labels},
+        "spec": {"ports": [{"port": 80}], **spec},
+    }
+    for name, labels, spec in (
+        ("plain", LABELS[1], {}),
+        ("headless", LABELS[2], {"clusterIP": "None"}),
+        ("outside", LABELS[3], {"type": "NodePort"}),
+        ("elsewhere", LABELS[4], {"type": "ExternalName", "externalName": "shop.example.com"}),
+    )
+]
 MANY = settings(
     max_examples=300,
     deadline=None,
@@ -44,7 +58,7 @@ class Both:
 
     async def listed(self, kind: str, selector: dict[str, str]) -> list[str] | None:
         """The names that the API server lists; None when it answers 400."""
-        path = f"namespaces/{self.namespace.name}/pods" if kind == "pods" else kind
+        path = f"namespaces/{self.namespace.name}/{kind}" if kind in ("pods", "services") else kind
         try:
             answer = await self.namespace.cluster.request("GET", f"/api/v1/{path}?{urlencode(selector)}")
         except Refused as refused:
@@ -55,8 +69,8 @@ class Both:
 
     async def shown(self, kind: str, selector: dict[str, str]) -> list[str] | None:
         """The names that the gateway shows; None when it refuses the value."""
-        where = {"namespace": self.namespace.name} if kind == "pods" else {}
-        type_name = {"pods": "PodFilter", "nodes": "NodeFilter"}[kind]
+        where = {"namespace": self.namespace.name} if kind in ("pods", "services") else {}
+        type_name = f"{kind[:-1].capitalize()}Filter"
         query = f"query($f: {type_name}) {{ {kind}(filter: $f) {{ name }} }}"
         answer = await self.door.ask(query, self.token, variables={"f": where | selector})
         if answer.codes:
@@ -76,7 +90,9 @@ def pod(name: str, labels: dict[str, str], **spec: str) -> objects.Manifest:
 async def both(real_cluster: ControlPlane, namespace: Namespace) -> AsyncIterator[Both]:
     """Pods with odd labels: running ones, and some that nobody places."""
     user = await namespace.account("reader")
-    await real_cluster.allow(user.user, ["get", "list"], ["nodes", "pods", "services"])
+    await real_cluster.allow(user.user, ["get", "list"], ["nodes", "pods", "services", "namespaces"])
+    for service in SERVICES:
+        await real_cluster.request("POST", f"/api/v1/namespaces/{namespace.name}/services", service)
     for index, labels in enumerate(LABELS):
         await namespace.run_pods(f"run-{index}")
         policy = ("Always", "OnFailure", "Never")[index % 3]
@@ -91,6 +107,7 @@ async def both(real_cluster: ControlPlane, namespace: Namespace) -> AsyncIterato
         both = Both(namespace, door, user.token)
         listed = await both.listed("pods", {})
         await door.eventually(lambda: both.shown("pods", {}), listed)
+        await door.eventually(lambda: both.shown("services", {}), await both.listed("services", {}))
         yield both
 
 
@@ -196,6 +213,41 @@ async def test_random_field_selectors_of_nodes_mean_the_same(both: Both, selecto
     asked = {"fieldSelector": selector}
 
     assert await both.shown("nodes", asked) == await both.listed("nodes", asked), selector
+
+
+SERVICE_FIELDS = ("metadata.name", "metadata.namespace", "spec.clusterIP", "spec.type")
+SERVICE_VALUES = ("plain", "outside", "None", "", "NodePort", "ClusterIP", "clusterip", "ExternalName")
+
+
+@given(selector=field_selectors(SERVICE_FIELDS, SERVICE_VALUES))
+@MANY
+async def test_random_field_selectors_of_services_mean_the_same(both: Both, selector: str):
+    """As for pods, with the fields that services have."""
+    asked = {"fieldSelector": selector}
+
+    assert await both.shown("services", asked) == await both.listed("services", asked), selector
+
+
+@given(selector=SOUND)
+@MANY
+async def test_random_label_selectors_of_services_mean_the_same(both: Both, selector: str):
+    """All kinds are selected by one grammar."""
+    asked = {"labelSelector": selector}
+
+    assert await both.shown("services", asked) == await both.listed("services", asked), selector
+
+
+NAMESPACE_FIELDS = ("metadata.name", "status.phase")
+NAMESPACE_VALUES = ("default", "kube-system", "Active", "Terminating", "")
+
+
+@given(selector=field_selectors(NAMESPACE_FIELDS, NAMESPACE_VALUES))
+@MANY
+async def test_random_field_selectors_of_namespaces_mean_the_same(both: Both, selector: str):
+    """As for pods, with the fields that namespaces have."""
+    asked = {"fieldSelector": selector}
+
+    assert await both.shown("namespaces", asked) == await both.listed("namespaces", asked), selector
 
 
 async def test_lists_are_in_the_api_server_s_own_order(both: Both):
