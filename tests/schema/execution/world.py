@@ -194,6 +194,7 @@ class World:
         pod = _object(
             name,
             namespace or self._chance.choice(NAMESPACES),
+            owner=self._chance.choice((None, *_OWNERS)),
             labels=self._labels(),
             spec={"containers": [{"name": "main"}]}
             | ({"nodeName": self._chance.choice([*self._nodes, "lost"])} if self._chance.random() < 0.9 else {}),
