@@ -267,10 +267,14 @@ async def run(options: argparse.Namespace) -> None:
     for nodes, pods in options.sizes:
         bench = Bench(nodes, pods)
         gc.freeze()
+        cold: dict[str, float] = {}
         for text in (QUERY, WITH_METRICS, SMALL) if pods < 100_000 else (QUERY, SMALL):
             figures = await in_process(bench, text, options.rounds, options.stock_rounds)
             report(f"{pods} pods, in process, {text}", figures, "warm")
+            cold[text] = statistics.median(figures["cold"])
             report(f"{pods} pods, over HTTP", await over_http(bench, text, options.rounds), "starlette")
+        if WITH_METRICS in cold:
+            print(f"\n{pods} pods, cold: {cold[WITH_METRICS] / cold[QUERY]:.2f} times as long with two metrics each")
         bench.worker.shutdown()
 
 
