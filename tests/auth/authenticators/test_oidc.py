@@ -14,6 +14,8 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding
+from hypothesis import given
+from hypothesis import strategies as st
 
 from auth.authenticators.issuer import Issuer, KeySet
 from auth.authenticators.oidc import OidcAuthenticator
@@ -358,6 +360,12 @@ async def test_every_pinned_algorithm_is_verified(issuer: LocalIssuer, algorithm
     await world.refuses(issuer.token(Key(algorithm, kid=key.kid)))
 
 
+@pytest.mark.parametrize("claims", [{"sub": "half \ud83d"}, {"groups": ["half \ud83d"]}, {"hd": "\udc00"}])
+async def test_half_a_character_is_no_name(issuer: LocalIssuer, claims: dict[str, Any]) -> None:
+    """JSON can spell it, and nobody could say it to the API server."""
+    await World(issuer, groups_claim="groups").refuses(issuer.token(**claims))
+
+
 async def test_a_weak_key_counts_for_nothing(issuer: LocalIssuer) -> None:
     """1,024 bits of RSA are nobody's identity."""
     world = World(issuer)
@@ -554,6 +562,60 @@ class TestKeysComeAndGo:
         world.clock.advance(world.settings.keys_pause_seconds)
 
         await world.knows(issuer.token())
+
+
+ANY_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=6,
+)
+ALGORITHMS = st.sampled_from(["RS256", "ES256", "PS256", "HS256", "none"])
+
+
+class OneKey:
+    """An issuer with this key, whatever is asked for."""
+
+    key = Key()
+
+    async def find(self, kid: str, algorithm: str) -> list[Any]:
+        return [self.key.private.public_key()]
+
+
+@given(
+    st.dictionaries(st.sampled_from(["alg", "typ", "kid", "crit", "b64", "jwk", "jku", "zip"]), ALGORITHMS | ANY_JSON),
+    st.dictionaries(st.sampled_from(["aud", "exp", "nbf", "iat", "sub", "azp", "groups"]), ANY_JSON),
+    st.binary(max_size=64),
+)
+async def test_whatever_stands_in_a_token_it_is_refused_and_nothing_breaks(
+    header: dict[str, Any], claims: dict[str, Any], signature: bytes
+) -> None:
+    """Nobody signed it: no header and no claim makes it anybody's, or raises anything else."""
+    settings = OidcSettings(issuer="https://id.example", audiences=(AUDIENCE,), algorithms=("RS256", "ES256", "PS256"))
+    authenticator = OidcAuthenticator(settings, OneKey())  # type: ignore[arg-type]
+
+    with pytest.raises(TokenRejected):
+        await authenticator.authenticate(forged(header, {"iss": settings.issuer, **claims}, signature))
+
+
+@given(
+    st.dictionaries(st.sampled_from(["aud", "exp", "nbf", "iat", "sub", "azp", "groups", "hd"]), ANY_JSON),
+)
+async def test_whatever_an_issuer_signs_is_a_user_or_a_refusal(claims: dict[str, Any]) -> None:
+    """Its mistakes are no errors of ours, and no name of the cluster's own comes out of them."""
+    settings = OidcSettings(
+        issuer="https://id.example", audiences=(AUDIENCE,), username_prefix="-", groups_claim="groups"
+    )
+    good = {"iss": settings.issuer, "aud": AUDIENCE, "exp": LATER, "sub": "ann"}
+    text = forged({"alg": "RS256"}, {**good, **claims}).rpartition(".")[0]
+    signature = OneKey.key.private.sign(text.encode(), padding.PKCS1v15(), hashes.SHA256())
+    token = f"{text}.{base64.urlsafe_b64encode(signature).rstrip(b'=').decode()}"
+    authenticator = OidcAuthenticator(settings, OneKey())  # type: ignore[arg-type]
+
+    with contextlib.suppress(TokenRejected):
+        identity = await authenticator.authenticate(token)
+        assert identity.username
+        assert [group for group in identity.groups if group.startswith("system:")] == ["system:authenticated"]
+        assert not identity.username.startswith("system:")
 
 
 async def test_no_token_is_ever_logged(world: World, caplog: pytest.LogCaptureFixture) -> None:
