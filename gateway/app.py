@@ -118,7 +118,7 @@ async def open_gateway(config: Config, stop_serving: Callable[[], None]) -> Asyn
         background.add_done_callback(lambda task: _died(task, gateway, stop_serving))
         recognising = asyncio.create_task(prometheus.recognise(), name="prometheus/profile")
         stack.push_async_callback(_end, recognising)
-        recognising.add_done_callback(lambda task: _failed(task) and _died(task, gateway, stop_serving))
+        recognising.add_done_callback(lambda task: _died(task, gateway, stop_serving, may_end=True))
         yield gateway
 
 
@@ -134,15 +134,13 @@ def namespaces_with(cluster: Cluster, resource: Resource) -> frozenset[str]:
     return existing | frozenset(snapshot.pods.namespaces()) | frozenset(snapshot.services.namespaces())
 
 
-def _died(task: asyncio.Task[None], gateway: Gateway, stop_serving: Callable[[], None]) -> None:
-    if task.cancelled():
+def _died(
+    task: asyncio.Task[None], gateway: Gateway, stop_serving: Callable[[], None], *, may_end: bool = False
+) -> None:
+    if task.cancelled() or (may_end and task.exception() is None):
         return  # the ordinary end
     gateway.failure = task.exception() or RuntimeError(f"{task.get_name()} ended by itself")
     stop_serving()
-
-
-def _failed(task: asyncio.Task[None]) -> bool:
-    return not task.cancelled() and task.exception() is not None
 
 
 async def _end(task: asyncio.Task[None]) -> None:

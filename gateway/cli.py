@@ -21,7 +21,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import Final, NoReturn
+from typing import TYPE_CHECKING, Final, NoReturn
+
+if TYPE_CHECKING:
+    from gateway.config import Config
 
 OK: Final = 0
 FAILED: Final = 1
@@ -59,14 +62,21 @@ def _told(line: str, code: int) -> int:
     return code
 
 
+def _config(arguments: argparse.Namespace) -> "Config":
+    """What flags, environment and file say together; raises ConfigError."""
+    from gateway.config import FLAGS, load_config
+
+    given = {flag: getattr(arguments, flag[2:].replace("-", "_")) for flag in FLAGS}
+    flags = {flag: value for flag, value in given.items() if value is not None}
+    return load_config(flags, os.environ, arguments.config)
+
+
 def _serve(arguments: argparse.Namespace) -> int:
     def run() -> int:
-        from gateway.config import FLAGS, ConfigError, load_config
+        from gateway.config import ConfigError
 
-        given = {flag: getattr(arguments, flag[2:].replace("-", "_")) for flag in FLAGS}
-        flags = {flag: value for flag, value in given.items() if value is not None}
         try:
-            config = load_config(flags, os.environ, arguments.config)
+            config = _config(arguments)
         except ConfigError as error:
             raise Mistake(f"binnacle: {error}") from None
 
@@ -81,6 +91,20 @@ def _serve(arguments: argparse.Namespace) -> int:
             raise Mistake(f"binnacle: {_one_line(str(error))}") from None
 
     return _until_stopped(run)
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    from gateway.check.command import run_check, tell
+    from gateway.check.findings import Finding, Outcome
+    from gateway.config import ConfigError
+
+    try:
+        config = _config(arguments)
+    except ConfigError as error:
+        return tell([Finding("config", Outcome.FAILS, str(error))], arguments.output)
+    given = arguments.config or os.environ.get("BINNACLE_CONFIG")
+    source = "no file: flags, environment and defaults" if given is None else str(given)
+    return run_check(config, source=source, grafana=arguments.grafana_url, output=arguments.output)
 
 
 def _demo(arguments: argparse.Namespace) -> int:
@@ -202,7 +226,7 @@ class _Version(argparse.Action):
 def _parse(words: Sequence[str]) -> argparse.Namespace:
     parser, commands = parsers()
     if not words:
-        raise Mistake("binnacle: which command: serve, demo or schema? (see binnacle --help)")
+        raise Mistake("binnacle: which command: serve, check, demo or schema? (see binnacle --help)")
     if words[0] in commands:
         parser = commands[words[0]]
         arguments, unknown = parser.parse_known_args(words[1:])
@@ -230,7 +254,12 @@ def flags_of(parser: argparse.ArgumentParser) -> list[str]:
 
 def parsers() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParser]]:
     """The parser of `binnacle` itself, and that of each command."""
-    commands = {"serve": _serve_parser(), "demo": _demo_parser(), "schema": _schema_parser()}
+    commands = {
+        "serve": _serve_parser(),
+        "check": _check_parser(),
+        "demo": _demo_parser(),
+        "schema": _schema_parser(),
+    }
     parser, flags = _parser("binnacle", _ABOUT, _MORE)
     flags.add_argument("--version", action=_Version, nargs=0, help="show the version and exit")
     return parser, commands
@@ -257,6 +286,7 @@ Binnacle is a GraphQL gateway for a Kubernetes cluster: nodes, their pods and th
 
 commands:
   serve   the gateway, for your cluster
+  check   say what of config, cluster, permissions and Prometheus works for it, and what to do about the rest
   demo    the gateway, for a simulated cluster: nothing else is needed to try it
   schema  print the GraphQL schema"""
 
@@ -270,6 +300,19 @@ examples:
 
 _ABOUT_SERVE = """\
 Serve GraphQL and GraphiQL on /graphql, for the cluster of your kubeconfig or the one this process runs in."""
+
+_ABOUT_CHECK = """\
+Ask everything that the gateway would ask, with the same settings, and say what works: the config, the API server, the
+permissions of the gateway's own account (each missing rule as YAML), Prometheus and its series. Nothing is changed.
+Exit code 1 if something fails that is needed."""
+
+_MORE_CHECK = """\
+examples:
+  binnacle check
+  binnacle check --prometheus-url http://localhost:9090 --output json
+  kubectl exec deploy/binnacle -- binnacle check
+
+✓ works   ✗ fails, and is needed   ! serves without it, somebody will miss something   · not asked"""
 
 _MORE_SERVE = """\
 examples:
@@ -305,6 +348,21 @@ example:
 def _serve_parser() -> argparse.ArgumentParser:
     parser, flags = _parser("binnacle serve", _ABOUT_SERVE, _MORE_SERVE)
     parser.set_defaults(command=_serve)
+    _add_settings(flags)
+    return parser
+
+
+def _check_parser() -> argparse.ArgumentParser:
+    parser, flags = _parser("binnacle check", _ABOUT_CHECK, _MORE_CHECK)
+    parser.set_defaults(command=_check)
+    flags.add_argument("--output", choices=("text", "json"), default="text", help="how to tell it (default: text)")
+    flags.add_argument("--grafana-url", metavar="URL", help="a Grafana beside: does it ask for a login?")
+    _add_settings(flags)
+    return parser
+
+
+def _add_settings(flags: argparse._ArgumentGroup) -> None:
+    """The flags that stand for keys of the config."""
     for flag, value, text in (
         ("--config", "FILE", "settings, in a .json, .yaml or .yml file (default: $BINNACLE_CONFIG, else none)"),
         ("--kubeconfig", "FILE", "kubeconfig of the cluster (default: in a pod its service account, else kubectl's)"),
@@ -319,7 +377,6 @@ def _serve_parser() -> argparse.ArgumentParser:
         ("--log-format", "FORMAT", "text or json, on standard error (default: text)"),
     ):
         flags.add_argument(flag, metavar=value, help=text, type=Path if flag == "--config" else str)
-    return parser
 
 
 def _demo_parser() -> argparse.ArgumentParser:

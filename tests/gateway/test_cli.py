@@ -104,7 +104,7 @@ def test_help_and_version_wait_for_no_heavy_import(words):
 @pytest.mark.parametrize(
     ("words", "line"),
     [
-        ([], "binnacle: which command: serve, demo or schema? (see binnacle --help)"),
+        ([], "binnacle: which command: serve, check, demo or schema? (see binnacle --help)"),
         (["serv"], "binnacle: no command serv; did you mean serve? (see binnacle --help)"),
         (["start"], "binnacle: no command start (see binnacle --help)"),
         (["--port"], "binnacle: no flag --port (see binnacle --help)"),

@@ -22,6 +22,7 @@ never read.
 
 import asyncio
 import os
+import re
 import ssl
 import time
 from collections.abc import Callable, Mapping
@@ -305,9 +306,13 @@ def _proxy_of_environment(host: str) -> str | None:
     return getproxies().get(address.scheme)
 
 
+# aiohttp writes the context of a connection that failed into its message, as Python writes objects.
+_TLS_OBJECT: Final = re.compile(r" ssl:(<[^>]*>|default|True|False|None)")
+
+
 def one_line(error: BaseException) -> str:
     """What went wrong, for a person: the system's word for a failed file, else the exception's own first line."""
     if isinstance(error, OSError) and error.filename is not None and error.strerror:
         return error.strerror
-    lines = str(error).strip().splitlines()
+    lines = _TLS_OBJECT.sub("", str(error)).strip().splitlines()
     return lines[0] if lines else type(error).__name__

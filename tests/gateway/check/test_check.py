@@ -1,0 +1,286 @@
+"""`binnacle check`: with each thing broken in turn it says which, and what to do."""
+
+import asyncio
+import datetime as dt
+import json
+from collections.abc import AsyncIterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+import pytest_asyncio
+import yaml
+from aiohttp import web
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from auth.settings import AuthSettings
+from gateway.check.cluster import check_cluster, rights
+from gateway.check.findings import Finding, Outcome, as_json, as_text, fails, summary
+from gateway.check.metrics import check_metrics
+from gateway.check.surroundings import check_certificate, check_grafana
+from gateway.cli import main
+from gateway.config import Config
+from gateway.demo import simulated_cluster
+from schema.sources.kubernetes.settings import KubernetesSettings
+from schema.sources.prometheus.catalogue import Profile
+from schema.sources.prometheus.settings import PrometheusSettings
+from tests.cluster.control_plane import ControlPlane, eventually
+from tests.cluster.fixtures import Namespace, StartControlPlane
+from tests.cluster.prometheus import PrometheusServer
+
+RBAC: Final = "/apis/rbac.authorization.k8s.io/v1"
+ACCOUNT: Final = "alice"
+
+
+@pytest_asyncio.fixture
+async def simulated() -> AsyncIterator[Any]:
+    async with simulated_cluster(nodes=2, pods_per_node=3, churn=0) as simulated:
+        yield simulated
+
+
+def config_of(simulated: Any, **settings: Any) -> Config:
+    return Config(
+        kubernetes=KubernetesSettings(server=simulated.kubernetes_url, token_file=simulated.gateway_token_file),
+        prometheus=PrometheusSettings(url=simulated.prometheus_url),
+        **settings,
+    )
+
+
+def by_subject(findings: Sequence[Finding]) -> dict[str, Finding]:
+    return {finding.subject: finding for finding in findings}
+
+
+def of(findings: Sequence[Finding], resource: str) -> Finding:
+    """The finding about the right to a resource."""
+    (found,) = (finding for finding in findings if finding.said.partition(":")[0] == resource)
+    return found
+
+
+async def test_where_everything_works_it_says_so(simulated: Any):
+    """Each line a ✓: version, clock, account, streaming lists, every right, Prometheus and its series."""
+    found = [
+        *await check_cluster(config_of(simulated)),
+        *await check_metrics(PrometheusSettings(url=simulated.prometheus_url, profile=Profile.GENERIC)),
+    ]
+
+    assert {finding.outcome for finding in found} == {Outcome.WORKS}
+    assert {finding.said for finding in found} >= {"nodes", "pods", "events", "deployments", "tokenreviews"}
+    assert by_subject(found)["account"].said.startswith("system:serviceaccount:")
+    assert by_subject(found)["its series"].said == "profile generic: CPU of 2 nodes, 6 pods"
+    assert summary(found) == "Everything works."
+
+
+async def test_an_api_server_that_is_away(simulated: Any):
+    """Nothing that follows from it is asked; the line has no objects of Python's in it."""
+    await simulated.kubernetes.stop()
+
+    found = by_subject(await check_cluster(config_of(simulated)))
+
+    assert found["API server"].outcome is Outcome.FAILS
+    assert found["API server"].said.startswith("it gave no answer: Cannot connect to host 127.0.0.1:")
+    assert "<ssl" not in found["API server"].said
+    assert found["permissions"].outcome is Outcome.NOT_ASKED
+
+
+async def test_something_else_at_that_address(simulated: Any):
+    """A proxy's page is no API server."""
+    simulated.kubernetes.fail_with(lambda: web.Response(text="<html>hello</html>"))
+
+    found = by_subject(await check_cluster(config_of(simulated)))
+
+    assert (found["API server"].outcome, found["API server"].said) == (
+        Outcome.FAILS,
+        "what answers (status 200) is no API server",
+    )
+
+
+async def test_credentials_that_are_not_accepted(simulated: Any, tmp_path: Path):
+    """Told apart from an API server that is away."""
+    (tmp_path / "token").write_text("nobody")
+    settings = KubernetesSettings(server=simulated.kubernetes_url, token_file=tmp_path / "token")
+
+    found = by_subject(await check_cluster(Config(kubernetes=settings)))
+
+    assert found["API server"].said == "it does not accept the gateway's own credentials (401)"
+
+
+async def test_a_prometheus_that_is_away_or_not_configured(simulated: Any):
+    """One fails, the other is a choice."""
+    await simulated.prometheus.stop()
+
+    (away,) = await check_metrics(PrometheusSettings(url=simulated.prometheus_url))
+    (none,) = await check_metrics(PrometheusSettings(url=None))
+
+    assert away.outcome is Outcome.FAILS
+    assert "connection refused" in away.said
+    assert none.outcome is Outcome.NOT_ASKED
+
+
+@pytest.mark.cluster
+@pytest.mark.asyncio(loop_scope="session")
+async def test_a_profile_that_finds_nothing_names_one_that_does(
+    real_prometheus: PrometheusServer, namespace: Namespace
+):
+    """On a real Prometheus, whose jobs are none of that installation's."""
+    await namespace.run_pods("one")
+    await real_prometheus.wait_for_window(f'container_cpu_usage_seconds_total{{namespace="{namespace.name}"}}', 10)
+
+    (answers, series) = await check_metrics(
+        PrometheusSettings(
+            url=real_prometheus.url, profile=Profile.PROMETHEUS, scrape_interval_seconds=2, rate_window="10s"
+        )
+    )
+
+    assert answers.outcome is Outcome.WORKS
+    assert series.outcome is Outcome.WARNS
+    assert series.said == "profile prometheus finds no CPU of nodes and pods"
+    assert series.advice.startswith("Set `prometheus.profile` to kube-prometheus-stack")
+
+
+@pytest.mark.parametrize(
+    ("days", "outcome"), [(-1, Outcome.FAILS), (3, Outcome.WARNS), (90, Outcome.WORKS), (None, Outcome.NOT_ASKED)]
+)
+def test_how_long_the_certificate_is_good(tmp_path: Path, days: int | None, outcome: Outcome):
+    """Before it runs out, not after."""
+    file = None if days is None else tmp_path / "tls.crt"
+    if file is not None and days is not None:
+        key, now = ec.generate_private_key(ec.SECP256R1()), dt.datetime.now(dt.UTC)
+        name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
+        start, end = now - dt.timedelta(days=30), now + dt.timedelta(days=days)
+        made = x509.CertificateBuilder(name, name, key.public_key(), 1, start, end).sign(key, hashes.SHA256())
+        file.write_bytes(made.public_bytes(serialization.Encoding.PEM))
+
+    assert [finding.outcome for finding in check_certificate(file)] == [outcome]
+
+
+@pytest.mark.parametrize(("status", "outcome"), [(200, Outcome.WARNS), (401, Outcome.WORKS), (302, Outcome.WORKS)])
+async def test_a_grafana_without_a_login(status: int, outcome: Outcome):
+    """It would show every series to everybody who reaches it."""
+
+    async def search(_request: web.Request) -> web.Response:
+        return web.json_response([], status=status)
+
+    app = web.Application()
+    app.router.add_get("/grafana/api/search", search)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    try:
+        (found,) = await check_grafana(f"http://127.0.0.1:{runner.addresses[0][1]}/grafana/")
+    finally:
+        await runner.cleanup()
+
+    assert found.outcome is outcome
+    assert await check_grafana(None) == []
+
+
+def test_a_mistake_in_the_config_is_the_only_finding(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    """In both forms, with exit code 1: nothing else can be asked with it."""
+    (tmp_path / "binnacle.yaml").write_text("server: {prot: 80}")
+
+    assert main(["check", "--config", str(tmp_path / "binnacle.yaml")]) == 1
+    text = capsys.readouterr().out
+    assert main(["check", "--config", str(tmp_path / "binnacle.yaml"), "--output", "json"]) == 1
+    told = json.loads(capsys.readouterr().out)
+
+    assert text.startswith("✗ config               server.prot in ")
+    assert "did you mean" in text
+    assert (told["ok"], [finding["outcome"] for finding in told["findings"]]) == (False, ["fails"])
+
+
+async def test_the_command_asks_with_the_settings_of_serve(simulated: Any, capsys: pytest.CaptureFixture[str]):
+    """From flags, file and environment alike; exit code 0 when the gateway can serve."""
+    (simulated.gateway_token_file.parent / "binnacle.yaml").write_text(
+        yaml.safe_dump(
+            {
+                "kubernetes": {"server": simulated.kubernetes_url, "token_file": str(simulated.gateway_token_file)},
+                "prometheus": {"url": simulated.prometheus_url},
+            }
+        )
+    )
+    file = str(simulated.gateway_token_file.parent / "binnacle.yaml")
+
+    code = await asyncio.to_thread(main, ["check", "--config", file, "--output", "json"])
+
+    told = json.loads(capsys.readouterr().out)
+    assert (code, told["ok"]) == (0, True)
+    assert told["findings"][0] == {"subject": "config", "outcome": "works", "said": file, "advice": "", "rule": ""}
+
+
+def test_colours_are_for_terminals():
+    """A file or a pipe has none."""
+    found = [Finding("nodes", Outcome.FAILS, "may not", "Do this", "- rule\n  more")]
+
+    assert list(as_text(found, colours=False)) == [
+        "✗ nodes                may not",
+        "                       Do this",
+        "                       - rule",
+        "                         more",
+    ]
+    assert next(iter(as_text(found, colours=True))).startswith("\x1b[31m✗\x1b[0m nodes")
+    assert json.loads(as_json(found))["ok"] is False
+
+
+@pytest.mark.parametrize(
+    ("authenticators", "reviews"),
+    [
+        (("token_review",), {"tokenreviews", "subjectaccessreviews"}),
+        (("self_subject_review",), set()),
+    ],
+)
+def test_only_what_is_configured_needs_rights(authenticators: tuple[Any, ...], reviews: set[str]):
+    """Callers who review themselves need none of the gateway's; a gateway of some namespaces sees nothing beyond."""
+    config = Config(
+        auth=AuthSettings(authenticators=authenticators), kubernetes=KubernetesSettings(namespaces=("a", "b"))
+    )
+    wanted = rights(config)
+
+    assert {right.resource.name for right in wanted if right.verbs == ("create",)} == reviews
+    assert "nodes" not in {right.resource.name for right in wanted}
+    assert {right.namespaces for right in wanted if "list" in right.verbs} == {("a", "b")}
+
+
+# ---------------------------------------------------------------------------------------- at a real API server
+
+
+async def give(plane: ControlPlane, rules: Sequence[Mapping[str, Any]]) -> None:
+    """Exactly these rules to the gateway's account."""
+    role = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": {"name": "checked"}}
+    await plane.request("PUT", f"{RBAC}/clusterroles/checked", {**role, "rules": list(rules)})
+
+
+@pytest.mark.cluster
+async def test_each_missing_rule_is_named_with_the_yaml_that_grants_it(control_plane: StartControlPlane):
+    """Each in turn taken away from a real account; what it prints, put back, mends it."""
+    plane = await control_plane()
+    config = Config(kubernetes=KubernetesSettings(kubeconfig=plane.kubeconfig_of(ACCOUNT)))
+    rules = [yaml.safe_load(right.rule)[0] for right in rights(config)]
+    subject = {"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": ACCOUNT}
+    role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "checked"}
+    await plane.request("POST", f"{RBAC}/clusterroles", {"metadata": {"name": "checked"}, "rules": rules})
+    await plane.request(
+        "POST", f"{RBAC}/clusterrolebindings", {"metadata": {"name": "checked"}, "roleRef": role, "subjects": [subject]}
+    )
+
+    async def missing() -> set[str]:
+        found = await check_cluster(config)
+        return {finding.said.partition(":")[0] for finding in found if finding.outcome is not Outcome.WORKS}
+
+    async def nothing_is_missing() -> bool:
+        return not await missing()
+
+    await eventually(nothing_is_missing)
+    for rule in rules:
+        (name,) = rule["resources"]
+        await give(plane, [each for each in rules if each is not rule])
+
+        async def named(name: str = name) -> bool:
+            return await missing() - {"the account may not watch namespaces"} == {name}
+
+        await eventually(named)
+        found = of(await check_cluster(config), name)
+        standing = name in {"nodes", "pods", "namespaces", "services", "tokenreviews", "subjectaccessreviews"}
+        assert fails([found]) == standing
+        assert yaml.safe_load(found.rule) == [rule]
