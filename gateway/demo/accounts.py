@@ -73,7 +73,22 @@ BASIC = rights(
     ("create",), ("selfsubjectreviews.authentication.k8s.io", "selfsubjectaccessreviews.authorization.k8s.io")
 )
 
-OBJECTS = ("nodes", "pods", "namespaces", "services")
+IN_NAMESPACES = (
+    "pods",
+    "services",
+    "events",
+    "persistentvolumeclaims",
+    "resourcequotas",
+    "deployments.apps",
+    "replicasets.apps",
+    "statefulsets.apps",
+    "daemonsets.apps",
+    "jobs.batch",
+    "cronjobs.batch",
+    "poddisruptionbudgets.policy",
+    "horizontalpodautoscalers.autoscaling",
+)
+OBJECTS = ("nodes", "namespaces", *IN_NAMESPACES)
 
 ADMIN = Account("demo-admin", "c0ffee00-0000-4000-8000-000000000001", ("demo:admins",), rights=(Right(ANY, ANY),))
 VIEWER = Account(
@@ -83,7 +98,7 @@ SHOP = Account(
     "demo-shop",
     "c0ffee00-0000-4000-8000-000000000003",
     ("demo:shop",),
-    rights=(rights(READ, ("pods", "services", "namespaces"), namespace="shop"),),
+    rights=(rights(READ, ("namespaces", *IN_NAMESPACES), namespace="shop"),),
 )
 GATEWAY = Account(
     "system:serviceaccount:binnacle:binnacle",

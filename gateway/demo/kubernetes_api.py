@@ -1,4 +1,4 @@
-"""The simulated API server: LIST, GET and WATCH of four kinds, TokenReview and SubjectAccessReview, over HTTP.
+"""The simulated API server: LIST, GET and WATCH of the kinds in resources.py, reviews of tokens and rights, over HTTP.
 
 Its words and codes are kube-apiserver's (1.37, with its watch cache): tests/conformance asks both the same.
 Everything needs a token that `Accounts` knows; what is not simulated is 404.
@@ -6,7 +6,7 @@ Everything needs a token that `Accounts` knows; what is not simulated is 404.
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -45,6 +45,9 @@ REVIEWS_REMEMBERED = 10_000
 MAX_BODY = 3 * 2**20  # kube-apiserver's own limit, bytes
 
 _OPEN_PATHS = frozenset({"/version", "/livez", "/readyz", "/healthz"})
+
+_GROUPS = frozenset({group for group, _ in RESOURCES} | {"authentication.k8s.io", "authorization.k8s.io"})
+_AS_METADATA = "as=PartialObjectMetadata"
 
 
 @dataclass(slots=True)
@@ -125,15 +128,17 @@ class KubernetesApi:
                 return web.Response(text="ok")
             case Target(resource=name, name="") if wanted.attempt.resource in _REVIEWS:
                 return await self._review(request, name, account)
-            case Target(group="", resource=name, subresource="") if name in RESOURCES:
-                return await self._objects(request, wanted, RESOURCES[name])
-            case Target(group="" | "authentication.k8s.io" | "authorization.k8s.io", resource=name) if name:
+            case Target(subresource="") if (resource := _served(wanted)) is not None:
+                return await self._objects(request, wanted, resource)
+            case Target(group=group, resource=name) if name and group in _GROUPS:
                 raise statuses.no_such_resource()
             case _:
                 return web.Response(text="404 page not found\n", status=404)
 
     async def _objects(self, request: web.Request, wanted: Target, resource: Resource) -> web.StreamResponse:
         namespace = wanted.namespace if resource.namespaced else ""
+        if _AS_METADATA in request.headers.get("Accept", ""):
+            resource = resource.as_metadata
         match wanted.verb:
             case "get":
                 return self._get(resource, namespace, wanted.name)
@@ -170,8 +175,8 @@ class KubernetesApi:
     def _get(self, resource: Resource, namespace: str, name: str) -> web.Response:
         stored = self._storage.get(resource.name, namespace, name)
         if stored is None:
-            raise statuses.not_found("", resource.name, name)
-        return web.Response(body=stored.object.manifest(stored.revision), content_type="application/json")
+            raise statuses.not_found(resource.group, resource.name, name)
+        return web.Response(body=resource.document(stored), content_type="application/json")
 
     async def _list(
         self, request: web.Request, resource: Resource, namespace: str, options: ListOptions
@@ -202,12 +207,13 @@ class KubernetesApi:
     async def _write_list(
         self, request: web.Request, resource: Resource, metadata: Mapping[str, Any], page: list[Stored]
     ) -> web.StreamResponse:
-        head = b'{"kind":"%sList","apiVersion":"v1","metadata":%s,"items":[' % (
+        head = b'{"kind":"%sList","apiVersion":"%s","metadata":%s,"items":[' % (
             resource.kind.encode(),
+            resource.api_version.encode(),
             orjson.dumps(metadata),
         )
         if len(page) <= OBJECTS_PER_WRITE:
-            body = head + b",".join(_items(resource, page)) + b"]}\n"
+            body = head + b",".join(map(resource.item, page)) + b"]}\n"
             return web.Response(body=body, content_type="application/json")
         response = web.StreamResponse(headers={"Content-Type": "application/json"})
         with suppress(ConnectionResetError):  # the client has gone
@@ -215,7 +221,7 @@ class KubernetesApi:
             await response.write(head)
             for first in range(0, len(page), OBJECTS_PER_WRITE):
                 await self._gate()
-                items = b",".join(_items(resource, page[first : first + OBJECTS_PER_WRITE]))
+                items = b",".join(map(resource.item, page[first : first + OBJECTS_PER_WRITE]))
                 await response.write(b"," + items if first else items)
                 await asyncio.sleep(0)  # a write that fits the socket's buffer does not yield by itself
             await response.write(b"]}\n")
@@ -234,6 +240,12 @@ class KubernetesApi:
                 await self._gate()
                 await response.write(lines)
         return response
+
+
+def _served(wanted: Target) -> Resource | None:
+    """The resource of a path, if that group has it in that version."""
+    resource = RESOURCES.get((wanted.group, wanted.resource))
+    return resource if resource is not None and wanted.path.startswith(resource.root) else None
 
 
 def _page(candidates: list[Stored], limit: int, wanted: Callable[[Stored], bool]) -> tuple[list[Stored], int | None]:
@@ -256,13 +268,6 @@ def _forgotten(options: ListOptions) -> Refusal:
 def _key(stored: Stored) -> str:
     item = stored.object
     return f"{item.namespace}/{item.name}" if item.namespace else item.name
-
-
-def _items(resource: Resource, page: Iterable[Stored]) -> Iterable[bytes]:
-    head = resource.type_meta
-    for stored in page:
-        manifest = stored.object.manifest(stored.revision)
-        yield b"{" + manifest[len(head) :] if manifest.startswith(head) else manifest
 
 
 def _json(document: Mapping[str, Any], status: int = 200) -> web.Response:

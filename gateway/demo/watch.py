@@ -59,7 +59,7 @@ class Watch:
             except TooOldError as error:
                 yield _event("ERROR", statuses.expired(self._too_old(error)).body)
                 return
-            if not lines and schedule.bookmark_due() and self._options.bookmarks:
+            if not lines and schedule.bookmark_due() and self._options.bookmarks and self._resource.bookmarks:
                 self._seen = max(self._seen, self._storage.revision)
                 lines = self._bookmark({})
             if lines:
@@ -101,7 +101,7 @@ class Watch:
         everything = self._storage.at(self._resource.name, self._seen, namespace=self._namespace)
         for first in range(0, len(everything), OBJECTS_PER_WRITE):
             some = everything[first : first + OBJECTS_PER_WRITE]
-            if lines := b"".join(_added(stored) for stored in some if self._wanted(stored)):
+            if lines := b"".join(self._added(stored) for stored in some if self._wanted(stored)):
                 yield lines
             await asyncio.sleep(0)
         if self._options.initial_events and self._options.bookmarks:
@@ -119,18 +119,23 @@ class Watch:
         was = change.before is not None and self._wanted(change.before)
         stays = change.after is not None and self._wanted(change.after)
         if change.after is not None and stays:
-            return _event("MODIFIED" if was else "ADDED", change.after.object.manifest(change.revision))
+            return _event("MODIFIED" if was else "ADDED", self._resource.document(change.after))
         if change.before is not None and was:
-            return _event("DELETED", change.before.object.manifest(change.revision))
+            return _event("DELETED", self._resource.document(change.before, change.revision))
         return b""
+
+    def _added(self, stored: Stored) -> bytes:
+        return _event("ADDED", self._resource.document(stored))
 
     def _bookmark(self, annotations: Mapping[str, str]) -> bytes:
         metadata: dict[str, Any] = {"resourceVersion": str(self._seen)}
         if annotations:
             metadata["annotations"] = annotations
-        document = {"kind": self._resource.kind, "apiVersion": "v1", "metadata": metadata, "spec": {}, "status": {}}
-        if self._resource.name == "pods":
-            document["spec"] = {"containers": None}  # as an empty object of Go's comes out
+        document = {"kind": self._resource.kind, "apiVersion": self._resource.api_version, "metadata": metadata}
+        if not self._resource.metadata_only:
+            # as an empty object of Go's comes out
+            spec = {"containers": None} if self._resource.name == "pods" else {}
+            document |= {"spec": spec, "status": {}}
         return _event("BOOKMARK", orjson.dumps(document))
 
     def _too_old(self, error: TooOldError) -> str:
@@ -164,10 +169,6 @@ class _Schedule:
 
     def _now(self) -> float:
         return asyncio.get_running_loop().time()
-
-
-def _added(stored: Stored) -> bytes:
-    return _event("ADDED", stored.object.manifest(stored.revision))
 
 
 def _event(kind: str, document: bytes) -> bytes:

@@ -15,11 +15,12 @@ from gateway.demo import workloads
 from gateway.demo.nodes import Node
 from gateway.demo.objects import Namespace, Service, address
 from gateway.demo.pods import Pod, Situation
+from gateway.demo.resources import RESOURCES
 from gateway.demo.specs import Workload, shared_spec
 from gateway.demo.storage import Storage
 from gateway.demo.workloads import Blueprint, Controller
 
-KINDS = ("nodes", "pods", "namespaces", "services")
+KINDS = tuple(name for _, name in RESOURCES)
 
 DAY = 86_400
 CLUSTER_AGE = 47 * DAY

@@ -110,8 +110,8 @@ class ApiServer:
         self._admin_token = admin_token
         self.make = implementation
 
-    async def get(self, path: str, *, token: str | None = None, **params: str) -> Reply:
-        return await self._ask("GET", path, token=token, params=params)
+    async def get(self, path: str, *, token: str | None = None, accept: str = "", **params: str) -> Reply:
+        return await self._ask("GET", path, token=token, accept=accept, params=params)
 
     async def post(self, path: str, body: object, *, token: str | None = None) -> Reply:
         return await self._ask("POST", path, token=token, json=body)
@@ -120,9 +120,11 @@ class ApiServer:
         return await self._ask(method, path, token=None)
 
     @contextlib.asynccontextmanager
-    async def watch(self, path: str, *, token: str | None = None, **params: str) -> AsyncIterator[Events]:
-        params = {"watch": "true", **params}
-        async with self._session.get(self._url + path, params=params, headers=self._headers(token)) as response:
+    async def watch(
+        self, path: str, *, token: str | None = None, accept: str = "", **params: str
+    ) -> AsyncIterator[Events]:
+        params, headers = {"watch": "true", **params}, self._headers(token, accept)
+        async with self._session.get(self._url + path, params=params, headers=headers) as response:
             yield Events(response)
             if response.connection and response.connection.transport:
                 # An open stream over TLS would be closed in turns with the server, longer than the test's loop lives.
@@ -150,17 +152,20 @@ class ApiServer:
         assert reply.status == 201, reply.body
         return bool(reply.body["status"]["allowed"])
 
-    async def _ask(self, method: str, path: str, *, token: str | None, **options: Any) -> Reply:
+    async def _ask(self, method: str, path: str, *, token: str | None, accept: str = "", **options: Any) -> Reply:
         async with asyncio.timeout(WAIT_S):
             url = self._url + path
-            async with self._session.request(method, url, headers=self._headers(token), **options) as response:
+            async with self._session.request(method, url, headers=self._headers(token, accept), **options) as response:
                 text = await response.text()
         is_json = response.content_type == "application/json"
         return Reply(response.status, response.headers, json.loads(text) if is_json else text)
 
-    def _headers(self, token: str | None) -> dict[str, str]:
+    def _headers(self, token: str | None, accept: str) -> dict[str, str]:
         token = self._admin_token if token is None else token
-        return {"Authorization": f"Bearer {token}"} if token else {}
+        return {
+            **({"Authorization": f"Bearer {token}"} if token else {}),
+            **({"Accept": accept} if accept else {}),
+        }
 
 
 class Simulated:

@@ -1,7 +1,10 @@
 """LIST and GET, as the gateway relies on them."""
 
+from typing import Any
+
 import pytest
 
+from schema.sources.kubernetes.kinds import ON_DEMAND, STANDING, Kind
 from tests.conformance.api_server import ApiServer
 
 
@@ -24,21 +27,34 @@ async def test_objects_of_all_namespaces_are_listed_at_once(server: ApiServer, p
     assert ours == (await server.get(pods)).items
 
 
-@pytest.mark.parametrize("kind", ["nodes", "namespaces", "services", "pods"])
-async def test_each_kind_that_the_gateway_watches_is_listed(server: ApiServer, kind: str):
+@pytest.mark.parametrize("kind", [*STANDING, *ON_DEMAND], ids=lambda kind: kind.key)
+async def test_each_kind_that_the_gateway_watches_is_listed(server: ApiServer, kind: Kind[Any]):
     """Every kind has its List, even where it has no objects."""
-    reply = await server.get(f"/api/v1/{kind}")
+    reply = await server.get(kind.path())
 
     assert reply.status == 200
-    assert (
-        reply.body["kind"]
-        == {
-            "nodes": "NodeList",
-            "namespaces": "NamespaceList",
-            "services": "ServiceList",
-            "pods": "PodList",
-        }[kind]
-    )
+    assert (reply.body["kind"], reply.body["apiVersion"]) == (f"{kind.kind}List", kind.api_version)
+
+
+async def test_a_kind_in_a_version_that_is_not_served_is_not_found(server: ApiServer):
+    """404, as for a path that means nothing."""
+    assert (await server.get("/apis/apps/v1beta1/deployments")).status == 404
+
+
+async def test_metadata_alone_may_be_asked_for(server: ApiServer, pods: str):
+    """A list of PartialObjectMetadata: its items say what they are, and nothing of spec or status."""
+    accept = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+    reply = await server.get(pods, accept=accept)
+    whole = (await server.get(pods)).items
+
+    assert (reply.body["kind"], reply.body["apiVersion"]) == ("PartialObjectMetadataList", "meta.k8s.io/v1")
+    assert reply.names == ["alpha", "beta", "gamma"]
+    for partial, complete in zip(reply.items, whole, strict=True):
+        assert partial == {
+            "kind": "PartialObjectMetadata",
+            "apiVersion": "meta.k8s.io/v1",
+            "metadata": complete["metadata"],
+        }
 
 
 @pytest.mark.parametrize("version", ["", "0"])

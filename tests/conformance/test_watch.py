@@ -30,6 +30,30 @@ async def test_a_watch_tells_every_change_after_its_version(server: ApiServer, p
     assert [int(version), *versions] == sorted({int(version), *versions})
 
 
+async def test_a_watch_of_metadata_alone_streams_partial_objects(server: ApiServer, pods: str, namespace: str):
+    """The streaming list, its bookmark and each change after it, as PartialObjectMetadata."""
+    accept = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
+    async with server.watch(pods, accept=accept, **STREAMING_LIST) as events:
+        first = [await events.next() for _ in range(4)]
+        await server.make.label_pod(namespace, "alpha", {"app": "cache"})
+        modified = await events.next()
+
+    assert [event["type"] for event in (*first, modified)] == ["ADDED", "ADDED", "ADDED", "BOOKMARK", "MODIFIED"]
+    assert {event["object"]["kind"] for event in (*first, modified)} == {"PartialObjectMetadata"}
+    assert set(modified["object"]) == {"kind", "apiVersion", "metadata"}
+    assert modified["object"]["metadata"]["labels"] == {"app": "cache"}
+
+
+async def test_events_are_streamed_to_the_end_of_what_there_is(server: ApiServer, namespace: str):
+    """They have no watch cache, and still the bookmark that ends a streaming list."""
+    await server.make.create_namespace(namespace)
+    async with server.watch(f"/api/v1/namespaces/{namespace}/events", **STREAMING_LIST) as events:
+        event = await events.next()
+
+    assert event["type"] == "BOOKMARK"
+    assert event["object"]["metadata"]["annotations"] == {INITIAL_EVENTS_END: "true"}
+
+
 async def test_a_watch_resumes_at_the_last_version_that_it_saw(server: ApiServer, pods: str, namespace: str):
     """What happened in between is told, what was told is not told again."""
     version = (await server.get(pods)).version
