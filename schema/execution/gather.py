@@ -11,7 +11,7 @@ from auth.identity import Identity
 from auth.reviewers import Attributes, Decision
 from schema.asking.indexes import Indexes
 from schema.execution.cost import check_cost
-from schema.execution.limits import LimitExceeded
+from schema.execution.limits import LimitExceeded, located
 from schema.execution.needs import MetricNeed, Needs, Reach
 from schema.execution.settings import LimitSettings
 from schema.execution.view import View
@@ -128,7 +128,8 @@ class Gatherer:
         calls = len(needs.decisions)
         if calls > self._calls_limit:
             what = "The operation has {got} different `can`, each of which may cost a call to the API server"
-            raise LimitExceeded("calls", what, got=calls, limit=self._calls_limit)
+            refusal = LimitExceeded("calls", what, got=calls, limit=self._calls_limit)
+            raise located(refusal, list(needs.decisions.values())[self._calls_limit])
 
     def _check_standing(self, kinds: Iterable[Kind[Any]]) -> None:
         """Raises NotSynced at the gateway's own start. A kind on demand that is late costs its own fields alone."""

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import strawberry
 from graphql import (
+    FieldNode,
     FragmentDefinitionNode,
     GraphQLError,
     GraphQLField,
@@ -105,7 +106,7 @@ class Needs:
     costs: tuple[Cost, ...] = ()
     kinds: tuple[Kind[Any], ...] = ()  # what its fields read, by key
     rights: frozenset[AccessNeed] = frozenset()
-    decisions: frozenset[Attributes] = frozenset()
+    decisions: Mapping[Attributes, FieldNode] = field(default_factory=dict)  # each with the first that asks for it
 
 
 def needing(hook: NeedsHook) -> Mapping[str, NeedsHook]:
@@ -123,7 +124,7 @@ class _Walk:
     variables: VariableValues
     access: set[AccessNeed] = field(default_factory=set)
     rights: set[AccessNeed] = field(default_factory=set)
-    decisions: set[Attributes] = field(default_factory=set)
+    decisions: dict[Attributes, FieldNode] = field(default_factory=dict)
     metrics: set[MetricNeed] = field(default_factory=set)
     clock: bool = False
     costs: Costs = field(default_factory=Costs)
@@ -154,7 +155,8 @@ class _Walk:
             return
         self.access.update(asked.access)
         self.rights.update(asked.rights)
-        self.decisions.update(asked.decisions)
+        for decision in asked.decisions:
+            self.decisions.setdefault(decision, details[0].node)
         self.metrics.update(asked.metrics)
         self.clock |= asked.clock
         self.kinds |= asked.watched()
@@ -235,5 +237,5 @@ def collect_needs(
         walk.costs.all(),
         tuple(kinds),
         frozenset(walk.rights),
-        frozenset(walk.decisions),
+        walk.decisions,
     )

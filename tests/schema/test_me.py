@@ -94,6 +94,7 @@ async def test_so_many_questions_and_no_more(front_door: FrontDoor):
     assert most.status == 200
     assert (refused.status, refused.codes) == (400, ["LIMIT_EXCEEDED"])
     assert refused.errors[0]["extensions"]["exceeded"] == "calls"
+    assert refused.errors[0]["locations"], "the first that is too many"
 
 
 async def test_a_question_that_makes_no_sense_is_refused(front_door: FrontDoor):
