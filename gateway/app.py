@@ -108,7 +108,13 @@ async def open_gateway(config: Config, stop_serving: Callable[[], None]) -> Asyn
         stack.push_async_callback(access.aclose)
         operations = Operations(config.execution)
         documents = Documents(Limits(config.limits), parser)
-        gatherer = Gatherer(cluster, prometheus, access, limits=config.limits)
+        gatherer = Gatherer(
+            cluster,
+            prometheus,
+            access,
+            limits=config.limits,
+            require_metrics_right=config.prometheus.require_metrics_right,
+        )
         cluster.when_given_back(gatherer.forget)
         cluster.when_given_back(operations.forget_kind)
         pipeline = Pipeline(documents, operations, gatherer, worker)

@@ -12,7 +12,8 @@ from msgspec import Struct
 from auth.access import PODS, AccessNeed
 from auth.errors import InvalidArgument, MetricsUnavailable
 from schema.enums import graphql_enum
-from schema.execution.context import GraphInfo
+from schema.execution.context import GraphInfo, listable
+from schema.execution.gather import METRICS_RIGHT
 from schema.execution.needs import FieldNeeds, MetricNeed, NeedsHook, Reach
 from schema.label import Label
 from schema.scalars import DateTime
@@ -261,9 +262,16 @@ def frame_of(info: GraphInfo, name: MetricName, level: Level) -> MetricFrame:
 
 def _frame_of(info: GraphInfo, name: MetricName, level: Level, places: int = 1) -> MetricFrame:
     frame = info.context.view.frames[_measured_by(name), level]
+    _tell(info, frame, places)
+    return frame
+
+
+def _tell(info: GraphInfo, frame: MetricFrame, places: int = 1) -> None:
+    """A source that failed once per question, a right that is missing once per field of the document."""
     if frame.failure is Missing.UNREACHABLE:
         _report(info, frame, places)
-    return frame
+    elif frame.failure is Missing.FORBIDDEN:
+        listable(info, METRICS_RIGHT[frame.question.level])
 
 
 def _measured_by(name: MetricName) -> MetricName:
@@ -286,8 +294,7 @@ def metrics_range_of(
             ranges.append(_range(name, None, said))
             continue
         frame = info.context.view.ranges[name.measured, measuring.level, window]
-        if frame.failure is Missing.UNREACHABLE:
-            _report(info, frame)
+        _tell(info, frame)
         whole = None if said is None else said(of) or 0.0
         ranges += _ranges(name, frame, measuring.place(of), whole)
     return ranges
@@ -302,7 +309,7 @@ def _ranges(
     not_before = _seconds(created_at)
     found = frame.over_time((namespace, called))
     if not found:
-        yield _range(name, asked, frame.failure or Missing.NO_SERIES)
+        yield _range(name, asked, frame.missing((namespace, called)))
     for series in found:
         samples = [sample for sample in series.samples(asked.moments()) if sample.timestamp >= not_before]
         points = samples if whole is None else [_share(sample, whole) for sample in samples]

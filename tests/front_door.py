@@ -125,19 +125,24 @@ def free_port() -> ServerSettings:
 @contextlib.asynccontextmanager
 async def simulated_door(
     *,
-    prometheus: bool = True,
+    prometheus: bool | Mapping[str, Any] = True,
     server: Mapping[str, Any] | None = None,
     settings: Mapping[str, Any] | None = None,
     trusting: ssl.SSLContext | bool = True,
     **options: Any,
 ) -> AsyncIterator[FrontDoor]:
-    """The gateway over a simulated cluster with these options (`nodes`, `pods_per_node`, …)."""
+    """The gateway over a simulated cluster with these options (`nodes`, `pods_per_node`, …).
+
+    `prometheus`: whether there is one, or settings of it.
+    """
     async with simulated_cluster(**{"nodes": 3, "pods_per_node": 10, "churn": 0, **options}) as simulated:
         config = Config(
             server=free_port().model_copy(update=server),
             kubernetes=KubernetesSettings(server=simulated.kubernetes_url, token_file=simulated.gateway_token_file),
             prometheus=PrometheusSettings(
-                url=simulated.prometheus_url if prometheus else None, profile=Profile.GENERIC
+                url=simulated.prometheus_url if prometheus else None,
+                profile=Profile.GENERIC,
+                **(prometheus if isinstance(prometheus, Mapping) else {}),
             ),
             **(settings or {}),
         )

@@ -3,9 +3,10 @@
 import asyncio
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import replace
 from typing import Any, Final, Protocol, TypeAlias, final
 
-from auth.access import NODES, PODS, Access, AccessNeed, Everywhere, Visibility
+from auth.access import ALL, NODES, PODS, Access, AccessNeed, Everywhere, Resource, Scope, Visibility
 from auth.errors import NotSynced
 from auth.identity import Identity
 from auth.reviewers import Attributes, Decision
@@ -18,10 +19,20 @@ from schema.execution.view import View
 from schema.sources.kubernetes.cluster import ClusterSnapshot, KindStatus
 from schema.sources.kubernetes.kinds import STANDING, Kind
 from schema.sources.prometheus.catalogue import MEASURED, Level, MetricName
-from schema.sources.prometheus.frames import MetricFrame, Question, Selector, TimeWindow
+from schema.sources.prometheus.frames import MetricFrame, Missing, Question, Selector, TimeWindow
 
 # Longer selectors cost Prometheus more than the rows that they save; from here on, all series are asked for.
 NAMED_AT_MOST: Final = 256
+# What else must be allowed, where `require_metrics_right` says so: what `kubectl top` needs.
+_METRICS_OF_PODS: Final = Resource("metrics.k8s.io", "pods")
+_METRICS_OF_NODES: Final = Resource("metrics.k8s.io", "nodes", namespaced=False)
+METRICS_RIGHT: Final[Mapping[Level, Resource]] = {
+    Level.CLUSTER: _METRICS_OF_NODES,
+    Level.NODE: _METRICS_OF_NODES,
+    Level.NAMESPACE: _METRICS_OF_PODS,
+    Level.POD: _METRICS_OF_PODS,
+    Level.CONTAINER: _METRICS_OF_PODS,
+}
 NOBODY: Final = Selector(names=frozenset())
 
 Asked: TypeAlias = tuple[MetricName, Level, TimeWindow | None]
@@ -45,19 +56,22 @@ class MetricsSource(Protocol):
 class Gatherer:
     """Turns the needs of an operation and the identity of its caller into a View."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the sources, and how far each may be asked
         self,
         kubernetes: KubernetesSource,
         metrics: MetricsSource,
         access: Access,
         wall_clock: Callable[[], float] = time.time,
         limits: LimitSettings = LimitSettings(),  # noqa: B008 - it never changes
+        *,
+        require_metrics_right: bool = False,
     ) -> None:
         self._kubernetes = kubernetes
         self._metrics = metrics
         self._access = access
         self._wall_clock = wall_clock
         self._indexes = Indexes()
+        self._require_metrics_right = require_metrics_right
         self._cost_limit = limits.cost
         self._calls_limit = limits.calls
 
@@ -67,6 +81,8 @@ class Gatherer:
         Raises also, before anything is asked of Prometheus, when the answer would cost more than the limit. A kind is
         watched for nobody who may not see it: the rights are known before.
         """
+        if self._require_metrics_right:
+            needs = replace(needs, access=needs.access | _metrics_rights(needs.metrics))
         self._check_standing(needs.kinds)
         self._check_calls(needs)
         visibility, rights, decisions = await self._permissions(identity, needs)
@@ -76,7 +92,7 @@ class Gatherer:
         snapshot = self._kubernetes.snapshot(needs.kinds)
         check_cost(needs.costs, snapshot, visibility, self._cost_limit)
         questions = _questions(needs.metrics, snapshot, visibility, self._wall_clock())
-        frames = await self._frames(questions.values())
+        frames = await self._frames(questions.values(), visibility)
         return View(
             self._kubernetes.snapshot(needs.kinds),  # taken again: the answer shows the moment after the last wait
             visibility,
@@ -117,11 +133,15 @@ class Gatherer:
             self._access.decisions(identity, needs.decisions),
         )
 
-    async def _frames(self, questions: Collection[Question]) -> Mapping[Question, MetricFrame]:
+    async def _frames(self, questions: Collection[Question], visibility: Visibility) -> Mapping[Question, MetricFrame]:
         """A frame for every question; those that no object is in reach of are empty, and not asked."""
-        asked = [question for question in questions if not question.selector.empty]
+        scopes = {question: self._metrics_scope(question.level, visibility) for question in questions}
+        asked = [question for question, scope in scopes.items() if scope and not question.selector.empty]
         frames = dict(await self._metrics.frames(asked)) if asked else {}
-        return {question: frames.get(question) or MetricFrame(question, {}) for question in questions}
+        return {question: _seen(question, frames.get(question), scope) for question, scope in scopes.items()}
+
+    def _metrics_scope(self, level: Level, visibility: Visibility) -> Scope:
+        return visibility.scope(METRICS_RIGHT[level]) if self._require_metrics_right else ALL
 
     def _check_calls(self, needs: Needs) -> None:
         """Raises LimitExceeded for an operation of which too many fields cost a call each, before any is made."""
@@ -136,6 +156,24 @@ class Gatherer:
         for kind, status in self._kubernetes.troubled(kind for kind in kinds if kind in STANDING).items():
             if not status.synced and not status.refused:
                 raise NotSynced(f"The first list of {kind} is still on its way", kind=kind)
+
+
+def _metrics_rights(needs: Iterable[MetricNeed]) -> frozenset[AccessNeed]:
+    """What these metrics need beside the right to their objects, in the namespaces that they are asked of."""
+    return frozenset(
+        AccessNeed(right, need.reach.namespaces if right.namespaced else None)
+        for need in needs
+        for right in (METRICS_RIGHT[need.level],)
+    )
+
+
+def _seen(question: Question, frame: MetricFrame | None, scope: Scope) -> MetricFrame:
+    """The frame as far as the caller may see metrics."""
+    if not scope:
+        return MetricFrame.failed(question, Missing.FORBIDDEN, "", 0.0)
+    if frame is None:
+        return MetricFrame(question, {})
+    return frame if isinstance(scope, Everywhere) else frame.within(scope)
 
 
 def _sees(visibility: Visibility, kind: Kind[Any], needs: Iterable[AccessNeed]) -> bool:

@@ -3,14 +3,15 @@
 import math
 from array import array
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Final, Self, TypeAlias
+from dataclasses import dataclass, field, replace
+from typing import Final, Self, TypeAlias, TypeVar
 
 import msgspec
 
 from schema.sources.described import Described
 from schema.sources.prometheus.catalogue import Level, MetricName
 
+T = TypeVar("T")
 # One object's name in a frame: a node's or namespace's name, a pod's namespace and name, a container's namespace and
 # `pod/container`; the cluster's is empty.
 Key: TypeAlias = str | tuple[str, str]
@@ -178,10 +179,31 @@ class MetricFrame:
     reason: str = ""
     evaluated_at: float = 0.0
     series: Mapping[str, Mapping[str, tuple[Series, ...]]] = field(default_factory=dict)
+    namespaces: frozenset[str] | None = None  # all others are FORBIDDEN; None: none is
 
     @classmethod
     def failed(cls, question: Question, failure: Missing, reason: str, at: float) -> Self:
         return cls(question, {}, failure, reason, at)
+
+    def within(self, namespaces: frozenset[str]) -> Self:
+        """As somebody sees it who may see metrics in these namespaces alone."""
+        by_name = self.question.level is Level.NAMESPACE
+        return replace(
+            self,
+            samples=_within(self.samples, namespaces, by_name=by_name),
+            series=_within(self.series, namespaces, by_name=by_name),
+            namespaces=namespaces,
+        )
+
+    def missing(self, key: Key) -> Missing:
+        """Why there is nothing of an object of which there is nothing."""
+        if self.failure is not None:
+            return self.failure
+        if self.namespaces is not None:
+            namespace, name = _parts(key)
+            if (name if self.question.level is Level.NAMESPACE else namespace) not in self.namespaces:
+                return Missing.FORBIDDEN
+        return Missing.NO_SERIES
 
     @property
     def size(self) -> int:
@@ -202,7 +224,7 @@ class MetricFrame:
         namespace, name = _parts(key)
         held = self.samples.get(namespace, NOTHING).get(name)
         if held is None:
-            return (Sample(None, Missing.NO_SERIES, self.evaluated_at),)
+            return (Sample(None, self.missing(key), self.evaluated_at),)
         samples = (Sample(held, None, self.evaluated_at),) if isinstance(held, float) else held
         if not_before is None:
             return samples
@@ -212,6 +234,16 @@ class MetricFrame:
         """What is known of one object over the question's range; nothing where there is no such series."""
         namespace, name = _parts(key)
         return self.series.get(namespace, NO_SERIES).get(name, ())
+
+
+def _within(
+    held: Mapping[str, Mapping[str, T]], namespaces: frozenset[str], *, by_name: bool
+) -> Mapping[str, Mapping[str, T]]:
+    if by_name:
+        return {
+            place: {name: one for name, one in names.items() if name in namespaces} for place, names in held.items()
+        }
+    return {namespace: names for namespace, names in held.items() if namespace in namespaces}
 
 
 def _parts(key: Key) -> tuple[str, str]:

@@ -175,6 +175,11 @@ class PrometheusSettings(BaseModel):
         ge=2**10,
         description="Bytes of one answer that are read at most; an answer about 150,000 pods has some 20 MB.",
     )
+    require_metrics_right: bool = Field(
+        default=False,
+        description="Whether metrics are for those alone who may also list pods and nodes in metrics.k8s.io, as for "
+        "`kubectl top`; else who may list an object sees its metrics.",
+    )
     profile: Profile | None = Field(
         default=None,
         description="How Prometheus was installed; left out, that is recognised by its jobs and rules, and named in "
