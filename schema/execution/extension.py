@@ -79,7 +79,8 @@ class ExecutionExtension(SchemaExtension):
         kept = operation.plan and operation.plan.kept(context.view, operation.nodes)
         if kept is not None:
             return _result(kept.data, kept.errors)
-        if reachable_objects(operation.needs, context.view) <= LARGE_ANSWER_OBJECTS:
+        # Without a plan it is introspection, which asks for no objects and takes some tens of milliseconds.
+        if operation.plan is not None and reachable_objects(operation.needs, context.view) <= LARGE_ANSWER_OBJECTS:
             return self._execute(prepared, operation, context)
         context.large = True
         loop = asyncio.get_running_loop()
