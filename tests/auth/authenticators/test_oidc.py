@@ -14,7 +14,7 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from auth.authenticators.issuer import Issuer, KeySet
@@ -572,6 +572,10 @@ ANY_JSON = st.recursive(
 ALGORITHMS = st.sampled_from(["RS256", "ES256", "PS256", "HS256", "none"])
 
 
+# A busy machine is no slow strategy.
+unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
 class OneKey:
     """An issuer with this key, whatever is asked for."""
 
@@ -581,6 +585,7 @@ class OneKey:
         return [self.key.private.public_key()]
 
 
+@unhurried
 @given(
     st.dictionaries(st.sampled_from(["alg", "typ", "kid", "crit", "b64", "jwk", "jku", "zip"]), ALGORITHMS | ANY_JSON),
     st.dictionaries(st.sampled_from(["aud", "exp", "nbf", "iat", "sub", "azp", "groups"]), ANY_JSON),
@@ -597,6 +602,7 @@ async def test_whatever_stands_in_a_token_it_is_refused_and_nothing_breaks(
         await authenticator.authenticate(forged(header, {"iss": settings.issuer, **claims}, signature))
 
 
+@unhurried
 @given(
     st.dictionaries(st.sampled_from(["aud", "exp", "nbf", "iat", "sub", "azp", "groups", "hd"]), ANY_JSON),
 )
