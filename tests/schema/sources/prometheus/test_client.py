@@ -645,3 +645,31 @@ async def test_a_configured_profile_is_not_questioned(fake: FakePrometheus):
 
         assert prometheus.profile is Profile.PROMETHEUS
     assert fake.asked == []
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "text"),
+    [
+        (422, "execution", "query processing would load too many samples into memory in query execution"),  # Prometheus
+        (422, "execution", "the query exceeded the maximum number of series (limit: 100000 series)"),  # Mimir
+        (422, "execution", "exceeded series limit: limit 10 violated (got 11)"),  # Thanos
+        (422, "422", "cannot select more than -search.maxUniqueTimeseries=10 series"),  # VictoriaMetrics
+    ],
+)
+async def test_a_servers_own_limit_costs_that_question_and_is_told(
+    fake: FakePrometheus, status: int, kind: str, text: str
+):
+    """In the server's words, so that a person knows which limit; the other questions go on."""
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        if "memory" in (await request.post())["query"]:
+            return await one_pod(request)
+        return web.json_response({"status": "error", "errorType": kind, "error": text}, status=status)
+
+    fake.answer = answer
+    async with fake.opened() as prometheus:
+        frames = await prometheus.frames([CPU, MEMORY])
+
+    assert frames[CPU].failure is Missing.UNREACHABLE
+    assert text in frames[CPU].reason
+    assert frames[MEMORY].failure is None
