@@ -1,7 +1,7 @@
 """How far a workload is with its latest change, in the words of `kubectl rollout status`.
 
-After pkg/polymorphichelpers/rollout_status.go of kubectl 1.37; what proves it beside kubectl itself:
-tests/schema/sources/kubernetes/test_rollouts_against_kubectl.py.
+After pkg/polymorphichelpers/rollout_status.go of kubectl 1.37; what proves it:
+tests/schema/sources/kubernetes/test_rollouts.py.
 """
 
 from msgspec import Struct
