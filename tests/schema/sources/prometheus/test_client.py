@@ -662,7 +662,7 @@ async def test_a_servers_own_limit_costs_that_question_and_is_told(
     """In the server's words, so that a person knows which limit; the other questions go on."""
 
     async def answer(request: web.Request) -> web.StreamResponse:
-        if "memory" in (await request.post())["query"]:
+        if "memory" in str((await request.post())["query"]):
             return await one_pod(request)
         return web.json_response({"status": "error", "errorType": kind, "error": text}, status=status)
 
