@@ -197,6 +197,16 @@ class PrometheusSettings(BaseModel):
         "has); other labels are shown with the metric.",
     )
 
+    @field_validator("catalogue")
+    @classmethod
+    def _is_of_what_is_measured(
+        cls, catalogue: dict[MetricName, dict[Level, str]]
+    ) -> dict[MetricName, dict[Level, str]]:
+        for metric in catalogue:
+            if metric.measured is not metric:
+                raise ValueError(f"{metric} is not asked of Prometheus: it follows from what the objects say")
+        return catalogue
+
     @field_validator("rate_window")
     @classmethod
     def _holds_enough_scrapes(cls, window: str, info: ValidationInfo) -> str:

@@ -93,3 +93,10 @@ def test_files_must_exist(tmp_path: Path):
     token.write_text("t")
 
     assert PrometheusSettings(bearer_token_file=token).bearer_token_file == token
+
+
+@pytest.mark.parametrize("metric", ["CPU_REQUEST", "MEMORY_ALLOCATABLE", "CPU_LIMIT_UTILIZATION"])
+def test_what_is_not_measured_takes_no_query(metric: str):
+    """It would never be asked, and whoever wrote it would wonder."""
+    with pytest.raises(ValidationError, match=f"{metric} is not asked of Prometheus"):
+        PrometheusSettings.model_validate({"catalogue": {metric: {"POD": "up"}}})
