@@ -12,6 +12,7 @@ from random import Random
 import msgspec
 
 from gateway.demo import workloads
+from gateway.demo.controllers import load_controllers, uids
 from gateway.demo.nodes import Node
 from gateway.demo.objects import Namespace, Service, address
 from gateway.demo.pods import Pod, Situation
@@ -150,6 +151,7 @@ def build(
     crew.run(blueprints)
     storage.load("services", _services(random, crew.workloads, started))
     storage.load("pods", crew.pods)
+    load_controllers(storage, uids(Random(seed + 1)), crew.workloads, crew.pods)  # noqa: S311
     return world
 
 

@@ -10,6 +10,9 @@ from gateway.demo.churn import Churn
 from gateway.demo.nodes import Node
 from gateway.demo.pods import Pod, Situation
 from gateway.demo.world import KINDS, World, build
+from schema.sources.kubernetes.kinds import DEPLOYMENTS, ON_DEMAND, STANDING, Decoder
+from schema.sources.kubernetes.objects import Sharing
+from schema.sources.kubernetes.rollouts import RolloutState
 
 NOW = 1_795_521_600.0
 
@@ -211,3 +214,43 @@ def test_churn_survives_pods_that_others_delete():
         churn.step()
 
     assert made.storage.revision == before + 200
+
+
+def test_every_owner_of_a_pod_stands_in_the_cluster_and_counts_its_pods():
+    """Up to the deployment or cron job behind it; only static pods belong to a node."""
+    made = world(nodes=6, pods_per_node=30)
+    documents = [document for document in manifests(made) if document["kind"] != "Pod"]
+    standing = {document["metadata"]["uid"]: document for document in documents}
+    owned = Counter(pod.workload.owner_uid for pod in pods(made) if pod.situation is not Situation.EVICTED)
+
+    for pod in pods(made):
+        reference = json.loads(pod.manifest(1))["metadata"]["ownerReferences"][0]
+        if reference["kind"] == "Node":
+            continue
+        owner = standing[reference["uid"]]
+        assert (owner["kind"], owner["metadata"]["name"]) == (reference["kind"], reference["name"])
+        above = owner["metadata"].get("ownerReferences", [])
+        assert {standing[one["uid"]]["kind"] for one in above} <= {"Deployment", "CronJob"}
+        if owner["kind"] == "ReplicaSet":
+            assert owner["status"]["replicas"] == owned[reference["uid"]]
+
+
+def test_every_kind_but_quotas_has_objects():
+    """A dashboard has something to show; what is told of a pod names one that there is."""
+    made = world(nodes=6, pods_per_node=30)
+    names = {(pod.namespace, pod.name) for pod in pods(made)}
+    events = [document for document in manifests(made) if document["kind"] == "Event"]
+
+    assert {kind for kind in KINDS if not made.storage.count(kind)} == {"resourcequotas"}
+    assert all((event["metadata"]["namespace"], event["involvedObject"]["name"]) in names for event in events)
+
+
+def test_the_gateway_reads_every_object_of_every_kind():
+    """None is odd to it; deployments whose pods all run are rolled out."""
+    made = world(nodes=6, pods_per_node=30)
+    storage = made.storage
+    for kind in (*STANDING, *ON_DEMAND):
+        decoder = Decoder(kind, Sharing())
+        records = [decoder.decode(one.object.manifest(1)) for one in storage.at(kind.name, storage.revision)]
+        if kind is DEPLOYMENTS:
+            assert RolloutState.COMPLETE in {record.rollout for record in records}

@@ -43,7 +43,7 @@ def test_a_deployments_rollout(status: dict[str, Any], state: str, text: str):
     """In the order in which kubectl looks."""
     found = record(DEPLOYMENTS, {}, status)
 
-    assert (found.rollout, found.rollout_text) == (RolloutState(state), text)
+    assert (found.rollout, found.rollout_text) == (RolloutState[state], text)
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,7 @@ def test_a_stateful_sets_rollout(strategy: dict[str, Any], status: dict[str, Any
     """With partitions, and without."""
     found = record(STATEFUL_SETS, {"updateStrategy": strategy}, status)
 
-    assert (found.rollout, found.rollout_text) == (RolloutState(state), text)
+    assert (found.rollout, found.rollout_text) == (RolloutState[state], text)
 
 
 @pytest.mark.parametrize(
@@ -109,4 +109,4 @@ def test_a_daemon_sets_rollout(strategy: str, status: dict[str, Any], state: str
     """Counted in nodes."""
     found = record(DAEMON_SETS, {"updateStrategy": {"type": strategy}}, status)
 
-    assert (found.rollout, found.rollout_text) == (RolloutState(state), text)
+    assert (found.rollout, found.rollout_text) == (RolloutState[state], text)
