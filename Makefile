@@ -9,7 +9,7 @@ RUN    := .venv/bin/python
 ARGS   ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test test-quick lint format schema assets manifests cluster bench audit clean
+.PHONY: help demo serve test test-quick test-long lint format schema assets manifests cluster bench audit clean
 
 help: ## Show this list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,6 +25,9 @@ test: .venv/installed assets ## Run everything: lint, types, all tests, real clu
 
 test-quick: .venv/installed assets ## Run the quick tests, which need no build and no browser: under a minute.
 	@.venv/bin/pytest -q -n auto -m "not cluster and not browser and not thorough" $(ARGS)
+
+test-long: .venv/installed assets ## Run the long forms of random tests on the real cluster (some minutes).
+	@.venv/bin/pytest -q -m long $(ARGS)
 
 lint: .venv/installed ## Check format, lint, import layers and types.
 	@.venv/bin/ruff format --check .

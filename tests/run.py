@@ -45,7 +45,7 @@ def main(arguments: Sequence[str]) -> int:
             "The control plane cannot be built here (see above): its tests will say that they are skipped", flush=True
         )
     subprocess.run([sys.executable, "-m", "tests.browser.chromium"], cwd=ROOT, check=False)
-    if not _pytest("tests on the real cluster and in the browser", "cluster or browser", arguments):
+    if not _pytest("tests on the real cluster and in the browser", "(cluster or browser) and not long", arguments):
         failed.append("tests on the real cluster and in the browser")
     minutes = (time.monotonic() - started) / 60
     print(f"\n{'FAILED: ' + ', '.join(failed) if failed else 'All checks and tests passed'} ({minutes:.1f} minutes)")

@@ -348,7 +348,7 @@ async def test_rights_at_random(real_cluster: ControlPlane, namespace: Namespace
     await hold(real_cluster, namespace, seed=1, people=6, documents=12)
 
 
-@pytest.mark.thorough
+@pytest.mark.long
 @pytest.mark.parametrize("seed", range(2, 6))
 async def test_rights_at_random_for_long(real_cluster: ControlPlane, namespace: Namespace, seed: int):
     """Many people and many questions."""

@@ -456,7 +456,7 @@ async def test_strange_objects_read_as_kubectl_prints_them(control_plane: StartC
     await hold(control_plane, case, 2)
 
 
-@pytest.mark.thorough
+@pytest.mark.long
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.kind.name)
 async def test_many_strange_objects_read_as_kubectl_prints_them(control_plane: StartControlPlane, case: Case):
     """The same, of many more."""
