@@ -97,7 +97,11 @@ async def test_an_idle_kinds_memory_is_given_back_and_the_next_question_has_it_a
             shown = len(cluster.snapshot().of(WIDGETS))
             full = held()
             await eventually(lambda: _given_back(cluster))
-            after = held()
+
+            async def little_is_left() -> bool:  # what was read last is let go a moment after its connection is closed
+                return held() - before < (full - before) / 10
+
+            await eventually(little_is_left)
         finally:
             tracemalloc.stop()
         empty = len(cluster.snapshot().of(WIDGETS))
@@ -106,7 +110,6 @@ async def test_an_idle_kinds_memory_is_given_back_and_the_next_question_has_it_a
 
     assert (shown, empty, again) == (COUNT, 0, COUNT)
     assert full - before > COUNT * 500
-    assert after - before < (full - before) / 10
 
 
 async def test_a_kind_that_comes_later_is_found(control_plane: StartControlPlane):
