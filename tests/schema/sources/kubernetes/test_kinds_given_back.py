@@ -98,7 +98,7 @@ async def test_an_idle_kinds_memory_is_given_back_and_the_next_question_has_it_a
             full = held()
             await eventually(lambda: _given_back(cluster))
 
-            async def little_is_left() -> bool:  # what was read last is let go a moment after its connection is closed
+            async def little_is_left() -> bool:  # seen to take up to half a minute on a busy machine
                 return held() - before < (full - before) / 10
 
             await eventually(little_is_left)
