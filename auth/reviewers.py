@@ -49,6 +49,7 @@ class Attributes(msgspec.Struct, frozen=True, cache_hash=True):
     namespace: str = ""
     name: str = ""
     subresource: str = ""
+    path: str = ""  # a non-resource URL, in place of everything but the verb
 
 
 class Decision(msgspec.Struct, frozen=True):
@@ -216,6 +217,8 @@ def _access_review(kind: str, attributes: Attributes, subject: Mapping[str, obje
     if attributes.subresource:
         wanted["subresource"] = attributes.subresource
     spec = {**subject, "resourceAttributes": wanted}
+    if attributes.path:
+        spec = {**subject, "nonResourceAttributes": {"verb": attributes.verb, "path": attributes.path}}
     return orjson.dumps({"apiVersion": "authorization.k8s.io/v1", "kind": kind, "spec": spec})
 
 

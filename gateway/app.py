@@ -42,6 +42,7 @@ from gateway import logs
 from gateway.config import Config, DemoOptions, ServerSettings
 from gateway.demo import simulated_cluster
 from gateway.graphiql.assets import DIST, page
+from gateway.http.admission import Admission
 from gateway.http.authentication import Authenticated
 from gateway.http.explorer import ExplorerPage
 from gateway.http.graphql import GraphQLEndpoint
@@ -49,6 +50,14 @@ from gateway.http.health import healthz, readyz
 from gateway.http.protocol import ConnectionLimits, Idle, LimitedProtocol
 from gateway.http.rim import LastResort, RequestLine
 from gateway.http.tls import VERSIONS, ServedTls, TlsFiles
+from gateway.telemetry.endpoint import PATH as METRICS_PATH
+from gateway.telemetry.endpoint import AllowedMetrics, MetricsPage, metrics_app
+from gateway.telemetry.lag import watch_lag
+from gateway.telemetry.request import Observed, Telemetry
+from gateway.telemetry.settings import TelemetrySettings
+from gateway.telemetry.state import WatchCache
+from gateway.telemetry.traces import make_traces
+from gateway.telemetry.upstream import of_kubernetes, of_prometheus, upstream
 from gateway.version import USER_AGENT
 from schema.execution.extension import Pipeline
 from schema.execution.gather import Gatherer
@@ -72,6 +81,8 @@ class Gateway:
     authenticator: Authenticator
     cluster: Cluster
     worker: Executor
+    access: Access
+    telemetry: Telemetry
     stopping: bool = False
     failure: BaseException | None = field(default=None)  # what ended the background tasks before their time
 
@@ -91,8 +102,18 @@ async def open_gateway(config: Config, stop_serving: Callable[[], None]) -> Asyn
     Start-up does not wait for the first lists: /readyz does. `stop_serving` is called when a background task dies.
     """
     async with AsyncExitStack() as stack:
-        api = await stack.enter_async_context(open_api(config.kubernetes, USER_AGENT))
-        prometheus = await stack.enter_async_context(open_prometheus(config.prometheus, USER_AGENT))
+        telemetry = await stack.enter_async_context(_open_telemetry(config))
+        metrics, traces = telemetry.metrics, telemetry.traces
+        api = await stack.enter_async_context(
+            open_api(config.kubernetes, USER_AGENT, [upstream("kubernetes", of_kubernetes, metrics, traces)])
+        )
+        prometheus = await stack.enter_async_context(
+            open_prometheus(
+                config.prometheus,
+                USER_AGENT,
+                watched_by=[upstream("prometheus", of_prometheus, metrics, traces)],
+            )
+        )
         worker = stack.enter_context(ThreadPoolExecutor(max_workers=1, thread_name_prefix="large-answers"))
         parser = stack.enter_context(ThreadPoolExecutor(max_workers=1, thread_name_prefix="new-documents"))
         cluster = Cluster(api, settings=config.kubernetes)
@@ -118,14 +139,33 @@ async def open_gateway(config: Config, stop_serving: Callable[[], None]) -> Asyn
         cluster.when_given_back(gatherer.forget)
         cluster.when_given_back(operations.forget_kind)
         pipeline = Pipeline(documents, operations, gatherer, worker)
-        gateway = Gateway(build_schema(authenticator, pipeline), authenticator, cluster, worker)
+        metrics.collect_also([WatchCache(cluster)])
+        metrics.read(
+            "binnacle_kept_bytes", "Bytes of answers and parts of them that are kept.", lambda: operations.kept_bytes
+        )
+        metrics.read("binnacle_plans", "Plans of operations that are kept.", lambda: operations.plans)
+        metrics.read("binnacle_tasks", "Tasks of the event loop.", lambda: len(asyncio.all_tasks()))
+        schema = build_schema(authenticator, pipeline)
+        gateway = Gateway(schema, authenticator, cluster, worker, access, telemetry)
         background = asyncio.create_task(cluster.run(), name="cluster")
         stack.push_async_callback(_end, background)
         background.add_done_callback(lambda task: _died(task, gateway, stop_serving))
+        lag = asyncio.create_task(watch_lag(metrics.loop_lag.observe), name="event-loop-lag")
+        stack.push_async_callback(_end, lag)
+        lag.add_done_callback(lambda task: _died(task, gateway, stop_serving))
         recognising = asyncio.create_task(prometheus.recognise(), name="prometheus/profile")
         stack.push_async_callback(_end, recognising)
         recognising.add_done_callback(lambda task: _died(task, gateway, stop_serving, may_end=True))
         yield gateway
+
+
+@asynccontextmanager
+async def _open_telemetry(config: Config) -> AsyncIterator[Telemetry]:
+    traces = make_traces(config.telemetry)
+    try:
+        yield Telemetry(config.telemetry, traces)
+    finally:
+        await asyncio.to_thread(traces.close)  # it sends what is left, and may wait for whom it sends it to
 
 
 def namespaces_with(cluster: Cluster, resource: Resource) -> frozenset[str]:
@@ -156,12 +196,20 @@ async def _end(task: asyncio.Task[None]) -> None:
 
 def build_app(gateway: Gateway, server: ServerSettings) -> Starlette:
     """The ASGI application. Without a token: health, GraphiQL's page and its assets; nothing else."""
-    guarded = Authenticated(GraphQLEndpoint(gateway.schema, gateway.worker, server), gateway.authenticator)
+    telemetry = gateway.telemetry
+    admission = Admission(server)
+    telemetry.metrics.read("binnacle_requests_at_work", "Requests that are executed.", lambda: admission.at_work)
+    telemetry.metrics.read("binnacle_requests_waiting", "Requests that wait their turn.", lambda: admission.waiting)
+    endpoint = GraphQLEndpoint(gateway.schema, gateway.worker, server, admission)
+    guarded = Authenticated(endpoint, gateway.authenticator)
+    graph = Observed(_for_other_sites(ExplorerPage(guarded, page()), server.cors_origins), telemetry)
+    shown = AllowedMetrics(MetricsPage(telemetry.metrics.registry), gateway.authenticator, gateway.access)
     return Starlette(
         routes=[
             Route("/healthz", healthz),
             Route("/readyz", readyz(gateway.missing)),
-            Route("/graphql", _for_other_sites(ExplorerPage(guarded, page()), server.cors_origins)),
+            Route("/graphql", graph),
+            Route(METRICS_PATH, shown, methods=["GET"]),
             Mount("/graphiql", StaticFiles(directory=DIST)),
         ],
         middleware=[Middleware(RequestLine), Middleware(LastResort)],
@@ -219,7 +267,7 @@ async def serve(config: Config, announce: Callable[[str], None] = lambda _addres
     listened on.
     """
     settings = config.server
-    with listen(settings) as listener:
+    with listen(settings) as listener, _listen_for_metrics(config.telemetry) as metrics_listener:
         server: uvicorn.Server | None = None
 
         def stop() -> None:
@@ -236,7 +284,8 @@ async def serve(config: Config, announce: Callable[[str], None] = lambda _addres
             logs.event("serving", address=address)
             async with asyncio.TaskGroup() as tasks:
                 announcing = tasks.create_task(_announce(gateway, address, announce), name="announce")
-                await server.serve(sockets=[listener])
+                async with _serving_metrics(gateway, settings, metrics_listener):
+                    await server.serve(sockets=[listener])
                 announcing.cancel()
             logs.event("stopping", reason="signal" if gateway.failure is None else "a background task died")
     if gateway.failure is None:
@@ -265,6 +314,42 @@ def listen(settings: ServerSettings) -> socket.socket:
     # an answer waits for the client's delayed acknowledgement, 40 ms.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listener
+
+
+@contextlib.contextmanager
+def _listen_for_metrics(settings: TelemetrySettings) -> Iterator[socket.socket | None]:
+    """The listening socket of /metrics, if it has a port of its own."""
+    if not settings.metrics_port:
+        yield None
+        return
+    host, port = settings.metrics_host, settings.metrics_port
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        listener = socket.create_server((host, port), family=family)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, f"telemetry.metrics_port {port} on {host}") from None
+    with listener:
+        yield listener
+
+
+@asynccontextmanager
+async def _serving_metrics(
+    gateway: Gateway, settings: ServerSettings, listener: socket.socket | None
+) -> AsyncIterator[None]:
+    """Serve /metrics beside, until the last request is answered; in plain http, as Prometheus asks pods."""
+    if listener is None:
+        yield
+        return
+    plain = settings.model_copy(
+        update={"protocol": "http", "tls_certificate": None, "tls_key": None, "tls_client_ca": None, "connections": 64}
+    )
+    server = make_server(metrics_app(gateway.telemetry.metrics.registry), plain)
+    serving = asyncio.create_task(server.serve(sockets=[listener]), name="metrics")
+    try:
+        yield
+    finally:
+        server.should_exit = True
+        await serving
 
 
 def address_of(settings: ServerSettings, listener: socket.socket) -> str:

@@ -21,6 +21,7 @@ from gateway import logs
 from gateway.config_mistakes import ConfigError, Given, mistake, one_line, unreadable, winners, wrong_value
 from gateway.config_sources import FLAGS, from_environment, from_file, from_flags
 from gateway.http.persisted import Manifest
+from gateway.telemetry.settings import TelemetrySettings
 from schema.execution.settings import ExecutionSettings, LimitSettings
 from schema.sources.kubernetes.settings import KubernetesSettings
 from schema.sources.prometheus.settings import PrometheusSettings
@@ -222,6 +223,7 @@ class Config(BaseSettings):
     oidc: OidcSettings = OidcSettings()
     execution: ExecutionSettings = ExecutionSettings()
     limits: LimitSettings = LimitSettings()
+    telemetry: TelemetrySettings = TelemetrySettings()
 
     @model_validator(mode="after")
     def _an_issuer_is_asked(self) -> Self:

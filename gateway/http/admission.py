@@ -35,6 +35,14 @@ class Admission:
         self._at_work: Counter[str] = Counter()
         self._waiting: OrderedDict[str, deque[asyncio.Future[None]]] = OrderedDict()
 
+    @property
+    def at_work(self) -> int:
+        return self._at_work.total()
+
+    @property
+    def waiting(self) -> int:
+        return sum(map(len, self._waiting.values()))
+
     @asynccontextmanager
     async def place(self, user: str) -> AsyncIterator[None]:
         """Hold a place for `user`. Raises Busy or TooManyRequests."""
@@ -49,13 +57,13 @@ class Admission:
 
     def _free(self, user: str) -> bool:
         settings = self._settings
-        return self._at_work.total() < settings.requests_at_work and self._at_work[user] < settings.requests_per_user
+        return self.at_work < settings.requests_at_work and self._at_work[user] < settings.requests_per_user
 
     async def _wait(self, user: str) -> None:
         mine = self._waiting.get(user, ())
         if len(mine) >= self._settings.requests_per_user:
             raise TooManyRequests(self._settings.requests_per_user)
-        if sum(map(len, self._waiting.values())) >= self._settings.requests_waiting:
+        if self.waiting >= self._settings.requests_waiting:
             raise Busy
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.setdefault(user, deque()).append(turn)

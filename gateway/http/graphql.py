@@ -5,6 +5,7 @@ https://graphql.github.io/graphql-over-http/draft/
 
 import asyncio
 from concurrent.futures import Executor
+from contextlib import AsyncExitStack
 from typing import Any, Final, final
 
 import msgspec
@@ -16,7 +17,7 @@ from strawberry.types import ExecutionResult
 from strawberry.types.execution import PreExecutionError
 from strawberry.types.graphql import OperationType
 
-from auth.errors import BadRequest, ClientError
+from auth.errors import BadRequest, ClientError, Code
 from gateway import logs
 from gateway.config import ServerSettings
 from gateway.http.admission import Admission
@@ -32,7 +33,9 @@ from gateway.http.persisted import (
 )
 from gateway.http.unsent import OwnUnread, Unread, Unsent
 from gateway.http.vigil import ClientGone, watched
+from gateway.telemetry.request import of
 from schema.execution.context import GraphContext
+from schema.execution.observer import Phase
 
 _ALLOWED: Final = "GET, POST"
 _STREAMS: Final = ("text/event-stream", "multipart/mixed")
@@ -71,11 +74,13 @@ class UnsupportedMediaType(BadRequest):
 class GraphQLEndpoint:
     """Executes the requests that passed the first lock, and turns their results into answers."""
 
-    def __init__(self, schema: strawberry.Schema, worker: Executor, settings: ServerSettings) -> None:
+    def __init__(
+        self, schema: strawberry.Schema, worker: Executor, settings: ServerSettings, admission: Admission
+    ) -> None:
         self._schema = schema
         self._worker = worker
         self._settings = settings
-        self._admission = Admission(settings)
+        self._admission = admission
         self._packing = Packing(worker)
         self._unsent = Unsent(settings.unsent_bytes)
         trusted = settings.trusted_documents
@@ -95,33 +100,44 @@ class GraphQLEndpoint:
             with self._unsent.hold(scope["user"], response.pieces):
                 await response(scope, receive, send)
         except (Unread, OwnUnread) as error:
+            of(scope).refused(error.code)
             media_type = negotiate(request.headers.get("accept")) or MediaType.JSON
             await refuse(error, media_type)(scope, receive, send)
 
     async def _respond(self, request: Request) -> Response:
         media_type = negotiate(request.headers.get("accept"))
+        observed = of(request.scope)
         try:
             _refuse_upgrade(request)
             if media_type is None:
                 raise NotAcceptable(f"The answer can be {' or '.join(MediaType)}; {_what_else(request)}")
-            asked = await self._read(request)
-            text = self._persisted.text(asked.query, asked.document_id, asked.extensions)
+            with observed.phase(Phase.READ):
+                asked = await self._read(request)
+            text = observed.document = self._persisted.text(asked.query, asked.document_id, asked.extensions)
             work = self._in_turn(request, asked, text, media_type)
             return await watched(request, work, self._settings.request_seconds)
         except (ClientGone, ClientDisconnect):
             return Response(status_code=CLIENT_GONE)
         except MethodNotAllowed as error:
+            observed.refused(error.code)
             response = refuse(error, media_type or MediaType.JSON)
             response.headers["Allow"] = _ALLOWED
             return response
         except (UnknownDocumentError, UnkeptDocumentError, UntrustedDocumentError) as error:
+            observed.refused(error.code)
             return _not_executed(error, media_type or MediaType.JSON)
         except ClientError as error:
+            observed.refused(error.code)
             return refuse(error, media_type or MediaType.JSON)
 
     async def _in_turn(self, request: Request, asked: GraphQLRequest, text: str, media_type: MediaType) -> Response:
-        async with self._admission.place(request.scope["user"]):
-            return await self._packing.pack(request, await self._execute(request, asked, text, media_type))
+        observed = of(request.scope)
+        async with AsyncExitStack() as place:
+            with observed.phase(Phase.WAIT):
+                await place.enter_async_context(self._admission.place(request.scope["user"]))
+            response = await self._execute(request, asked, text, media_type)
+            with observed.phase(Phase.ENCODE):
+                return await self._packing.pack(request, response)
 
     async def _read(self, request: Request) -> GraphQLRequest:
         match request.method:
@@ -144,7 +160,10 @@ class GraphQLEndpoint:
         return bytes(body)
 
     async def _execute(self, request: Request, asked: GraphQLRequest, text: str, media_type: MediaType) -> Response:
-        context = GraphContext(headers=request.scope["headers"], request_id=request.scope["request_id"])
+        observed = of(request.scope)
+        context = GraphContext(
+            headers=request.scope["headers"], request_id=request.scope["request_id"], observer=observed
+        )
         if asked.operation_name:
             logs.bind(operation=asked.operation_name)
         result = await self._schema.execute(
@@ -154,13 +173,20 @@ class GraphQLEndpoint:
             operation_name=asked.operation_name,
             allowed_operation_types=_GET_OPERATIONS if request.method == "GET" else _POST_OPERATIONS,
         )
-        if not isinstance(result, PreExecutionError):
-            self._persisted.keep(asked.query, asked.extensions)
-        body = _body_of(result)
-        if context.large:  # some megabytes: their encoding would hold up small answers just as their execution would
-            loop = asyncio.get_running_loop()
-            return answer(await loop.run_in_executor(self._worker, pieces, body), media_type)
-        return _answer(result, body, media_type)
+        with observed.phase(Phase.ENCODE):
+            body = _body_of(result)
+            codes = [
+                str((error.get("extensions") or {}).get("code", Code.INTERNAL)) for error in body.get("errors", ())
+            ]
+            if isinstance(result, PreExecutionError):
+                observed.refused(codes[0])
+            else:
+                observed.errors(codes)
+                self._persisted.keep(asked.query, asked.extensions)
+            if context.large:  # some megabytes: their encoding would hold up small answers as their execution would
+                loop = asyncio.get_running_loop()
+                return answer(await loop.run_in_executor(self._worker, pieces, body), media_type)
+            return _answer(result, body, media_type)
 
 
 def _answer(result: ExecutionResult, body: dict[str, object], media_type: MediaType) -> Response:
@@ -184,9 +210,9 @@ def _not_executed(error: ClientError, media_type: MediaType) -> Response:
     return answer(pieces(body), media_type, _not_executed_status(media_type))
 
 
-def _body_of(result: ExecutionResult) -> dict[str, object]:
+def _body_of(result: ExecutionResult) -> dict[str, Any]:
     """`data` is absent, not null, when nothing was executed (GraphQL specification, Response Format)."""
-    body: dict[str, object] = {} if isinstance(result, PreExecutionError) else {"data": result.data}
+    body: dict[str, Any] = {} if isinstance(result, PreExecutionError) else {"data": result.data}
     if result.errors:
         body["errors"] = present(result.errors)
     if result.extensions:

@@ -9,6 +9,7 @@ from graphql import FieldNode
 from auth.access import Everywhere, Resource, Scope
 from auth.context import RequestContext
 from auth.errors import ClientError, Code, Forbidden, InvalidArgument, Unavailable
+from schema.execution.observer import UNOBSERVED, Observer
 from schema.execution.problems import Problems
 from schema.execution.view import View
 from schema.sources.kubernetes.kinds import Kind
@@ -20,6 +21,7 @@ class GraphContext(RequestContext):
 
     problems: Problems = field(default_factory=Problems)
     large: bool = False  # executed, and to be encoded, in the worker thread
+    observer: Observer = UNOBSERVED
     _view: View | None = None
 
     @property

@@ -111,8 +111,8 @@ def page_size(arguments: Mapping[str, Any]) -> int | None:
     return max(min(sizes), 0)
 
 
-def check_cost(costs: Sequence[Cost], snapshot: ClusterSnapshot, visibility: Visibility, limit: int) -> None:
-    """Raises a GraphQLError that stands for a LimitExceeded, at the place that costs most."""
+def check_cost(costs: Sequence[Cost], snapshot: ClusterSnapshot, visibility: Visibility, limit: int) -> int:
+    """The cost; raises a GraphQLError that stands for a LimitExceeded, at the place that costs most."""
     lengths = _Lengths(snapshot, visibility)
     amounts = [cost.values * prod(map(lengths.of, cost.place.lists)) for cost in costs]
     total = sum(amounts)
@@ -126,6 +126,7 @@ def check_cost(costs: Sequence[Cost], snapshot: ClusterSnapshot, visibility: Vis
             field=".".join(place.path),
         )
         raise located(refusal, place.node)
+    return total
 
 
 @final

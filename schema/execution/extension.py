@@ -20,6 +20,7 @@ from schema.execution.context import GraphContext
 from schema.execution.cost import visible
 from schema.execution.gather import Gatherer
 from schema.execution.needs import Needs
+from schema.execution.observer import Observer, Phase
 from schema.execution.plan.operations import Operation, Operations
 from schema.execution.prepare import Documents, PreparedDocument
 from schema.execution.view import View
@@ -52,7 +53,9 @@ class ExecutionExtension(SchemaExtension):
 
     async def on_operation(self) -> AsyncIterator[None]:
         execution = self.execution_context
-        prepared = await self._pipeline.documents.find(self._schema, execution.query or "")
+        observer: Observer = execution.context.observer
+        with observer.phase(Phase.PREPARE):
+            prepared = await self._pipeline.documents.find(self._schema, execution.query or "")
         operation = prepared.operation(execution._provided_operation_name)  # noqa: SLF001 - as sent, not derived
         if operation.operation not in {OperationType(kind.value) for kind in execution.allowed_operations}:
             raise OperationNotAllowed(f"A {operation.operation.value} cannot be sent by GET; use POST")
@@ -63,6 +66,7 @@ class ExecutionExtension(SchemaExtension):
             if isinstance(found, list):
                 execution.pre_execution_errors = [_bad_variable(error) for error in found]
             else:
+                observer.operation(operation.operation.value, operation.name.value if operation.name else None)
                 execution.result = await self._answer(prepared, found)
         yield
 
@@ -74,11 +78,22 @@ class ExecutionExtension(SchemaExtension):
         context: GraphContext = self.execution_context.context
         if context.identity is None:
             raise Unauthenticated("Nobody has verified who asks")
-        context.view = await self._pipeline.gatherer.view(context.identity, operation.needs)
+        observer = context.observer
+        with observer.phase(Phase.GATHER):
+            context.view = await self._pipeline.gatherer.view(context.identity, operation.needs)
+        observer.cost(context.view.cost)
         self._tell_staleness(context.view)
         kept = operation.plan and operation.plan.kept(context.view, operation.nodes)
+        observer.answered(kept=kept is not None)
         if kept is not None:
             return _result(kept.data, kept.errors)
+        with observer.phase(Phase.EXECUTE):
+            return await self._executed(prepared, operation, context)
+
+    async def _executed(
+        self, prepared: PreparedDocument, operation: Operation, context: GraphContext
+    ) -> ExecutionResult:
+        """At once if it is small, in the worker thread if not."""
         # Without a plan it is introspection, which asks for no objects and takes some tens of milliseconds.
         if operation.plan is not None and reachable_objects(operation.needs, context.view) <= LARGE_ANSWER_OBJECTS:
             return self._execute(prepared, operation, context)

@@ -90,7 +90,7 @@ class Gatherer:
         await self._kubernetes.want(kinds)
         troubled = self._kubernetes.troubled(kinds)
         snapshot = self._kubernetes.snapshot(needs.kinds)
-        check_cost(needs.costs, snapshot, visibility, self._cost_limit)
+        cost = check_cost(needs.costs, snapshot, visibility, self._cost_limit)
         questions = _questions(needs.metrics, snapshot, visibility, self._wall_clock())
         frames = await self._frames(questions.values(), visibility)
         return View(
@@ -115,6 +115,7 @@ class Gatherer:
             },
             rights=rights,
             decisions=decisions,
+            cost=cost,
         )
 
     def forget(self, kind: Kind[Any]) -> None:

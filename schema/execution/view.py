@@ -39,3 +39,4 @@ class View:
     pending: Mapping[str, str] = field(default_factory=dict)
     rights: Visibility = field(default_factory=lambda: Visibility({}))
     decisions: Mapping[Attributes, Decision] = field(default_factory=dict)
+    cost: int = field(default=0, compare=False)  # as it was estimated; says nothing of what is shown

@@ -42,6 +42,7 @@ from gateway.app import Gateway, build_app
 from gateway.config import ServerSettings
 from gateway.http.answers import answer
 from gateway.http.media import MediaType
+from gateway.telemetry.request import Telemetry
 from schema.execution.context import GraphContext
 from schema.execution.extension import Pipeline
 from schema.execution.gather import Gatherer
@@ -109,7 +110,7 @@ class Bench:
         decode_pod = self.cluster.pods.decoder.decode
         self.cluster.pods.store.replace([decode_pod(self._pod(number, 1)) for number in range(pods)], "1")
         source = Everything(self.cluster)
-        access = Access(source, lambda _resource: frozenset(), AuthSettings())
+        self.access = access = Access(source, lambda _resource: frozenset(), AuthSettings())
         self.authenticator = Authenticator(source, AuthSettings())
         self.gatherer = Gatherer(source, source, access)
         self.operations = Operations(ExecutionSettings(cache_bytes=512 * MIB))
@@ -214,7 +215,7 @@ async def served(app: Any) -> AsyncIterator[str]:
 async def over_http(bench: Bench, text: str, rounds: int) -> dict[str, list[float]]:
     """Seconds from request to last byte, on one connection of a client in the same process."""
     figures: dict[str, list[float]] = {}
-    gateway = Gateway(bench.schema, bench.authenticator, bench.cluster, bench.worker)
+    gateway = Gateway(bench.schema, bench.authenticator, bench.cluster, bench.worker, bench.access, Telemetry())
     body = b""
 
     async def same_bytes(_request: Request) -> Response:

@@ -25,10 +25,10 @@ SERVER_KEYS = (
     "shutdown_grace_seconds, log_level, log_format"
 )
 TOP_KEYS = (
-    "server, kubernetes, prometheus, auth, oidc, execution, limits, k8sConfigPath, brokerListenPort, brokerProtocol, "
-    "prometheusAddress, prometheusPort, prometheusProtocol"
+    "server, kubernetes, prometheus, auth, oidc, execution, limits, telemetry, k8sConfigPath, brokerListenPort, "
+    "brokerProtocol, prometheusAddress, prometheusPort, prometheusProtocol"
 )
-SECTIONS = "SERVER, KUBERNETES, PROMETHEUS, AUTH, OIDC, EXECUTION, LIMITS"
+SECTIONS = "SERVER, KUBERNETES, PROMETHEUS, AUTH, OIDC, EXECUTION, LIMITS, TELEMETRY"
 VARIABLES = f"the variables are BINNACLE_CONFIG and BINNACLE_<SECTION>__<KEY> with the sections {SECTIONS}"
 
 
@@ -193,7 +193,7 @@ def test_every_flag_sets_its_key(flag, folder, pair):
 @pytest.mark.parametrize("key", keys(), ids=".".join)
 def test_every_key_can_be_set_by_its_variable(key):
     """BINNACLE_<SECTION>__<KEY> reaches its key: a wrong value is refused under the variable's name."""
-    wrong = {"host": None, "context": None, "tenant": None}.get(key[1], "~")
+    wrong = {"host": None, "metrics_host": None, "context": None, "tenant": None}.get(key[1], "~")
     name = variable(*key)
     if wrong is None:
         config = load(environ={name: "given"})

@@ -115,6 +115,15 @@ class Operations:
         except (Unplannable, GraphQLError, TypeError, ValueError):  # bad arguments: graphql-core tells them in place
             return Operation(needs, None, ())
 
+    @property
+    def kept_bytes(self) -> int:
+        """An estimate of the memory that kept answers and parts of them take."""
+        return self._keeper.size
+
+    @property
+    def plans(self) -> int:
+        return len(self._plans)
+
     def forget(self) -> None:
         """Forget the plans and all that they have kept, as after a start."""
         self._operations = LruCache(OPERATIONS_KEPT)

@@ -6,7 +6,7 @@ raises is `Unreachable`, when there was no answer at all, or one that was cut.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Final
@@ -144,13 +144,19 @@ class KubernetesApi:
 
 
 @asynccontextmanager
-async def open_api(settings: KubernetesSettings, user_agent: str) -> AsyncIterator[KubernetesApi]:
-    """Open the way to the API server; raises KubernetesConfigError if the settings lead nowhere. Sends nothing yet."""
+async def open_api(
+    settings: KubernetesSettings, user_agent: str, watched_by: Sequence[aiohttp.TraceConfig] = ()
+) -> AsyncIterator[KubernetesApi]:
+    """Open the way to the API server; raises KubernetesConfigError if the settings lead nowhere. Sends nothing yet.
+
+    `watched_by` is told of every request.
+    """
     connection = await connect(settings)
     async with aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=connection.configuration.connection_pool_maxsize),
         cookie_jar=aiohttp.DummyCookieJar(),
         trust_env=False,
+        trace_configs=list(watched_by),
     ) as session:
         yield KubernetesApi(connection, session, user_agent)
 

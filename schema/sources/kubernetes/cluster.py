@@ -4,7 +4,8 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
+from contextvars import Context
 from typing import Any, Final, TypeVar, final
 
 import msgspec
@@ -290,9 +291,14 @@ class Cluster:
         if self._tasks is None:
             return
         for scope in used.scopes:
-            used.tasks.append(self._tasks.create_task(scope.reflector.run(), name=f"reflector/{scope.name}"))
+            used.tasks.append(self._start(scope.reflector.run(), f"reflector/{scope.name}"))
             if self._self_check:
-                used.tasks.append(self._tasks.create_task(self._check(scope), name=f"self-check/{scope.name}"))
+                used.tasks.append(self._start(self._check(scope), f"self-check/{scope.name}"))
+
+    def _start(self, work: Coroutine[Any, Any, Any], name: str) -> asyncio.Task[Any]:
+        """A task of nobody's request: the id and the trace of the one that first asked for a kind stay with it."""
+        assert self._tasks is not None  # noqa: S101 - `_watch` has looked
+        return self._tasks.create_task(work, name=name, context=Context())
 
     def _give_back_idle(self) -> None:
         now = self._clock()

@@ -172,6 +172,9 @@ class Reflector(Generic[T]):
         self._reason = "not asked yet"
         self._since = wall()
         self._odd: set[tuple[str, str]] = set()
+        self.received = dict.fromkeys(("ADDED", "MODIFIED", "DELETED", "BOOKMARK", "ERROR"), 0)  # by type, ever
+        self.lists = 0  # swapped in, ever
+        self.failures = 0  # of lists and watches, ever
         self.listed = asyncio.Event()  # set whenever a list was swapped in
         self.known = asyncio.Event()  # set while the kind is synced or refused
 
@@ -334,6 +337,8 @@ class Reflector(Generic[T]):
             event = _line.decode(line)
         except msgspec.MsgspecError as error:
             raise Malformed(f"a line of the watch is no event: {error}") from None
+        if event.type in self.received:
+            self.received[event.type] += 1
         match event.type:
             case "ADDED" | "MODIFIED":
                 return self._put(event.object)
@@ -371,6 +376,7 @@ class Reflector(Generic[T]):
             if turn.is_over():
                 await turn.pass_on()
         self.store.adopt(merge)
+        self.lists += 1
         self.listed.set()
         self._settle()
         log.info("reflector.listed", extra={**self._names(), "objects": len(self.store), "version": version})
@@ -400,6 +406,7 @@ class Reflector(Generic[T]):
                 reason = "each watch ends at once"
             case Delivered() | Listed() | Unsupported():
                 return
+        self.failures += 1
         if self._live or reason != self._reason:
             log.warning("reflector.failed", extra={**self._names(), "reason": reason})
         if self._live:

@@ -16,7 +16,7 @@ import os
 import ssl
 import time
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final, Protocol, TypeVar, final
@@ -439,10 +439,13 @@ async def open_prometheus(
     settings: PrometheusSettings,
     user_agent: str,
     *,
+    watched_by: Sequence[aiohttp.TraceConfig] = (),
     clock: Clock = time.monotonic,
     wall_clock: Clock = time.time,
 ) -> AsyncIterator[Prometheus]:
     """The source, for as long as the process lives; Prometheus need not be there yet.
+
+    `watched_by` is told of every request.
 
     Raises OSError if `ca_file` holds no certificates, or `client_certificate_file` and `client_key_file` are no pair.
     """
@@ -461,6 +464,7 @@ async def open_prometheus(
             **tenant,
         },
         timeout=aiohttp.ClientTimeout(total=None),  # one limit for a whole question stands around it
+        trace_configs=list(watched_by),
         cookie_jar=aiohttp.DummyCookieJar(),
     ) as session:
         prometheus = Prometheus(settings, session, clock=clock, wall_clock=wall_clock)

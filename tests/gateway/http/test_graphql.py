@@ -139,6 +139,7 @@ async def test_nothing_else_is_served_without_a_token(front_door: FrontDoor):
 
     statuses = {path: (await front_door.request("GET", path, allow_redirects=False)).status for path in paths}
 
+    assert statuses.pop("/metrics") == 401
     assert set(statuses.values()) <= {404, 307}, statuses
 
 
