@@ -1,4 +1,5 @@
-"""What happens in a living cluster: pods replaced, containers restarted, probes failing for a while, heartbeats.
+"""What happens in a living cluster: pods replaced, containers restarted, probes failing for a while, heartbeats,
+and what is told of all this.
 
 One step is one write to the API. The sequence of steps follows from the world's seed alone, not from the clock, so that
 two clusters of one seed go through the same states however fast they are driven.
@@ -10,6 +11,7 @@ from collections.abc import Callable
 
 import msgspec
 
+from gateway.demo.happenings import SCHEDULER, Happening, happening
 from gateway.demo.nodes import Node
 from gateway.demo.pods import Pod, Situation
 from gateway.demo.workloads import Controller
@@ -21,7 +23,11 @@ TICK_S = 0.05
 """Writes fall due in groups this far apart; finer would only cost wake-ups."""
 
 FOLLOW_UPS = 40
-"""Begun stories (a pod being replaced takes five writes) before they are rather ended than new ones begun."""
+"""Begun stories (a pod being replaced takes seven writes) before they are rather ended than new ones begun."""
+
+MOST_EVENTS = 1_000
+"""Kept of those told along the way; about as many as there are in the hour after which Kubernetes forgets them. By
+number, not by age: the sequence of steps must not depend on the clock."""
 
 _STABLE = frozenset({Situation.RUNNING, Situation.UNREADY})
 
@@ -40,6 +46,13 @@ class Churn:
             if isinstance(pod, Pod) and pod.situation is Situation.CRASHING
         ]
         self._nodes = [node.name for node in world.storage.all("nodes") if isinstance(node, Node) and node.ready]
+        # Of what goes on as long as its pod is as it is, by namespace and name.
+        self._lasting = [
+            (event.namespace, event.name)
+            for event in world.storage.all("events")
+            if isinstance(event, Happening) and event.lasting
+        ]
+        self._told: deque[tuple[str, str]] = deque()
         self._begun: deque[Step] = deque()
 
     async def run(self, changes_per_second: float) -> None:
@@ -60,11 +73,14 @@ class Churn:
         if self._begun and (len(self._begun) >= FOLLOW_UPS or random.random() < 0.6):
             self._begun.popleft()()
             return
-        story = random.choices((self._replace, self._fail_probe, self._restart, self._heartbeat), (4, 3, 2, 1))[0]
-        story()
+        if len(self._told) > MOST_EVENTS:
+            self._world.storage.delete("events", *self._told.popleft())
+            return
+        stories = (self._replace, self._fail_probe, self._restart, self._tell_again, self._heartbeat)
+        random.choices(stories, (4, 3, 2, 2, 1))[0]()
 
     def _replace(self) -> None:
-        """A pod is deleted and its controller makes another: terminating, new, bound, running, gone."""
+        """A pod is deleted and its controller makes another: terminating, new, bound, running, gone; and it is told."""
         old = self._any(self._pods)
         if old is None:
             self._heartbeat()
@@ -72,6 +88,8 @@ class Churn:
         self._pods.remove((old.namespace, old.name))
         world, now = self._world, int(self._world.now())
         self._put(msgspec.structs.replace(old, deleted=now + 30))
+        container = old.workload.containers[0].name
+        killing = ("Normal", "Killing", f"Stopping container {container}", "kubelet")
         new = Pod(
             workload=old.workload,
             name=world.name(old.workload),
@@ -82,10 +100,13 @@ class Churn:
             restarts=(0,) * len(old.restarts),
         )
         node = world.random.choice(world.workers)
+        scheduled = ("Normal", "Scheduled", f"Successfully assigned {new.namespace}/{new.name} to {node}", SCHEDULER)
         self._begun.extend(
             (
+                lambda: self._tell(old, killing),
                 lambda: self._put(new),
                 lambda: self._put(world.placed(new, node, Situation.STARTING)),
+                lambda: self._tell(new, scheduled),
                 lambda: self._start(world.placed(new, node, Situation.RUNNING)),
                 lambda: self._delete(old),
             )
@@ -104,6 +125,8 @@ class Churn:
             self._heartbeat()
             return
         self._put(msgspec.structs.replace(pod, situation=Situation.UNREADY, since=int(self._world.now())))
+        failed = ("Warning", "Unhealthy", "Readiness probe failed: HTTP probe failed with statuscode: 503", "kubelet")
+        self._begun.append(lambda: self._tell(pod, failed))
         self._begun.append(lambda: self._recover(pod.namespace, pod.name))
 
     def _recover(self, namespace: str, name: str) -> None:
@@ -130,6 +153,23 @@ class Churn:
             self._heartbeat()
             return
         self._put(msgspec.structs.replace(pod, situation=Situation.CRASHING, since=int(self._world.now())))
+
+    def _tell(self, pod: Pod, told: tuple[str, str, str, str]) -> None:
+        event = happening(pod, self._world.uid(), told, int(self._world.now()))
+        self._told.append((event.namespace, event.name))
+        self._world.storage.put("events", event)
+
+    def _tell_again(self) -> None:
+        """What still goes on is seen once more."""
+        if not self._lasting:
+            self._heartbeat()
+            return
+        stored = self._world.storage.get("events", *self._world.random.choice(self._lasting))
+        event = stored.object if stored is not None else None
+        if not isinstance(event, Happening) or self._current(event.namespace, event.pod["name"]) is None:
+            self._heartbeat()  # the pod has been replaced since, or somebody wrote over its event
+            return
+        self._world.storage.put("events", event.again(int(self._world.now())))
 
     def _heartbeat(self) -> None:
         node = self._world.node(self._world.random.choice(self._nodes))

@@ -1,23 +1,25 @@
 """What stands beside the pods of a new cluster: the controllers that made them, their claims, bounds and events.
 
 Counted from the pods as the cluster begins. Churn replaces pods one by one and changes no count; while a probe fails,
-its deployment here still says ready.
+its deployment here still says ready. Events alone go on (happenings.py).
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from random import Random
 from typing import Any
 
 import msgspec
 import orjson
 
+from gateway.demo.happenings import trouble_of
 from gateway.demo.objects import metadata, timestamp
 from gateway.demo.pods import Pod, Situation
 from gateway.demo.specs import Workload
-from gateway.demo.storage import Storage
-from gateway.demo.workloads import Controller
+from gateway.demo.storage import Storage, StoredObject
+from gateway.demo.workloads import Container, Controller
 
 _GIB = "10Gi"
+_WITHOUT_QUOTA = frozenset({"kube-system", "monitoring"})
 
 
 class Made(msgspec.Struct, frozen=True, eq=False):
@@ -56,17 +58,24 @@ class Made(msgspec.Struct, frozen=True, eq=False):
 
 
 def load_controllers(
-    storage: Storage, random_uid: Iterator[str], workloads: Sequence[Workload], pods: Iterable[Pod]
+    storage: Storage, random_uid: Iterator[str], workloads: Sequence[Workload], pods: Iterable[Pod], now: int
 ) -> None:
     """Fill the kinds that are made of workloads and their pods."""
     of: dict[str, list[Pod]] = {}
+    within: dict[str, list[Pod]] = {}
     for pod in pods:
         of.setdefault(pod.workload.owner_uid, []).append(pod)
-    made: dict[str, list[Made]] = {}
+        within.setdefault(pod.namespace, []).append(pod)
+    made: dict[str, list[StoredObject]] = {}
     for workload in workloads:
         if mine := of.get(workload.owner_uid):
-            for plural, one in _around(workload, mine, random_uid):
+            for plural, one in _around(workload, mine, random_uid, now):
                 made.setdefault(plural, []).append(one)
+    made["resourcequotas"] = [
+        _quota(namespace, inside, next(random_uid))
+        for namespace, inside in within.items()
+        if namespace not in _WITHOUT_QUOTA
+    ]
     for plural, objects in made.items():
         storage.load(plural, objects)
 
@@ -78,11 +87,13 @@ def uids(random: Random) -> Iterator[str]:
         yield f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-a{digits[17:20]}-{digits[20:]}"
 
 
-def _around(workload: Workload, pods: Sequence[Pod], uid: Iterator[str]) -> Iterator[tuple[str, Made]]:
+def _around(
+    workload: Workload, pods: Sequence[Pod], uid: Iterator[str], now: int
+) -> Iterator[tuple[str, StoredObject]]:
     """What controls these pods, and what hangs on them, by plural names."""
     oldest = min(pod.created for pod in pods)
     for pod in pods:
-        if event := _event(pod, next(uid)):
+        if event := trouble_of(pod, next(uid), now):
             yield "events", event
     match workload.controller:
         case Controller.DEPLOYMENT:
@@ -281,46 +292,33 @@ def _autoscaler(workload: Workload, pods: Sequence[Pod], deployment: Made, uid: 
     return _made(kind, "autoscaling/v2", workload, uid, deployment.created, spec=spec, status=status)
 
 
-# Of a pod in trouble: type, reason, message and who says it.
-_TOLD = {
-    Situation.CRASHING: ("BackOff", "Back-off restarting failed container", "kubelet"),
-    Situation.IMAGE_MISSING: ("Failed", "Error: ImagePullBackOff", "kubelet"),
-    Situation.INIT_FAILING: ("BackOff", "Back-off restarting failed init container", "kubelet"),
-    Situation.UNREADY: ("Unhealthy", "Readiness probe failed: HTTP probe failed with statuscode: 503", "kubelet"),
-    Situation.UNSCHEDULABLE: ("FailedScheduling", "", "default-scheduler"),
-    Situation.EVICTED: ("Evicted", "", "kubelet"),
-    Situation.NODE_LOST: ("NodeNotReady", "Node is not ready", "node-controller"),
-}
+_OVER = frozenset({Situation.COMPLETED, Situation.EVICTED})
 
 
-def _event(pod: Pod, uid: str) -> Made | None:
-    """What was told of a pod in trouble, since it has been."""
-    if pod.situation not in _TOLD:
-        return None
-    reason, message, component = _TOLD[pod.situation]
-    concerned = {"apiVersion": "v1", "kind": "Pod", "namespace": pod.namespace, "name": pod.name, "uid": pod.uid}
-    said = {
-        "involvedObject": concerned,
-        "type": "Warning",
-        "reason": reason,
-        "message": message or pod.note,
-        "count": 1 + sum(pod.restarts),
-        "firstTimestamp": timestamp(pod.created),
-        "lastTimestamp": timestamp(max(pod.since, pod.created)),
-        "eventTime": None,
-        "source": {"component": component, **({"host": pod.node_name} if component == "kubelet" else {})},
-        "reportingComponent": component,
-        "reportingInstance": pod.node_name if component == "kubelet" else "",
+def _quota(namespace: str, pods: Sequence[Pod], uid: str) -> Made:
+    """What a team may use: a quarter more than its pods, those that are not over, request now."""
+    counted = [pod for pod in pods if pod.situation not in _OVER]
+    cpu = sum(_requested(pod.workload, lambda container: container.cpu_request) for pod in counted)
+    memory = sum(_requested(pod.workload, lambda container: container.memory_request) for pod in counted)
+    hard = {
+        "pods": str(len(counted) * 5 // 4 + 1),
+        "requests.cpu": str(cpu * 5 // 4 // 1000 + 1),
+        "requests.memory": f"{memory * 5 // 4 // 1024 + 1}Gi",
     }
-    selectable = {f"involvedObject.{key}": value for key, value in concerned.items()}
+    used = {"pods": str(len(counted)), "requests.cpu": f"{cpu}m", "requests.memory": f"{memory}Mi"}
+    created = min(pod.created for pod in pods)
     return Made(
-        "Event",
+        "ResourceQuota",
         "v1",
-        pod.namespace,
-        f"{pod.name}.{uid[:8]}{uid[9:13]}{uid[14:18]}",
+        namespace,
+        "team",
         uid,
-        pod.created,
-        {},
-        said,
-        selectable=selectable | {"type": "Warning", "reason": reason, "source": component},
+        created,
+        {"app.kubernetes.io/part-of": namespace},
+        {"spec": {"hard": hard}, "status": {"hard": hard, "used": used}},
     )
+
+
+def _requested(workload: Workload, of: Callable[[Container], int]) -> int:
+    """As the scheduler counts: all containers together, or one init container if it asks for more."""
+    return max(sum(map(of, workload.containers)), *map(of, workload.init_containers), 0)

@@ -124,11 +124,15 @@ class Verbatim(msgspec.Struct, frozen=True, eq=False):
     @property
     def fields(self) -> Mapping[str, str]:
         spec, status = self.document.get("spec") or {}, self.document.get("status") or {}
+        concerned, source = self.document.get("involvedObject") or {}, self.document.get("source") or {}
         return {
             "metadata.name": self.name,
             "metadata.namespace": self.namespace,
             "spec.nodeName": spec.get("nodeName", ""),
             "status.phase": status.get("phase", ""),
+            **{f"involvedObject.{key}": value for key, value in concerned.items()},
+            **{key: self.document.get(key, "") for key in ("type", "reason", "reportingComponent")},
+            "source": source.get("component", ""),
         }
 
     def manifest(self, revision: int) -> bytes:

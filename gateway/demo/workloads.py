@@ -104,7 +104,7 @@ EVERY_NODE = (
         "node-exporter",
         Controller.DAEMON_SET,
         (
-            Container("node-exporter", "quay.io/prometheus/node-exporter:v1.12.1", 20, 32, 250, 180, port=9100),
+            Container("node-exporter", "quay.io/prometheus/node-exporter:v1.12.1", 20, 32, 250, 180),
             Container("kube-rbac-proxy", "quay.io/brancz/kube-rbac-proxy:v0.21.0", 10, 20, 20, 40, port=9100, busy=0.1),
         ),
         host_network=True,

@@ -151,7 +151,7 @@ def build(
     crew.run(blueprints)
     storage.load("services", _services(random, crew.workloads, started))
     storage.load("pods", crew.pods)
-    load_controllers(storage, uids(Random(seed + 1)), crew.workloads, crew.pods)  # noqa: S311
+    load_controllers(storage, uids(Random(seed + 1)), crew.workloads, crew.pods, started)  # noqa: S311
     return world
 
 

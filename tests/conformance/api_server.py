@@ -9,13 +9,14 @@ import json
 import secrets
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any, Protocol
 
 import aiohttp
 
 from gateway.demo import ADMIN_TOKEN, Right, SimulatedCluster, Situation
 from tests.cluster import objects
-from tests.cluster.control_plane import ADMIN, ControlPlane
+from tests.cluster.control_plane import ADMIN, ControlPlane, Refused
 
 WAIT_S = 10.0
 """For one event or answer; a real API server answers in milliseconds."""
@@ -87,6 +88,10 @@ class Implementation(Protocol):
     async def label_pod(self, namespace: str, name: str, labels: Mapping[str, str]) -> None: ...
 
     async def delete_pod(self, namespace: str, name: str) -> None: ...
+
+    async def write(self, plural: str, manifest: Mapping[str, Any]) -> None:
+        """Create an object of the core group, or replace it, status included."""
+        ...
 
     async def user(self, name: str) -> User:
         """Somebody without any right."""
@@ -186,6 +191,10 @@ class Simulated:
     async def delete_pod(self, namespace: str, name: str) -> None:
         self._cluster.delete_pod(namespace, name)
 
+    async def write(self, plural: str, manifest: Mapping[str, Any]) -> None:
+        metadata = {"uid": f"uid-of-{manifest['metadata']['name']}", **manifest["metadata"]}
+        self._cluster.put(plural, {**manifest, "metadata": metadata})
+
     async def user(self, name: str) -> User:
         return User(name, self._cluster.add_user(name))
 
@@ -222,6 +231,18 @@ class Real:
         path = f"/api/v1/namespaces/{namespace}/pods/{name}"
         await self._plane.request("DELETE", path, params={"gracePeriodSeconds": "0"})
 
+    async def write(self, plural: str, manifest: Mapping[str, Any]) -> None:
+        path = f"/api/v1/namespaces/{manifest['metadata']['namespace']}/{plural}"
+        one = f"{path}/{manifest['metadata']['name']}"
+        try:
+            await self._plane.request("POST", path, dict(manifest))
+        except Refused as refused:
+            if refused.status != HTTPStatus.CONFLICT:
+                raise
+            await self._plane.request("PUT", one, dict(manifest))
+        if "status" in manifest:
+            await self._plane.request("PUT", f"{one}/status", dict(manifest))
+
     async def user(self, name: str) -> User:
         username = await self._plane.create_service_account(name)
         return User(username, await self._plane.create_token(name))
@@ -254,6 +275,29 @@ async def real(plane: ControlPlane) -> AsyncIterator[ApiServer]:
     async with plane.api() as session:
         del session.headers["Authorization"]
         yield ApiServer(session, plane.server, plane.token(ADMIN), Real(plane))
+
+
+MOMENT = "2026-11-24T09:00:00.000000Z"
+
+
+def event(namespace: str, name: str, *, pod: str = "web-1", **more: Any) -> dict[str, Any]:
+    """What a kubelet tells of a pod; None leaves something out."""
+    concerned = {"apiVersion": "v1", "kind": "Pod", "namespace": namespace, "name": pod, "uid": f"uid-of-{pod}"}
+    whole = {
+        "apiVersion": "v1",
+        "kind": "Event",
+        "metadata": {"name": name, "namespace": namespace},
+        "involvedObject": concerned,
+        "type": "Normal",
+        "reason": "Pulled",
+        "message": f"{name} happened",
+        "source": {"component": "kubelet"},
+        "reportingComponent": "kubelet",
+        "reportingInstance": "worker-1",
+        "action": "Pulling",
+        "count": 1,
+    } | more
+    return {key: value for key, value in whole.items() if value is not None}
 
 
 def _review(group: str, kind: str, spec: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from schema.sources.kubernetes.kinds import ON_DEMAND, STANDING, Kind
-from tests.conformance.api_server import ApiServer
+from tests.conformance.api_server import ApiServer, event
 
 
 async def test_a_list_carries_its_version_and_its_items_in_order_of_their_names(server: ApiServer, pods: str):
@@ -158,6 +158,43 @@ async def test_pages_of_a_selection_hold_only_what_is_selected(server: ApiServer
 
     assert first.names + second.names == ["beta", "gamma"]
     assert "remainingItemCount" not in first.body["metadata"]
+
+
+async def test_events_are_selected_by_what_they_are_about(server: ApiServer, namespace: str):
+    """By their object, type, reason and who told it."""
+    await server.make.create_namespace(namespace)
+    await server.make.write("events", event(namespace, "crashed", reason="BackOff", type="Warning"))
+    await server.make.write("events", event(namespace, "started", reason="Started", pod="web-2"))
+    path = f"/api/v1/namespaces/{namespace}/events"
+
+    for selector, names in (
+        ("type=Warning", ["crashed"]),
+        ("type!=Warning", ["started"]),
+        ("reason=Started,involvedObject.kind=Pod", ["started"]),
+        (f"involvedObject.name=web-2,involvedObject.namespace={namespace}", ["started"]),
+        ("involvedObject.uid=uid-of-web-1", ["crashed"]),
+        ("source=kubelet", ["crashed", "started"]),
+        ("involvedObject.kind=Node", []),
+    ):
+        assert (await server.get(path, fieldSelector=selector)).names == names, selector
+
+
+async def test_a_quota_says_what_is_bounded_and_what_is_used(server: ApiServer, namespace: str):
+    """Its status is its controller's to write, quantities as they were written."""
+    await server.make.create_namespace(namespace)
+    hard, used = {"pods": "9", "requests.memory": "4Gi"}, {"pods": "2", "requests.memory": "1536Mi"}
+    manifest = {
+        "apiVersion": "v1",
+        "kind": "ResourceQuota",
+        "metadata": {"name": "team", "namespace": namespace},
+        "spec": {"hard": hard},
+        "status": {"hard": hard, "used": used},
+    }
+    await server.make.write("resourcequotas", manifest)
+
+    [quota] = (await server.get(f"/api/v1/namespaces/{namespace}/resourcequotas")).items
+
+    assert (quota["spec"], quota["status"]) == ({"hard": hard}, {"hard": hard, "used": used})
 
 
 async def test_a_field_that_cannot_be_selected_by_is_refused(server: ApiServer, pods: str):

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from tests.conformance.api_server import ApiServer
+from tests.conformance.api_server import MOMENT, ApiServer, event
 
 STREAMING_LIST = {"sendInitialEvents": "true", "resourceVersionMatch": "NotOlderThan", "allowWatchBookmarks": "true"}
 INITIAL_EVENTS_END = "k8s.io/initial-events-end"
@@ -52,6 +52,28 @@ async def test_events_are_streamed_to_the_end_of_what_there_is(server: ApiServer
 
     assert event["type"] == "BOOKMARK"
     assert event["object"]["metadata"]["annotations"] == {INITIAL_EVENTS_END: "true"}
+
+
+async def test_an_event_that_is_seen_again_is_the_same_changed(server: ApiServer, namespace: str):
+    """It counts up, in the old way as in the new one, and is told as a change."""
+    await server.make.create_namespace(namespace)
+    await server.make.write("events", event(namespace, "old", count=1))
+    await server.make.write("events", event(namespace, "new", count=None, eventTime=MOMENT))
+    version = (await server.get(f"/api/v1/namespaces/{namespace}/events")).version
+    async with server.watch(f"/api/v1/namespaces/{namespace}/events", resourceVersion=version) as events:
+        await server.make.write("events", event(namespace, "old", count=2, lastTimestamp="2026-11-24T09:05:00Z"))
+        old = await events.next()
+        series = {"count": 2, "lastObservedTime": "2026-11-24T09:05:00.000000Z"}
+        await server.make.write("events", event(namespace, "new", count=None, eventTime=MOMENT, series=series))
+        new = await events.next()
+
+    assert [(told["type"], told["object"]["metadata"]["name"]) for told in (old, new)] == [
+        ("MODIFIED", "old"),
+        ("MODIFIED", "new"),
+    ]
+    assert (old["object"]["count"], old["object"]["lastTimestamp"]) == (2, "2026-11-24T09:05:00Z")
+    assert (new["object"].get("count"), new["object"]["series"]) == (None, series)
+    assert new["object"]["eventTime"] == MOMENT
 
 
 async def test_a_watch_resumes_at_the_last_version_that_it_saw(server: ApiServer, pods: str, namespace: str):

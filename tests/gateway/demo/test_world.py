@@ -6,12 +6,13 @@ from typing import Any
 
 import pytest
 
-from gateway.demo.churn import Churn
+from gateway.demo.churn import MOST_EVENTS, Churn
 from gateway.demo.nodes import Node
 from gateway.demo.pods import Pod, Situation
 from gateway.demo.world import KINDS, World, build
 from schema.sources.kubernetes.kinds import DEPLOYMENTS, ON_DEMAND, STANDING, Decoder
 from schema.sources.kubernetes.objects import Sharing
+from schema.sources.kubernetes.quantities import quantity
 from schema.sources.kubernetes.rollouts import RolloutState
 
 NOW = 1_795_521_600.0
@@ -235,14 +236,55 @@ def test_every_owner_of_a_pod_stands_in_the_cluster_and_counts_its_pods():
             assert owner["status"]["replicas"] == owned[reference["uid"]]
 
 
-def test_every_kind_but_quotas_has_objects():
+def test_every_kind_has_objects():
     """A dashboard has something to show; what is told of a pod names one that there is."""
     made = world(nodes=6, pods_per_node=30)
     names = {(pod.namespace, pod.name) for pod in pods(made)}
-    events = [document for document in manifests(made) if document["kind"] == "Event"]
+    events = events_of(made)
 
-    assert {kind for kind in KINDS if not made.storage.count(kind)} == {"resourcequotas"}
+    assert {kind for kind in KINDS if not made.storage.count(kind)} == set()
     assert all((event["metadata"]["namespace"], event["involvedObject"]["name"]) in names for event in events)
+
+
+def test_quotas_have_room_and_count_the_pods_of_their_namespace():
+    """Those that are over do not count; the system's own namespaces have none."""
+    made = world(nodes=6, pods_per_node=30)
+    over = (Situation.COMPLETED, Situation.EVICTED)
+    counted = Counter(pod.namespace for pod in pods(made) if pod.situation not in over)
+    quotas = [document for document in manifests(made) if document["kind"] == "ResourceQuota"]
+
+    assert {quota["metadata"]["namespace"] for quota in quotas} == counted.keys() - {"kube-system", "monitoring"}
+    for quota in quotas:
+        used, hard = quota["status"]["used"], quota["status"]["hard"]
+        assert int(used["pods"]) == counted[quota["metadata"]["namespace"]] < int(hard["pods"])
+        assert all(0 < quantity(used[name]) < quantity(hard[name]) for name in hard)
+
+
+def test_what_lasts_is_told_again_and_what_happens_is_told():
+    """Events count up, each time with a later moment; along the way new ones come, and old ones are forgotten."""
+    clock = iter(range(int(NOW), int(NOW) + 10**6))
+    made = build(nodes=5, pods_per_node=20, seed=1, now=lambda: next(clock))
+    churn = Churn(made)
+    before = {event["metadata"]["uid"]: event for event in events_of(made)}
+    for _ in range(8_000):
+        churn.step()
+    after = {event["metadata"]["uid"]: event for event in events_of(made)}
+
+    again = [(before[uid], after[uid]) for uid in before if uid in after and seen(after[uid]) > seen(before[uid])]
+    assert len(again) >= 3
+    assert any("series" in event for _, event in again), "the scheduler's way to count"
+    assert any(event.get("count") for _, event in again), "and everybody else's"
+    assert {"Scheduled", "Killing", "Unhealthy"} <= {after[uid]["reason"] for uid in after.keys() - before.keys()}
+    assert MOST_EVENTS < len(after) < MOST_EVENTS + 100
+
+
+def events_of(made: World) -> list[Any]:
+    return [document for document in manifests(made) if document["kind"] == "Event"]
+
+
+def seen(event: Any) -> tuple[int, str]:
+    series = event.get("series") or {"count": event.get("count") or 1, "lastObservedTime": event["lastTimestamp"] or ""}
+    return series["count"], series["lastObservedTime"]
 
 
 def test_the_gateway_reads_every_object_of_every_kind():
