@@ -45,6 +45,7 @@ class QuotaAmount:
 class ResourceQuota(NamespacedFields):
     amounts: list[QuotaAmount] = strawberry.field(description="What it bounds, by resource.")
     scopes: list[str] = strawberry.field(description="Which pods it counts, such as `BestEffort`; without any: all.")
+    events: list[Event] | None = happenings("ResourceQuota")
 
 
 @strawberry.type(
@@ -73,6 +74,7 @@ class PodDisruptionBudget(NamespacedFields):
     pods: list[Pod] | None = belonging_field(
         PODS, pods_by_selector, "The pods that it selects, by name. Needs the right to list pods in its namespace."
     )
+    events: list[Event] | None = happenings("PodDisruptionBudget")
 
 
 @strawberry.type(description="What an autoscaler scales, in its own namespace.")

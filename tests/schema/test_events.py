@@ -2,7 +2,10 @@
 
 from typing import Any
 
+from graphql import get_named_type
+
 from gateway.demo.accounts import READ, rights
+from schema.schema import describe
 from tests.front_door import FrontDoor
 
 FIELDS = "{ type reason message count firstSeenAt lastSeenAt source object { kind namespace name uid } namespace }"
@@ -92,6 +95,41 @@ async def test_events_are_for_whom_they_are(front_door: FrontDoor):
     assert any(each["events"] for each in data["pods"])
     assert refused.body["data"]["events"] is None
     assert refused.codes == ["FORBIDDEN"] * 4
+
+
+async def test_every_kind_tells_what_happened_to_its_objects(front_door: FrontDoor):
+    """Whatever stands in a namespace has events of its own, found by kind and name, and not those of another kind."""
+    core = describe()._schema
+    assert core.query_type is not None
+    lists = {
+        name: get_named_type(core.query_type.fields[name.removesuffix("Connection")].type).name
+        for name in core.query_type.fields
+        if name.endswith("Connection")
+    }
+    telling = {name: kind for name, kind in lists.items() if kind not in ("Event", "Namespace")}
+    rows = " ".join(f"{name.removesuffix('Connection')}(limit: 1) {{ id name }}" for name in telling)
+    found = (await front_door.ask(f"{{ {rows} }}")).data
+    for name, kind in telling.items():
+        [each] = found[name.removesuffix("Connection")]
+        place = {} if kind == "Node" else {"namespace": await namespace_of(front_door, name, each["id"])}
+        about = {"kind": kind, **place, "name": each["name"], "uid": each["id"]}
+        front_door.simulated.put("events", event(f"of-{kind.lower()}", 5, about))
+        front_door.simulated.put("events", event(f"not-{kind.lower()}", 6, {**about, "kind": "Another"}))
+    rows = " ".join(f"{name.removesuffix('Connection')}(limit: 1) {{ events {{ message }} }}" for name in telling)
+
+    answer = (await front_door.ask(f"{{ {rows} }}")).data
+
+    assert len(telling) >= 13
+    for name, kind in telling.items():
+        messages = [each["message"] for each in answer[name.removesuffix("Connection")][0]["events"]]
+        assert f"of-{kind.lower()} happened" in messages, kind
+        assert f"not-{kind.lower()} happened" not in messages, kind
+
+
+async def namespace_of(door: FrontDoor, connection: str, uid: str) -> str:
+    rows = connection.removesuffix("Connection")
+    found = (await door.ask(f'{{ {rows}(filter: {{id: "{uid}"}}) {{ namespace }} }}')).data[rows]
+    return str(found[0]["namespace"])
 
 
 async def test_events_are_filtered_and_ordered(front_door: FrontDoor):
