@@ -25,9 +25,10 @@ MANIFESTS: Final = HERE / "manifests"
 DASHBOARDS: Final = HERE / "monitoring" / "dashboards"
 NAMESPACE: Final = "binnacle"
 RELEASE: Final = "binnacle"
+SHARED: Final = "binnacle-shared"  # a Secret that no file of a checkout can hold: who installs makes it
 
-# The chart says these itself: the pod's port, the certificate that is mounted, the pod's own service account.
-_THE_CHARTS_OWN: Final = frozenset({"host", "port", "protocol", "tls_certificate", "tls_key"})
+# The chart says these itself: the pod's port, what is mounted from Secrets, the pod's own service account.
+_THE_CHARTS_OWN: Final = frozenset({"host", "port", "protocol", "tls_certificate", "tls_key", "shared_secret_file"})
 _THE_PODS_OWN: Final = "kubernetes"
 
 # What of a settings model's JSON schema the chart repeats: enough to name a misspelt key or an impossible value.
@@ -39,8 +40,12 @@ _KEPT: Final = frozenset({
 _FROM_HELM: Final = re.compile(r"^\s*(app\.kubernetes\.io/managed-by|helm\.sh/chart): .*\n", re.MULTILINE)
 _SOURCE: Final = re.compile(r"^# Source: binnacle/templates/(\S+)\n", re.MULTILINE)
 _KUSTOMIZATION: Final = """\
-# Binnacle without Helm: kubectl apply -k deploy/manifests. Written by `make manifests` from the chart: change that, or
-# lay a kustomization of your own over this one (image, nodePort, the config's prometheus.url).
+# Binnacle without Helm. Written by `make manifests` from the chart: change that, or lay a kustomization of your own
+# over this one (image, nodePort, the config's prometheus.url). The secret that replicas share is yours to make; the
+# pods wait for it:
+#
+#   kubectl apply -k deploy/manifests
+#   kubectl create secret generic {secret} --namespace {namespace} --from-literal=secret="$(openssl rand -hex 32)"
 apiVersion: kustomize.config.k8s.io/v1beta1
 kind: Kustomization
 namespace: {namespace}
@@ -81,7 +86,10 @@ def values_schema() -> str:
 
 def manifests(helm: Callable[..., str]) -> Mapping[str, str]:
     """File name to content; `helm` runs a Helm command and answers what it printed."""
-    rendered = helm("template", RELEASE, str(CHART), "--namespace", NAMESPACE, "--no-hooks")
+    rendered = helm(
+        "template", RELEASE, str(CHART), "--namespace", NAMESPACE, "--no-hooks",
+        "--set", f"sharedSecret.existingSecret={SHARED}",
+    )  # fmt: skip
     files: dict[str, list[str]] = {}
     for document in re.split(r"^---\n", rendered, flags=re.MULTILINE):
         if source := _SOURCE.search(document):
@@ -90,7 +98,7 @@ def manifests(helm: Callable[..., str]) -> Mapping[str, str]:
     written = {name: "\n---\n".join(parts) + "\n" for name, parts in sorted(files.items())}
     namespace = {"namespace.yaml": _NAMESPACE_MANIFEST.format(namespace=NAMESPACE)}
     resources = "\n".join(f"  - {name}" for name in (*namespace, *written))
-    kustomization = _KUSTOMIZATION.format(namespace=NAMESPACE, resources=resources)
+    kustomization = _KUSTOMIZATION.format(namespace=NAMESPACE, secret=SHARED, resources=resources)
     return {**namespace, **written, "kustomization.yaml": kustomization}
 
 

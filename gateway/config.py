@@ -21,6 +21,7 @@ from gateway import logs
 from gateway.config_mistakes import ConfigError, Given, mistake, one_line, unreadable, winners, wrong_value
 from gateway.config_sources import FLAGS, from_environment, from_file, from_flags
 from gateway.http.persisted import Manifest
+from gateway.http.shared_secret import SharedSecret
 from gateway.telemetry.settings import TelemetrySettings
 from schema.execution.settings import ExecutionSettings, LimitSettings
 from schema.sources.kubernetes.settings import KubernetesSettings
@@ -129,6 +130,12 @@ class ServerSettings(BaseModel):
     trusted_documents_only: bool = Field(
         default=False,
         description="Whether no other documents are answered. GraphiQL then shows its page, and no schema.",
+    )
+    shared_secret_file: Path | None = Field(
+        default=None,
+        description="File with a secret that all replicas share, 32 bytes at least, such as `openssl rand -hex 32` "
+        "writes: the same answer has then the same entity tag on each of them. By default each process makes a secret "
+        "of its own. Read once at the start.",
     )
     cors_origins: tuple[Annotated[str, Field(pattern=r"^https?://[^/*\s]+$")], ...] = Field(
         default=(),
@@ -322,13 +329,13 @@ def _look_at_files(config: Config, layers: tuple[tuple[Given, ...], ...]) -> Non
     if pair[0] is not None and pair[1] is not None and (reason := _certificate_mistake(pair[0], pair[1])):
         words = " and ".join(winners(layers, "server")[name].words for name in ("tls_certificate", "tls_key"))
         raise ConfigError(one_line(f"{words}: {reason}"))
-    trusted = config.server.trusted_documents
-    if trusted is not None:
+    for name, read in (("trusted_documents", Manifest.read), ("shared_secret_file", SharedSecret.read)):
+        file = getattr(config.server, name)
         try:
-            Manifest.read(trusted)
+            if file is not None:
+                read(file)
         except ValueError as error:
-            given = winners(layers, "server")["trusted_documents"]
-            raise mistake(given, keys()["server", "trusted_documents"], str(error)) from None
+            raise mistake(winners(layers, "server")[name], keys()["server", name], str(error)) from None
     authorities = config.server.tls_client_ca
     if authorities is not None and not _holds_certificates(authorities):
         given = winners(layers, "server")["tls_client_ca"]

@@ -13,5 +13,6 @@ vigil.py           work ends at the time limit, or when the client is gone
 media.py           which media type an answer has
 answers.py         results and errors as bytes: the only place that encodes, and that masks
 packing.py         entity tags and compression
+shared_secret.py   what replicas must agree on, for the same tags
 health.py          /healthz and /readyz
 """

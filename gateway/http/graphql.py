@@ -31,6 +31,7 @@ from gateway.http.persisted import (
     UnknownDocumentError,
     UntrustedDocumentError,
 )
+from gateway.http.shared_secret import SharedSecret
 from gateway.http.unsent import OwnUnread, Unread, Unsent
 from gateway.http.vigil import ClientGone, watched
 from gateway.telemetry.request import of
@@ -81,7 +82,7 @@ class GraphQLEndpoint:
         self._worker = worker
         self._settings = settings
         self._admission = admission
-        self._packing = Packing(worker)
+        self._packing = Packing(worker, SharedSecret.read(settings.shared_secret_file).key("entity tags"))
         self._unsent = Unsent(settings.unsent_bytes)
         trusted = settings.trusted_documents
         self._persisted = PersistedDocuments(

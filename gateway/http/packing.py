@@ -1,12 +1,11 @@
 """What a finished answer passes on its way out: an entity tag if it was asked for by GET, and compression.
 
 An answer is a function of who asks and of what they may see of one moment. Its tag is a hash of the answer and of the
-user under a key of this process: it tells nothing of what it stands for, and nobody can make the tag of another.
+user under the replicas' common key: it tells nothing of what it stands for, and nobody can make the tag of another.
 """
 
 import asyncio
 import hashlib
-import secrets
 import zlib
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Executor
@@ -46,11 +45,11 @@ _ENCODERS: Final[Mapping[str, Callable[[Iterable[bytes]], bytes]]] = {"zstd": _z
 
 @final
 class Packing:
-    """Tags and compresses answers. The key of its tags lives as long as the process."""
+    """Tags and compresses answers. Whoever has the same key gives the same answer the same tag."""
 
-    def __init__(self, worker: Executor) -> None:
+    def __init__(self, worker: Executor, key: bytes) -> None:
         self._worker = worker
-        self._key = secrets.token_bytes(32)
+        self._key = key
 
     async def pack(self, request: Request, response: Response) -> Response:
         """The response as it is sent; 304 without a body for a GET whose client has it already."""

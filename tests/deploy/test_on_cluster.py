@@ -8,6 +8,7 @@ port of its own (all "pods" share this machine), and a kubeconfig in the place o
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
 import functools
 import json
@@ -31,6 +32,7 @@ from tests.cluster.process import Process, free_ports
 from tests.cluster.prometheus import PrometheusServer
 from tests.deploy.helm import Helm, Manifest, one, parsed, value_sets, values
 
+MOUNTED = "/etc/binnacle"
 BINNACLE = Path(sys.executable).parent / "binnacle"
 READY_LIMIT_S = 60.0
 
@@ -38,6 +40,7 @@ PATHS = {
     "Namespace": "/api/v1/namespaces",
     "ConfigMap": "/api/v1/namespaces/{namespace}/configmaps",
     "Pod": "/api/v1/namespaces/{namespace}/pods",
+    "Secret": "/api/v1/namespaces/{namespace}/secrets",
     "Service": "/api/v1/namespaces/{namespace}/services",
     "ServiceAccount": "/api/v1/namespaces/{namespace}/serviceaccounts",
     "Deployment": "/apis/apps/v1/namespaces/{namespace}/deployments",
@@ -92,14 +95,35 @@ class Release:
     async def token(self) -> str:
         return await self.plane.create_token(self.name, self.namespace)
 
+    async def mount(self, pod: Manifest, folder: Path) -> None:
+        """What its kubelet would mount below /etc/binnacle is below `folder`; the configuration says so."""
+        volumes = {volume["name"]: volume for volume in pod["spec"]["volumes"]}
+        for mount in pod["spec"]["containers"][0]["volumeMounts"]:
+            if not mount["mountPath"].startswith(MOUNTED):
+                continue  # the account's token
+            files = await self.files(volumes[mount["name"]])
+            place = Path(mount["mountPath"].replace(MOUNTED, str(folder)))
+            if "subPath" in mount:
+                place.write_text(files[mount["subPath"]].replace(MOUNTED, str(folder)))
+                continue
+            place.mkdir()
+            for name, content in files.items():
+                (place / name).write_text(content)
+
+    async def files(self, volume: Manifest) -> dict[str, str]:
+        if "configMap" in volume:
+            data: dict[str, str] = (await self.get("ConfigMap", volume["configMap"]["name"]))["data"]
+            return data
+        secret = (await self.get("Secret", volume["secret"]["secretName"]))["data"]
+        return {name: base64.b64decode(content).decode() for name, content in secret.items()}
+
     async def start(self, pod: Manifest) -> tuple[Process, int]:
         """The pod's process, as its kubelet would start it; the port it answers on."""
         container = pod["spec"]["containers"][0]
         (port,) = free_ports(1)
         folder = self.folder / pod["metadata"]["name"]
         folder.mkdir()
-        config = (await self.get("ConfigMap", self.name))["data"]["config.yaml"]
-        (folder / "config.yaml").write_text(config)
+        await self.mount(pod, folder)
         kubeconfig = folder / "kubeconfig"
         cluster = {"server": self.plane.server, "certificate-authority": str(self.plane.ca_file)}
         content = {
@@ -110,7 +134,7 @@ class Release:
         }
         kubeconfig.write_text(json.dumps(content))
         assert container["command"][0] == "binnacle"
-        arguments = [word.replace("/etc/binnacle", str(folder)) for word in container["command"][1:]]
+        arguments = [word.replace(MOUNTED, str(folder)) for word in container["command"][1:]]
         process = Process(
             ["env", f"BINNACLE_SERVER__PORT={port}", "BINNACLE_SERVER__HOST=127.0.0.1",
              f"BINNACLE_KUBERNETES__KUBECONFIG={kubeconfig}", BINNACLE, *arguments],
@@ -220,6 +244,8 @@ async def test_installed_it_answers_the_nested_query_through_its_node_port_and_l
         assert {(pod["spec"]["nodeName"], pod["metadata"]["name"]) for pod in pods} <= shown
         assert body["data"]["cluster"]["nodeCount"] == 3
 
+        await both_say_the_same(session, [f"http://127.0.0.1:{port}" for port in ports.values()])
+
         hook = one(parsed(release.helm_("get hooks")), "Pod")["spec"]["containers"][0]
         assert re.fullmatch(rf"http://{release.name}\.{release.namespace}:80", hook["env"][0]["value"])
         (tmp_path / "token").write_text(await release.token())
@@ -238,12 +264,31 @@ async def test_installed_it_answers_the_nested_query_through_its_node_port_and_l
         assert not [name for name in names if name.startswith(release.name)], kind
 
 
+async def both_say_the_same(session: aiohttp.ClientSession, urls: list[str]) -> None:
+    """What one replica said, another takes up: the tag of an answer, and the place in a list."""
+    one, other = (f"{url}/graphql" for url in urls)
+    asked = {"query": '{ nodes(filter: {role: "worker"}, orderBy: [{key: NAME}]) { name pods { name } } }'}
+    async with session.get(one, params=asked) as answer:
+        tag = answer.headers["ETag"]
+    async with session.get(other, params=asked, headers={"If-None-Match": tag}) as answer:
+        assert answer.status == 304, await answer.text()
+    page = '{ podsConnection(filter: {phase: "Running"}, first: 1%s) { edges { cursor node { id } } } }'
+    async with session.post(one, json={"query": page % ""}) as answer:
+        (first,) = (await answer.json())["data"]["podsConnection"]["edges"]
+    after = page % f', after: "{first["cursor"]}"'
+    async with session.post(other, json={"query": after}) as answer:
+        (second,) = (await answer.json())["data"]["podsConnection"]["edges"]
+    assert first["node"] != second["node"]
+
+
 async def test_an_upgrade_with_another_configuration_replaces_the_pods(release: Release):
-    """And one that changes nothing in them leaves them alone."""
+    """And one that changes nothing in them leaves them alone. The secret that replicas share stays."""
     settings = ("--set", "service.nodePort=null", "--set", f"viewer.name={release.name}-viewer")
     wait = ("--wait", "--timeout", "60s")
     release.helm_("install", str(CHART), *settings, *wait)
     before = {pod["metadata"]["uid"] for pod in await release.pods()}
+    secret = (await release.get("Secret", f"{release.name}-shared"))["data"]
+    assert len(base64.b64decode(secret["secret"])) == 64
     release.helm_("upgrade", str(CHART), *settings, *wait, "--set", "service.externalTrafficPolicy=Local")
     assert {pod["metadata"]["uid"] for pod in await release.pods()} == before
     release.helm_("upgrade", str(CHART), *settings, *wait, "--set", "config.server.log_level=debug")
@@ -253,6 +298,7 @@ async def test_an_upgrade_with_another_configuration_replaces_the_pods(release: 
         return len(now) == 2 and not now & before
 
     await eventually(replaced)
+    assert (await release.get("Secret", f"{release.name}-shared"))["data"] == secret
 
 
 async def test_on_a_one_node_cluster_one_value_lets_the_pods_run(release: Release):

@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[2]
 SERVER_KEYS = (
     "host, port, protocol, tls_certificate, tls_key, tls_client_ca, tls_minimum_version, connections, "
     "header_limit_bytes, header_seconds, body_seconds, idle_seconds, stalled_seconds, body_limit_bytes, "
-    "persisted_documents_bytes, trusted_documents, trusted_documents_only, cors_origins, "
+    "persisted_documents_bytes, trusted_documents, trusted_documents_only, shared_secret_file, cors_origins, "
     "request_seconds, requests_at_work, requests_per_user, requests_waiting, wait_seconds, unsent_bytes, "
     "shutdown_grace_seconds, log_level, log_format"
 )
@@ -386,6 +386,22 @@ def test_a_certificate_and_its_key_mean_https(pair):
 def test_https_and_its_files_belong_together(text, flags, line):
     """https without its files, and files without https: tokens would go over the wire in the clear."""
     assert refusal(text, flags=flags) == line
+
+
+@pytest.mark.parametrize(
+    ("written", "line"),
+    [
+        ("./short", 'is "./short": it must hold 32 bytes at least, and holds 5'),
+        ("3f1c-the-secret-itself-where-its-path-belongs", "(value not shown): there is no such file"),
+    ],
+)
+def test_a_shared_secret_is_long_and_never_shown(folder, written, line):
+    """One that can be guessed is none; one that was written into the config does not go on into the log."""
+    (folder / "short").write_text("3f1c4\n")
+
+    assert refusal(f"server: {{shared_secret_file: {written}}}") == (
+        f"server.shared_secret_file in binnacle.yaml {line}"
+    )
 
 
 ISSUER = "issuer: https://id.example, audiences: [binnacle]"

@@ -58,6 +58,10 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name (.Chart.Version | replace "+" "_") 
 {{- ternary "https" "http" (not (empty .Values.tls.secretName)) }}
 {{- end }}
 
+{{- define "binnacle.sharedSecret" -}}
+{{- default (printf "%s-shared" (include "binnacle.fullname" .)) .Values.sharedSecret.existingSecret }}
+{{- end }}
+
 {{- /* What a container of ours may do: nothing that needs a right. */ -}}
 {{- define "binnacle.containerSecurity" -}}
 allowPrivilegeEscalation: false

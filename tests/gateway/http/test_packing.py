@@ -2,6 +2,7 @@
 
 import zlib
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -10,9 +11,11 @@ import pytest
 import zstandard
 from pydantic import ValidationError
 
-from gateway.config import ServerSettings
+from gateway.config import Config, ServerSettings
 from gateway.http.packing import matches, negotiate_encoding
-from tests.front_door import ADMIN, SHOP, FrontDoor, simulated_door
+from gateway.http.shared_secret import SharedSecret
+from schema.sources.kubernetes.settings import KubernetesSettings
+from tests.front_door import ADMIN, SHOP, FrontDoor, free_port, open_front_door, simulated_door
 
 LONG = "{ nodes { name pods { namespace name phase labels { key value } } } }"
 SHORT = "{ cluster { version } }"
@@ -119,6 +122,37 @@ async def test_equal_answers_of_two_people_have_different_tags(front_door: Front
     ]
 
     assert tags[0] != tags[1]
+
+
+@pytest.mark.parametrize("shared", [True, False])
+async def test_replicas_with_a_common_secret_give_the_same_tags(shared, tmp_path: Path):
+    """A client that asks another replica has the answer already. Without the file each process has its own secret."""
+    (tmp_path / "secret").write_text("f00d" * 16 + "\n")
+    settings = {"shared_secret_file": tmp_path / "secret" if shared else None}
+    async with simulated_door(server=settings, prometheus=False) as one:
+        config = Config(
+            server=free_port().model_copy(update=settings),
+            kubernetes=KubernetesSettings(
+                server=one.simulated.kubernetes_url, token_file=one.simulated.gateway_token_file
+            ),
+        )
+        async with open_front_door(config) as other:
+            tag = (await one.request("GET", "/graphql", ADMIN, params={"query": LONG})).headers["ETag"]
+            known = {"If-None-Match": tag}
+            again = await other.request("GET", "/graphql", ADMIN, params={"query": LONG}, headers=known)
+
+    assert again.status == (304 if shared else 200)
+
+
+def test_the_shared_secret_itself_is_never_used_nor_shown(tmp_path: Path):
+    """Each purpose has a key of its own; space around the secret is no part of it."""
+    (tmp_path / "plain").write_text("f00d" * 16)
+    (tmp_path / "with-a-line-end").write_text("f00d" * 16 + "\n")
+    secret = SharedSecret.read(tmp_path / "plain")
+
+    assert secret.key("entity tags") == SharedSecret.read(tmp_path / "with-a-line-end").key("entity tags")
+    assert secret.key("entity tags") != secret.key("something else")
+    assert "f00d" not in repr(secret)
 
 
 async def test_posts_and_refusals_have_no_tag(front_door: FrontDoor):
