@@ -55,6 +55,7 @@ from gateway.telemetry.endpoint import AllowedMetrics, MetricsPage, metrics_app
 from gateway.telemetry.lag import watch_lag
 from gateway.telemetry.request import Observed, Telemetry
 from gateway.telemetry.settings import TelemetrySettings
+from gateway.telemetry.reviews import CountedRights, CountedTokens
 from gateway.telemetry.state import WatchCache
 from gateway.telemetry.traces import make_traces
 from gateway.telemetry.upstream import of_kubernetes, of_prometheus, upstream
@@ -118,11 +119,11 @@ async def open_gateway(config: Config, stop_serving: Callable[[], None]) -> Asyn
         parser = stack.enter_context(ThreadPoolExecutor(max_workers=1, thread_name_prefix="new-documents"))
         cluster = Cluster(api, settings=config.kubernetes)
         chosen = await stack.enter_async_context(open_chosen(config.auth, config.oidc, api, USER_AGENT))
-        authenticator = Authenticator(chosen.authenticator, config.auth)
+        authenticator = Authenticator(CountedTokens(chosen.authenticator, metrics), config.auth)
         stack.push_async_callback(authenticator.aclose)
         access = Access(
-            chosen.reviewer,
-            lambda resource: namespaces_with(cluster, resource),
+            CountedRights(chosen.reviewer, metrics),
+            Places(cluster),
             config.auth,
             within=cluster.only_namespaces or None,
         )
@@ -341,7 +342,14 @@ async def _serving_metrics(
         yield
         return
     plain = settings.model_copy(
-        update={"protocol": "http", "tls_certificate": None, "tls_key": None, "tls_client_ca": None, "connections": 64}
+        update={
+            "protocol": "http",
+            "tls_certificate": None,
+            "tls_key": None,
+            "tls_client_ca": None,
+            "connections": 64,
+            "shutdown_grace_seconds": 1.0,
+        }
     )
     server = make_server(metrics_app(gateway.telemetry.metrics.registry), plain)
     serving = asyncio.create_task(server.serve(sockets=[listener]), name="metrics")
