@@ -1,6 +1,6 @@
 """Conditions: what an object says of itself, one aspect each."""
 
-from typing import cast
+from typing import Any, cast
 
 import strawberry
 
@@ -32,6 +32,10 @@ class Condition:
     )
 
 
-def conditions_of(root: strawberry.Parent[HasRest]) -> list[Condition]:
-    """The resolver of the field of every kind whose other details are not read with them."""
+def conditions_field() -> Any:
+    """The field of every kind whose other details are not read with them."""
+    return strawberry.field(resolver=_conditions, description=CONDITIONS)
+
+
+def _conditions(root: strawberry.Parent[HasRest]) -> list[Condition]:
     return cast("list[Condition]", conditions(root))

@@ -5,6 +5,7 @@ from typing import Any
 import strawberry
 
 from auth.access import AccessNeed
+from schema.condition import Condition, conditions_field
 from schema.event import Event
 from schema.execution.context import GraphInfo, listable
 from schema.execution.needs import FieldNeeds, NeedsHook, needing
@@ -70,6 +71,7 @@ class Namespace(ObjectFields):
         metadata=needing(_count_needs(SERVICES)),
         description="How many services there are in it. Needs the right to list services in it.",
     )
+    conditions: list[Condition] = conditions_field()
     metrics: list[Metric] = namespace_metrics()
     metrics_range: list[MetricRange] = namespace_metrics_range()
     pods: list[Pod] | None = _listed(PODS)

@@ -2,6 +2,7 @@
 
 import strawberry
 
+from schema.condition import Condition, conditions_field
 from schema.event import Event, happenings
 from schema.lists.belonging import pods_by_selector
 from schema.lists.fields import belonging_field
@@ -16,6 +17,7 @@ _WATCHED = "which the gateway watches from the first question on."
 
 @strawberry.type(description=f"A claim to a volume. From the API server's persistent volume claims, {_WATCHED}")
 class PersistentVolumeClaim(NamespacedFields):
+    conditions: list[Condition] = conditions_field()
     events: list[Event] | None = happenings("PersistentVolumeClaim")
     owner: Owner | None = strawberry.field(description=OWNER)
     status: str = strawberry.field(description="As kubectl prints STATUS: `Pending`, `Bound`, `Lost` or `Terminating`.")
@@ -71,6 +73,7 @@ class PodDisruptionBudget(NamespacedFields):
     unhealthy_pod_eviction_policy: str | None = strawberry.field(
         description="Whether unhealthy pods may always be evicted: `IfHealthyBudget` or `AlwaysAllow`."
     )
+    conditions: list[Condition] = conditions_field()
     pods: list[Pod] | None = belonging_field(
         PODS, pods_by_selector, "The pods that it selects, by name. Needs the right to list pods in its namespace."
     )
@@ -106,6 +109,7 @@ class AutoscalerMetric:
     )
 )
 class HorizontalPodAutoscaler(NamespacedFields):
+    conditions: list[Condition] = conditions_field()
     events: list[Event] | None = happenings("HorizontalPodAutoscaler")
     target: ScaleTarget = strawberry.field(description="What it scales.")
     min_replicas: int | None = strawberry.field(description="So many pods at least; null: 1.")

@@ -2,6 +2,7 @@
 
 import strawberry
 
+from schema.condition import Condition, conditions_field
 from schema.event import Event, happenings
 from schema.label import Label
 from schema.lists.belonging import selected_pods
@@ -52,6 +53,7 @@ class Service(NamespacedFields):
     selector: list[Label] = strawberry.field(
         description="The labels that its pods carry, by key; without any it selects none."
     )
+    conditions: list[Condition] = conditions_field()
     events: list[Event] | None = happenings("Service")
     pods: list[Pod] | None = belonging_field(
         PODS, selected_pods, "The pods that it selects, by name. Needs the right to list pods in its namespace."

@@ -2,6 +2,7 @@
 
 import strawberry
 
+from schema.condition import Condition, conditions_field
 from schema.event import Event, happenings
 from schema.execution.context import GraphInfo
 from schema.execution.needs import FieldNeeds, Reach, needing
@@ -52,6 +53,7 @@ class Deployment(_RolledOut):
     available_replicas: int = strawberry.field(description="How many of them were ready for long enough (AVAILABLE).")
     ready_text: str = strawberry.field(description="Ready of wanted pods, as kubectl prints READY: `2/3`.")
     paused: bool = strawberry.field(description="Whether its rollouts are paused.")
+    conditions: list[Condition] = conditions_field()
     events: list[Event] | None = happenings("Deployment")
     replica_sets: list["ReplicaSet"] | None = belonging_field(
         REPLICA_SETS, owned(REPLICA_SETS), "Its revisions, by name. Needs the right to list replica sets there."
@@ -79,6 +81,7 @@ class ReplicaSet(_Workload):
     ready_replicas: int = strawberry.field(description="How many of them are ready (READY).")
     available_replicas: int = strawberry.field(description="How many of them were ready for long enough.")
     selector: str | None = strawberry.field(description="Which pods are its own, as a label selector.")
+    conditions: list[Condition] = conditions_field()
     events: list[Event] | None = happenings("ReplicaSet")
     pods: list[Pod] | None = belonging_field(PODS, owned(PODS), _OWN_PODS)
     metrics: list[Metric] = workload_metrics(owned(PODS))
@@ -96,6 +99,7 @@ class StatefulSet(_RolledOut):
     available_replicas: int = strawberry.field(description="How many of them were ready for long enough.")
     ready_text: str = strawberry.field(description="Ready of wanted pods, as kubectl prints READY: `2/3`.")
     service_name: str | None = strawberry.field(description="The headless service that names its pods.")
+    conditions: list[Condition] = conditions_field()
     events: list[Event] | None = happenings("StatefulSet")
     pods: list[Pod] | None = belonging_field(PODS, owned(PODS), _OWN_PODS)
     metrics: list[Metric] = workload_metrics(owned(PODS))
@@ -113,6 +117,7 @@ class DaemonSet(_RolledOut):
     available: int = strawberry.field(description="On how many it was ready for long enough (AVAILABLE).")
     misscheduled: int = strawberry.field(description="On how many nodes it is and should not be.")
     node_selector: list[Label] = strawberry.field(description="The labels of the nodes that it is for, by key.")
+    conditions: list[Condition] = conditions_field()
     events: list[Event] | None = happenings("DaemonSet")
     pods: list[Pod] | None = belonging_field(PODS, owned(PODS), _OWN_PODS)
     metrics: list[Metric] = workload_metrics(owned(PODS))
@@ -153,6 +158,7 @@ class Job(_Workload):
         resolver=_duration_text, metadata=needing(_clock), description="The same as kubectl prints DURATION: `3m10s`."
     )
     selector: str | None = strawberry.field(description="Which pods are its own, as a label selector.")
+    conditions: list[Condition] = conditions_field()
     events: list[Event] | None = happenings("Job")
     pods: list[Pod] | None = belonging_field(PODS, owned(PODS), _OWN_PODS)
     metrics: list[Metric] = workload_metrics(owned(PODS))

@@ -79,6 +79,23 @@ async def test_namespaces_hold_what_is_in_them(front_door: FrontDoor):
     assert all(pod["inNamespace"] == {"name": pod["namespace"]} for pod in whole["pods"])
 
 
+async def test_whatever_reports_conditions_shows_them(front_door: FrontDoor):
+    """As its controller writes them; a kind without a controller that does has none."""
+    shown = "conditions { type status reason since }"
+    answer = await front_door.ask(
+        f"{{ deployments {{ replicas availableReplicas {shown} }} jobs {{ status {shown} }} services {{ {shown} }} }}"
+    )
+
+    for deployment in answer.data["deployments"]:
+        available = {one["type"]: one for one in deployment["conditions"]}["Available"]
+        assert (available["status"] == "TRUE") == (deployment["availableReplicas"] >= deployment["replicas"])
+        assert available["since"] is not None
+    complete = [job for job in answer.data["jobs"] if job["status"] == "Complete"]
+    assert complete
+    assert all("Complete" in [one["type"] for one in job["conditions"]] for job in complete)
+    assert {tuple(service["conditions"]) for service in answer.data["services"]} == {()}
+
+
 async def test_somebody_of_one_namespace_sees_that_one_alone(front_door: FrontDoor):
     """By list and by name, whatever is beside it; another namespace is as one that does not exist."""
     seen = await front_door.ask(
