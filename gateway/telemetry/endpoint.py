@@ -20,6 +20,7 @@ from auth.authenticator import Authenticator
 from auth.credentials import refuse_tokens_in
 from auth.errors import ClientError, Forbidden
 from auth.reviewers import Attributes
+from gateway import logs
 from gateway.http.answers import refuse
 from gateway.http.media import MediaType
 
@@ -64,6 +65,7 @@ class AllowedMetrics:
         try:
             refuse_tokens_in(scope["query_string"])
             identity = await self._authenticator.verify(scope["headers"])
+            logs.bind(user=identity.username)
             if not (await self._access.decisions(identity, [READING]))[READING].allowed:
                 raise MetricsNotAllowed(f"You may not get the non-resource URL {PATH}", verb="get", path=PATH)
         except ClientError as error:

@@ -28,6 +28,7 @@ from schema.execution.observer import Phase
 ANONYMOUS: Final = "anonymous"  # an operation without a name
 OTHER: Final = "other"  # one whose name came too late to be told apart, or is too long
 NONE: Final = "none"  # what never came to an operation: refused before, GraphiQL's page, a preflight
+OURS: Final = frozenset({ANONYMOUS, OTHER, NONE})
 LONGEST_NAME: Final = 100
 
 # From an answer that was kept to the time limit of a request.
@@ -52,7 +53,7 @@ class OperationNames:
             return ANONYMOUS
         if name in self._known:
             return name
-        if len(self._known) >= self._bound or len(name) > LONGEST_NAME:
+        if len(self._known) >= self._bound or len(name) > LONGEST_NAME or name in OURS:
             return OTHER
         self._known.add(name)
         return name
@@ -100,6 +101,12 @@ class Metrics:
             ("verdict",),
             registry=registry,
         )
+        self.reviews = Counter(
+            "binnacle_reviews",
+            "What was found out of tokens and of rights, not taken from a cache, by how it ended.",
+            ("review", "outcome"),
+            registry=registry,
+        )
         self.answers = Counter(
             "binnacle_answers",
             "Answers, by where they came from: kept, as nothing that they show has changed, or executed.",
@@ -110,7 +117,7 @@ class Metrics:
         self.upstream = Counter(
             "binnacle_upstream_requests",
             "Requests to the API server and to Prometheus, by what was asked and HTTP status; `error`: no answer; "
-            "`cancelled`: nobody waited.",
+            "`given_up`: not within its time limit, or nobody waited for it any more.",
             ("system", "operation", "code"),
             registry=registry,
         )
@@ -131,8 +138,8 @@ class Metrics:
         ProcessCollector(registry=registry)
         PlatformCollector(registry=registry)
         GCCollector(registry=registry)
-        for phase in Phase:
-            self.phase_seconds.labels(phase)  # shown from the start, as rates need
+        # Shown from the start, as rates need; and found once, not with each request.
+        self.phases: Final = {phase: self.phase_seconds.labels(phase) for phase in Phase}
 
     def read(self, name: str, text: str, value: Callable[[], float]) -> None:
         """A gauge that is read when somebody scrapes."""

@@ -142,7 +142,7 @@ class ObservedRequest:
         metrics.requests.labels(self._label, self._status).inc()
         metrics.request_seconds.labels(self._label).observe(self.seconds)
         for phase, seconds in self._phases.items():
-            metrics.phase_seconds.labels(phase).observe(seconds)
+            metrics.phases[phase].observe(seconds)
         self._span.end(self._status)
 
     def details(self) -> dict[str, Any]:

@@ -2,8 +2,7 @@
 
 import sys
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
+from collections.abc import Iterable, Iterator
 from typing import Any, Final, final
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily
@@ -14,7 +13,7 @@ from schema.sources.kubernetes.cluster import Cluster
 from schema.sources.kubernetes.reflector import Reflector
 from schema.sources.kubernetes.store import Snapshot
 
-# As many objects of a kind are looked at for what they take; the others are taken for like them.
+# About as many objects of a kind are looked at for what they take; the others are taken for like them.
 SAMPLE: Final = 200
 # What an object takes in the indexes of its store, about.
 INDEXED_BYTES: Final = 120
@@ -76,13 +75,15 @@ class WatchCache(Collector):
 
 
 def estimated_bytes(objects: Snapshot[Any]) -> int:
-    """What a kind's objects take, by some of them from end to end."""
-    count = len(objects)
-    sample: Sequence[Any] = list(islice(objects, 0, None, max(1, count // SAMPLE)))
-    if not sample:
+    """What a kind's objects take, by some of them from end to end; as quick for 150,000 as for 200."""
+    blocks = objects.blocks
+    if not blocks:
         return 0
+    looked_into = blocks[:: max(1, len(blocks) // SAMPLE)]
+    of_each = max(1, SAMPLE // len(looked_into))
+    sample = [each for block in looked_into for each in block[:: max(1, len(block) // of_each)]]
     looked_at = sum(sys.getsizeof(each) + sys.getsizeof(each.rest) + sys.getsizeof(each.rest.packed) for each in sample)
-    return round((looked_at / len(sample) + INDEXED_BYTES) * count)
+    return round((looked_at / len(sample) + INDEXED_BYTES) * len(objects))
 
 
 def _gauge(name: str, text: str) -> GaugeMetricFamily:

@@ -11,19 +11,25 @@ from yarl import URL
 
 from gateway.telemetry.metrics import Metrics
 from gateway.telemetry.traces import Traces
+from schema.sources.kubernetes.kinds import ON_DEMAND, STANDING
 
-Naming: TypeAlias = Callable[[URL], str]
+Naming: TypeAlias = Callable[[str, URL], str]
 
+OTHER: Final = "other"
+METRICS_GROUP: Final = "metrics.k8s.io"  # its pods and nodes are no pods and nodes
+_VERBS: Final = {"POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
+_REVIEWS: Final = frozenset({"tokenreviews", "subjectaccessreviews", "selfsubjectreviews", "selfsubjectaccessreviews"})
+_RESOURCES: Final = frozenset(kind.resource.name for kind in (*STANDING, *ON_DEMAND))
 _QUERIES: Final = frozenset({"query", "query_range"})
 
 
 def upstream(system: str, named: Naming, metrics: Metrics, traces: Traces) -> aiohttp.TraceConfig:
-    """What a session for one system is watched by. `named` gives one of few names to each call."""
+    """What a session for one system is watched by. `named` gives one of few names to a call's method and URL."""
 
     async def begun(
         _session: aiohttp.ClientSession, call: SimpleNamespace, sent: aiohttp.TraceRequestStartParams
     ) -> None:
-        call.operation = named(sent.url)
+        call.operation = named(sent.method, sent.url)
         call.began = time.perf_counter()
         call.span = traces.upstream(system, call.operation, sent.method, sent.headers)
 
@@ -35,7 +41,8 @@ def upstream(system: str, named: Naming, metrics: Metrics, traces: Traces) -> ai
     async def failed(
         _session: aiohttp.ClientSession, call: SimpleNamespace, why: aiohttp.TraceRequestExceptionParams
     ) -> None:
-        ended(call, "cancelled" if isinstance(why.exception, asyncio.CancelledError) else "error")
+        # Our own time limits end a call so too.
+        ended(call, "given_up" if isinstance(why.exception, asyncio.CancelledError) else "error")
 
     def ended(call: SimpleNamespace, code: str) -> None:
         metrics.upstream.labels(system, call.operation, code).inc()
@@ -50,14 +57,36 @@ def upstream(system: str, named: Naming, metrics: Metrics, traces: Traces) -> ai
     return config
 
 
-def of_kubernetes(url: URL) -> str:
-    """`list pods`, `watch pods`, `tokenreviews`: paths are ours, their last part is a resource."""
-    resource = url.path.rstrip("/").rpartition("/")[2]
-    if resource == "version" or resource.endswith("reviews"):
+def of_kubernetes(method: str, url: URL) -> str:
+    """`list pods`, `watch pods`, `get pods`, `tokenreviews`: never a name or a namespace, whatever the URL."""
+    group = ""
+    match _below_a_prefix(url.path):
+        case ["api", _, *place]:
+            pass
+        case ["apis", group, _, *place]:
+            pass
+        case [*_, "version"]:
+            return "version"
+        case _:
+            return OTHER
+    if place[:1] == ["namespaces"] and len(place) > 2:
+        place = place[2:]
+    resource, *name = place or [""]
+    if resource in _REVIEWS:
         return resource
-    return f"{'watch' if url.query.get('watch') else 'list'} {resource}"
+    if resource not in _RESOURCES:
+        return OTHER
+    verb = _VERBS.get(method) or ("get" if name else "watch" if url.query.get("watch") else "list")
+    return f"{verb} {resource}.{METRICS_GROUP}" if group == METRICS_GROUP else f"{verb} {resource}"
 
 
-def of_prometheus(url: URL) -> str:
+def _below_a_prefix(path: str) -> list[str]:
+    """The parts of a path from its root on: some API servers stand behind a proxy, below a path of its own."""
+    parts = path.strip("/").split("/")
+    roots = [number for number, part in enumerate(parts) if part in ("api", "apis")]
+    return parts[roots[0] :] if roots else parts
+
+
+def of_prometheus(_method: str, url: URL) -> str:
     name = url.path.rpartition("/")[2]
-    return name if name in _QUERIES else "other"
+    return name if name in _QUERIES else OTHER
