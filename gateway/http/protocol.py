@@ -13,10 +13,10 @@ While an answer is under way nothing else is written: a refusal then only closes
 
 import asyncio
 from collections import OrderedDict
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum, auto
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import orjson
 from uvicorn.config import Config
@@ -42,11 +42,8 @@ class ConnectionLimits:
     connections: int
 
 
-@dataclass(slots=True, eq=False)
-class Idle:
-    """The connections of one server that have no request, the longest idle first: it makes room for one more."""
-
-    waiting: OrderedDict["LimitedProtocol", None] = field(default_factory=OrderedDict)
+# The connections of one server that have no request, the longest idle first: they make room for one more.
+Idle: TypeAlias = "OrderedDict[LimitedProtocol, None]"
 
 
 class _Phase(Enum):
@@ -93,19 +90,19 @@ class LimitedProtocol(HttpToolsProtocol):
             logs.event("connection.refused", level=30, reason=f"all {self._limits.connections} are at work")
             transport.abort()
             return
-        self._idle.waiting[self] = None
+        self._idle[self] = None
         self._watch()
 
     def _make_room(self) -> bool:
         """Close the connection that has been idle for longest; False if none is."""
-        if not self._idle.waiting:
+        if not self._idle:
             return False
-        longest, _ = self._idle.waiting.popitem(last=False)
+        longest, _ = self._idle.popitem(last=False)
         longest.transport.close()
         return True
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._idle.waiting.pop(self, None)
+        self._idle.pop(self, None)
         for timer in (self._deadline, self._stalled, self.timeout_keep_alive_task):
             if timer is not None:
                 timer.cancel()
@@ -129,7 +126,7 @@ class LimitedProtocol(HttpToolsProtocol):
     # -------------------------------------------------------------------------------------------- what the parser finds
 
     def on_message_begin(self) -> None:
-        self._idle.waiting.pop(self, None)
+        self._idle.pop(self, None)
         self._phase = _Phase.HEADER
         self._watched = None  # a second header has its own time
         super().on_message_begin()
@@ -150,7 +147,7 @@ class LimitedProtocol(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         super().on_response_complete()
         if self._phase is _Phase.ALL and not self.transport.is_closing() and self._answered:
-            self._idle.waiting[self] = None
+            self._idle[self] = None
 
     def _too_long(self) -> str:
         return f"The request line and its headers are longer than {self._limits.header_bytes} bytes"
