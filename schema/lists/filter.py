@@ -86,15 +86,6 @@ def at_least(attribute: str, description: str) -> Any:
     return tested(description, Test(unchecked, lambda _, __, value: filters.at_least(attribute, value)))
 
 
-def overlapping(attribute: str, description: str) -> Any:
-    """The attribute is a sequence, and one of the values (an enum's) is among its elements."""
-    return tested(description, Test(_several, lambda _, __, values: filters.overlaps(attribute, values)))
-
-
-def _several(at: str, values: Any) -> None:
-    check_values(at, values, NAME_BYTES)
-
-
 def _labelled(_filter: Any, _at: str, value: str) -> Expression:
     return filters.labelled(label_selector(value))
 

@@ -63,11 +63,6 @@ class AutoscalerRecord(Struct, frozen=True, gc=False, eq=False):
     rest: Rest
 
     @property
-    def reference_text(self) -> str:
-        """REFERENCE."""
-        return f"{self.target.kind}/{self.target.name}"
-
-    @property
     def targets_text(self) -> str:
         """TARGETS."""
         shown = ", ".join(metric.text for metric in self.metrics[:_SHOWN]) or "<none>"

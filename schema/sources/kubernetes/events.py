@@ -51,17 +51,6 @@ class EventRecord(Struct, frozen=True, gc=False, eq=False):
     about: str
     rest: Rest
 
-    @property
-    def source_text(self) -> str:
-        """SOURCE of `kubectl get events -o wide`."""
-        return f"{self.source}, {self.source_instance}" if self.source_instance else self.source
-
-    @property
-    def object_text(self) -> str:
-        """OBJECT of `kubectl get events`."""
-        kind = self.object.kind.lower()
-        return f"{kind}/{self.object.name}" if self.object.name else kind
-
 
 def about(kind: str, namespace: str, name: str) -> str:
     """What an object's events are found by."""

@@ -48,11 +48,6 @@ class ServiceRecord(Struct, frozen=True, gc=False, eq=False):
     rest: Rest
 
     @property
-    def cluster_ip_text(self) -> str:
-        """CLUSTER-IP."""
-        return self.cluster_ips[0] if self.cluster_ips else _NONE
-
-    @property
     def external_ip_text(self) -> str:
         """EXTERNAL-IP."""
         if self.type == "LoadBalancer":

@@ -353,11 +353,6 @@ class DaemonSetRecord(Struct, frozen=True, gc=False, eq=False):
     images: tuple[str, ...]
     rest: Rest
 
-    @property
-    def node_selector_text(self) -> str:
-        """NODE SELECTOR."""
-        return ",".join(f"{label.key}={label.value}" for label in self.node_selector) or "<none>"
-
 
 class _DaemonSetSpec(Struct, frozen=True, gc=False):
     selector: LabelSelector | None = None

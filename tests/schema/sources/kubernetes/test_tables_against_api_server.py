@@ -234,6 +234,10 @@ def containers(record: Any) -> Columns:
     return {"Containers": ",".join(record.container_names), "Images": ",".join(record.images)}
 
 
+def pairs(labels: Any) -> str:
+    return ",".join(f"{label.key}={label.value}" for label in labels) or NONE
+
+
 def amounts(text: str) -> dict[str, tuple[float, float]]:
     """Of a quota's column, as numbers."""
     parts = (part.partition(": ") for part in text.split(", ") if part)
@@ -249,10 +253,10 @@ CASES = [
         service,
         lambda one: {
             "Type": one.type,
-            "Cluster-IP": one.cluster_ip_text,
+            "Cluster-IP": one.cluster_ips[0] if one.cluster_ips else NONE,
             "External-IP": one.external_ip_text,
             "Port(s)": one.ports_text,
-            "Selector": ",".join(f"{label.key}={label.value}" for label in one.selector) or NONE,
+            "Selector": pairs(one.selector),
         },
     ),
     Case(
@@ -287,7 +291,7 @@ CASES = [
             "Ready": one.ready,
             "Up-to-date": one.updated,
             "Available": one.available,
-            "Node Selector": one.node_selector_text,
+            "Node Selector": pairs(one.node_selector),
             "Selector": one.selector,
             **containers(one),
         },
@@ -321,9 +325,9 @@ CASES = [
         lambda one: {
             "Type": one.type,
             "Reason": one.reason,
-            "Object": one.object_text,
+            "Object": "/".join(filter(None, (one.object.kind.lower(), one.object.name))),
             "Subobject": one.object.field_path or "",
-            "Source": one.source_text,
+            "Source": ", ".join(filter(None, (one.source, one.source_instance))),
             "Message": one.message,
             "Count": one.count,
         },
@@ -366,7 +370,7 @@ CASES = [
         kinds.AUTOSCALERS,
         autoscaler,
         lambda one: {
-            "Reference": one.reference_text,
+            "Reference": f"{one.target.kind}/{one.target.name}",
             "Targets": one.targets_text,
             "MinPods": "<unset>" if one.min_replicas is None else str(one.min_replicas),
             "MaxPods": one.max_replicas,
