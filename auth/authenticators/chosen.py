@@ -38,11 +38,16 @@ async def open_chosen(
                 case "oidc":
                     authenticators.append(await stack.enter_async_context(_open_oidc(oidc, user_agent)))
                 case "token_file":
-                    assert settings.token_auth_file is not None  # noqa: S101 - the settings' own rule
-                    authenticators.append(TokenFile(settings.token_auth_file))
+                    authenticators.append(_token_file(settings))
                 case _:
                     authenticators.append(reviewer)
         yield Chosen(authenticators[0] if len(authenticators) == 1 else InOrder(authenticators), reviewer)
+
+
+def _token_file(settings: AuthSettings) -> TokenFile:
+    if settings.token_auth_file is None:
+        raise AuthConfigError("auth.authenticators", "token_file", "needs auth.token_auth_file")
+    return TokenFile(settings.token_auth_file)
 
 
 @asynccontextmanager

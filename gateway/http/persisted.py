@@ -107,13 +107,16 @@ class PersistedDocuments:
     def keep(self, query: str | None, extensions: Mapping[str, Any] | None) -> None:
         """Remember what has been sent with its hash, once it has proved to be a document that can be executed."""
         name = _apollos_hash(extensions)
-        if not query or name is None or self._only_trusted or name in self._automatic or len(query) > self._bound:
+        if not query or name is None or self._only_trusted or name in self._automatic:
+            return
+        size = len(query.encode())
+        if size > self._bound:
             return
         self._automatic[name] = query
-        self._size += len(query)
+        self._size += size
         while self._size > self._bound:
             _, forgotten = self._automatic.popitem(last=False)
-            self._size -= len(forgotten)
+            self._size -= len(forgotten.encode())
 
     def _named(self, name: str) -> str:
         text = self._trusted.get(name) or self._automatic.get(name)
