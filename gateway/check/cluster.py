@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Final
@@ -160,13 +160,14 @@ async def _streaming(api: KubernetesApi) -> Finding:
 
 
 @dataclass(frozen=True, slots=True)
-class _Right:
+class Right:
+    """What the gateway's account must be allowed, on one resource."""
+
     resource: Resource
     verbs: tuple[str, ...]
     needed: bool  # without it the gateway does not serve
     namespaces: tuple[str, ...] = ("",)  # where: "" everywhere
     lost: str = ""  # what is missed without it
-    missing: list[str] = field(default_factory=list)
 
     @property
     def rule(self) -> str:
@@ -175,14 +176,14 @@ class _Right:
         return f'- apiGroups: ["{self.resource.group}"]\n  resources: ["{self.resource.name}"]\n  verbs: [{verbs}]'
 
 
-def rights(config: Config) -> Sequence[_Right]:
+def rights(config: Config) -> Sequence[Right]:
     """All that the gateway's account needs, by what is configured."""
     namespaces = config.kubernetes.namespaces
-    wanted: dict[Resource, _Right] = {}
+    wanted: dict[Resource, Right] = {}
     if config.auth.authenticators != ("self_subject_review",):
-        wanted[ACCESS_REVIEWS] = _Right(ACCESS_REVIEWS, ("create",), needed=True)
+        wanted[ACCESS_REVIEWS] = Right(ACCESS_REVIEWS, ("create",), needed=True)
     if "token_review" in config.auth.authenticators:
-        wanted[TOKEN_REVIEWS] = _Right(TOKEN_REVIEWS, ("create",), needed=True)
+        wanted[TOKEN_REVIEWS] = Right(TOKEN_REVIEWS, ("create",), needed=True)
     for kind in (*STANDING, *ON_DEMAND):
         resource = kind.resource
         if namespaces and not resource.namespaced:
@@ -190,7 +191,7 @@ def rights(config: Config) -> Sequence[_Right]:
         standing = resource in STANDING_RESOURCES
         lost = "" if standing else f"{resource.name} cannot be shown to anybody"
         wanted.setdefault(
-            resource, _Right(resource, ("list", "watch"), needed=standing, namespaces=namespaces or ("",), lost=lost)
+            resource, Right(resource, ("list", "watch"), needed=standing, namespaces=namespaces or ("",), lost=lost)
         )
     return list(wanted.values())
 
@@ -200,7 +201,7 @@ async def _permissions(api: KubernetesApi, config: Config) -> Iterable[Finding]:
     return await asyncio.gather(*(_permission(api, right, places) for right in rights(config)))
 
 
-async def _permission(api: KubernetesApi, right: _Right, places: asyncio.Semaphore) -> Finding:
+async def _permission(api: KubernetesApi, right: Right, places: asyncio.Semaphore) -> Finding:
     subject = f"{', '.join(right.verbs)}"
     try:
         denied = [
