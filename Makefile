@@ -23,7 +23,7 @@ serve: .venv/installed assets ## Serve your own cluster (ARGS="--kubeconfig ... 
 test: .venv/installed assets ## Run everything: lint, types, all tests, real cluster and browser included.
 	@$(RUN) -m tests.run $(ARGS)
 
-test-quick: .venv/installed assets ## Run the quick tests, which need no build and no browser: under a minute.
+test-quick: .venv/installed assets ## Run the quick tests, which need no build and no browser (about two minutes).
 	@.venv/bin/pytest -q -n auto -m "not cluster and not browser and not thorough" $(ARGS)
 
 test-long: .venv/installed assets ## Run the long forms of random tests on the real cluster (some minutes).

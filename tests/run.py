@@ -19,7 +19,7 @@ INTRODUCTION: Final = """\
 Running every check and test of Binnacle.
   The first run takes about 25 minutes on two cores: it builds kube-apiserver, etcd, KWOK and Prometheus
   from their Go modules, because the tests talk to the real ones. They are kept in the user's cache folder;
-  later runs take under 15 minutes. For the inner loop: make test-quick (under a minute, nothing to build).
+  later runs take under 15 minutes. For the inner loop: make test-quick (about two minutes, nothing to build).
 """
 
 CHECKS: Final[Sequence[tuple[str, Sequence[str]]]] = (
