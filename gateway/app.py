@@ -18,12 +18,13 @@ import signal
 import socket
 import sys
 import time
+from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Final, cast
+from typing import Final, cast, final
 
 import strawberry
 import uvicorn
@@ -47,7 +48,7 @@ from gateway.http.authentication import Authenticated
 from gateway.http.explorer import ExplorerPage
 from gateway.http.graphql import GraphQLEndpoint
 from gateway.http.health import healthz, readyz
-from gateway.http.protocol import ConnectionLimits, Idle, LimitedProtocol
+from gateway.http.protocol import ConnectionLimits, LimitedProtocol
 from gateway.http.rim import LastResort, RequestLine
 from gateway.http.tls import VERSIONS, ServedTls, TlsFiles
 from gateway.telemetry.endpoint import PATH as METRICS_PATH
@@ -66,9 +67,12 @@ from schema.execution.limits import Limits
 from schema.execution.plan.operations import Operations
 from schema.execution.prepare import Documents
 from schema.schema import build_schema
+from schema.sources.kubernetes import kinds
 from schema.sources.kubernetes.client import open_api
 from schema.sources.kubernetes.cluster import Cluster
+from schema.sources.kubernetes.objects import NamespaceRecord
 from schema.sources.kubernetes.settings import KubernetesSettings
+from schema.sources.kubernetes.store import Snapshot
 from schema.sources.prometheus.catalogue import Profile
 from schema.sources.prometheus.client import open_prometheus
 from schema.sources.prometheus.settings import PrometheusSettings
@@ -169,16 +173,31 @@ async def _open_telemetry(config: Config) -> AsyncIterator[Telemetry]:
         await asyncio.to_thread(traces.close)  # it sends what is left, and may wait for whom it sends it to
 
 
-def namespaces_with(cluster: Cluster, resource: Resource) -> frozenset[str]:
+@final
+class Places:
     """Where it is worth asking for rights: every namespace that exists, also without objects of the kind.
 
     Somebody who may list pods in an empty namespace gets an empty list, not a refusal.
     """
-    snapshot = cluster.snapshot()
-    existing = cluster.only_namespaces or frozenset(namespace.name for namespace in snapshot.namespaces)
-    if resource == NAMESPACES:
-        return existing
-    return existing | frozenset(snapshot.pods.namespaces()) | frozenset(snapshot.services.namespaces())
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
+        self._namespaces: Snapshot[NamespaceRecord] | None = None
+        self._names: frozenset[str] = frozenset()
+
+    def __call__(self, resource: Resource) -> frozenset[str]:
+        existing = self._cluster.only_namespaces or self._existing()
+        if resource == NAMESPACES:
+            return existing
+        snapshot = self._cluster.snapshot([kinds.PODS, kinds.SERVICES])
+        return existing.union(snapshot.pods.namespaces(), snapshot.services.namespaces())
+
+    def _existing(self) -> frozenset[str]:
+        """Collected anew where one has come or gone: every request of a restricted user asks."""
+        namespaces = self._cluster.snapshot([kinds.NAMESPACES]).namespaces
+        if namespaces is not self._namespaces:
+            self._namespaces, self._names = namespaces, frozenset(namespace.name for namespace in namespaces)
+        return self._names
 
 
 def _died(
@@ -386,7 +405,7 @@ def make_server(app: Starlette, settings: ServerSettings) -> uvicorn.Server:
             proxy_headers=False,  # nothing that a client says of itself is believed
             ws="none",
             timeout_graceful_shutdown=math.ceil(settings.shutdown_grace_seconds),
-            http=cast("type[asyncio.Protocol]", partial(LimitedProtocol, _connection_limits(settings), Idle())),
+            http=cast("type[asyncio.Protocol]", partial(LimitedProtocol, _connection_limits(settings), OrderedDict())),
             ssl_context_factory=None if tls is None else lambda _config, _default: tls.context,
         )
     )
