@@ -26,6 +26,7 @@ from deploy.render import HERE
 from gateway.demo import simulated_cluster
 from tests.cluster.control_plane import eventually
 from tests.cluster.process import free_ports
+from tests.deploy.policy import uv_command
 
 pytestmark = pytest.mark.cluster  # npm's and PyPI's packages are fetched, half a minute
 
@@ -96,8 +97,7 @@ def image() -> Iterator[Image]:
         copy_source(folder / "source")
         (folder / "bin").mkdir()
         (folder / "bin" / "python3").symlink_to(python)
-        uv = shutil.which("uv") or os.environ.get("UV") or str(Path.home() / ".cache/binnacle/tools/bin/uv")
-        path = os.pathsep.join([str(folder / "bin"), str(Path(uv).parent), os.environ["PATH"]])
+        path = os.pathsep.join([str(folder / "bin"), str(Path(uv_command()).parent), os.environ["PATH"]])
         for script, *arguments in (
             ("assets.sh", "source"), ("wheel.sh", "source", "wheel"), ("environment.sh", "source", "wheel", "tree"),
         ):  # fmt: skip
@@ -193,8 +193,7 @@ def test_the_confinement_is_one(tmp_path: Path):
 
 def test_the_same_source_gives_the_same_wheel(image: Image, tmp_path: Path):
     source = image.wheel.parent.parent / "source"
-    uv = shutil.which("uv") or os.environ.get("UV") or str(Path.home() / ".cache/binnacle/tools/bin/uv")
-    path = os.pathsep.join([str(Path(uv).parent), os.environ["PATH"]])
+    path = os.pathsep.join([str(Path(uv_command()).parent), os.environ["PATH"]])
     subprocess.run([SCRIPTS / "wheel.sh", source, tmp_path], env=os.environ | {"PATH": path}, check=True, timeout=600)
     assert (tmp_path / image.wheel.name).read_bytes() == image.wheel.read_bytes()
 
