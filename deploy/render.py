@@ -28,7 +28,9 @@ RELEASE: Final = "binnacle"
 SHARED: Final = "binnacle-shared"  # a Secret that no file of a checkout can hold: who installs makes it
 
 # The chart says these itself: the pod's port, what is mounted from Secrets, the pod's own service account.
-_THE_CHARTS_OWN: Final = frozenset({"host", "port", "protocol", "tls_certificate", "tls_key", "shared_secret_file"})
+_THE_CHARTS_OWN: Final = frozenset({
+    "host", "port", "protocol", "tls_certificate", "tls_key", "shared_secret_file", "metrics_host", "metrics_port",
+})  # fmt: skip
 _THE_PODS_OWN: Final = "kubernetes"
 
 # What of a settings model's JSON schema the chart repeats: enough to name a misspelt key or an impossible value.

@@ -17,6 +17,13 @@ LIMIT_S = 120.0
 VALUES = Path(__file__).parent / "values"
 GOLDEN = Path(__file__).parent / "golden"
 
+# What Helm would find on a cluster with the Prometheus operator, where it renders without looking at one.
+OPERATOR = tuple(
+    word
+    for kind in ("PodMonitor", "PrometheusRule")
+    for word in ("--api-versions", f"monitoring.coreos.com/v1/{kind}")
+)
+
 Manifest = dict[str, Any]
 
 
@@ -42,7 +49,7 @@ class Helm:
 
     def template(self, *arguments: str) -> str:
         """The chart as YAML; `arguments` are Helm's (`--set …`, `--values …`)."""
-        return self.run("template", RELEASE, str(CHART), "--namespace", NAMESPACE, *arguments)
+        return self.run("template", RELEASE, str(CHART), "--namespace", NAMESPACE, *OPERATOR, *arguments)
 
     def objects(self, *arguments: str) -> list[Manifest]:
         return parsed(self.template(*arguments))

@@ -49,6 +49,12 @@ def test_what_is_rendered_changes_only_on_purpose(helm: Helm, name: str):
         ("rbac.namespaces[0]=Shop", "/rbac/namespaces/0"),
         ("rbac.namespaces[0]=*", "/rbac/namespaces/0"),
         ("config.auth.authenticators[0]=webhook", "/config/auth/authenticators/0"),
+        ("metrics.port=80", "/metrics/port"),
+        ("metrics.port=8080", "/metrics/port"),
+        ("metrics.from=null", "/metrics"),
+        ("config.telemetry.metrics_port=9090", "metrics_port"),
+        ("podMonitor.interval=often", "/podMonitor/interval"),
+        ("podMonitor.enabled=true,metrics.enabled=false", "podMonitor.enabled needs metrics.enabled"),
         ("serviceAccount.create=false", "serviceAccount.name must be set"),
     ],
 )
@@ -161,6 +167,8 @@ def test_the_notes_say_the_address_and_how_to_get_a_token(helm: Helm):
     assert "https://$NODE:$PORT/graphql" in full
     assert "https://binnacle.example.com/graphql" in full
     assert "plain http" not in full
+    assert "podMonitor.enabled: left out, this cluster has no PodMonitor" in full
+    assert "left out" not in plain
     minimal = notes(*values("minimal"))
     assert "jsonpath='{.spec.ports[0].nodePort}'" in minimal
     assert "NOT_CONFIGURED" in minimal

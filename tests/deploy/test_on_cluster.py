@@ -30,7 +30,7 @@ from tests.cluster.control_plane import ControlPlane, eventually
 from tests.cluster.fixtures import Namespace, StartControlPlane
 from tests.cluster.process import Process, free_ports
 from tests.cluster.prometheus import PrometheusServer
-from tests.deploy.helm import Helm, Manifest, one, parsed, value_sets, values
+from tests.deploy.helm import OPERATOR, Helm, Manifest, one, parsed, value_sets, values
 
 MOUNTED = "/etc/binnacle"
 BINNACLE = Path(sys.executable).parent / "binnacle"
@@ -54,6 +54,19 @@ PATHS = {
     "ClusterRoleBinding": "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings",
     "HTTPRoute": "/apis/gateway.networking.k8s.io/v1/namespaces/{namespace}/httproutes",
     "FlowSchema": "/apis/flowcontrol.apiserver.k8s.io/v1/flowschemas",
+    "PodMonitor": "/apis/monitoring.coreos.com/v1/namespaces/{namespace}/podmonitors",
+    "PrometheusRule": "/apis/monitoring.coreos.com/v1/namespaces/{namespace}/prometheusrules",
+}
+OF_OTHERS = {  # kinds whose definitions come from Go modules, where they are needed
+    "HTTPRoute": ("gateway-api", "sigs.k8s.io/gateway-api", "config/crd/standard/gateway.networking.k8s.io_{}.yaml"),
+    **dict.fromkeys(
+        ("PodMonitor", "PrometheusRule"),
+        (
+            "prometheus-operator",
+            "github.com/prometheus-operator/prometheus-operator",
+            "example/prometheus-operator-crd/monitoring.coreos.com_{}.yaml",
+        ),
+    ),
 }
 
 QUERY = """
@@ -120,7 +133,7 @@ class Release:
     async def start(self, pod: Manifest) -> tuple[Process, int]:
         """The pod's process, as its kubelet would start it; the port it answers on."""
         container = pod["spec"]["containers"][0]
-        (port,) = free_ports(1)
+        port, metrics_port = free_ports(2)
         folder = self.folder / pod["metadata"]["name"]
         folder.mkdir()
         await self.mount(pod, folder)
@@ -137,6 +150,7 @@ class Release:
         arguments = [word.replace(MOUNTED, str(folder)) for word in container["command"][1:]]
         process = Process(
             ["env", f"BINNACLE_SERVER__PORT={port}", "BINNACLE_SERVER__HOST=127.0.0.1",
+             f"BINNACLE_TELEMETRY__METRICS_PORT={metrics_port}", "BINNACLE_TELEMETRY__METRICS_HOST=127.0.0.1",
              f"BINNACLE_KUBERNETES__KUBECONFIG={kubeconfig}", BINNACLE, *arguments],
             folder / "log",
         )  # fmt: skip
@@ -258,7 +272,7 @@ async def test_installed_it_answers_the_nested_query_through_its_node_port_and_l
     await release.plane.request("DELETE", f"{PATHS['ClusterRoleBinding']}/{release.name}-me")
     release.helm_("uninstall", "--wait")
     for kind in PATHS:
-        if kind == "HTTPRoute":
+        if kind in OF_OTHERS:
             continue  # this cluster does not have them
         names = [item["metadata"]["name"] for item in (await release.get(kind))["items"]]
         assert not [name for name in names if name.startswith(release.name)], kind
@@ -321,30 +335,37 @@ async def test_on_a_one_node_cluster_one_value_lets_the_pods_run(release: Releas
 
 
 @pytest.fixture
-async def gateway_api(pytestconfig: pytest.Config) -> Manifest:
-    """The definition of HTTPRoute, from its project's Go module."""
-    try:
-        folder = await asyncio.to_thread(build.downloaded, "gateway-api", "sigs.k8s.io/gateway-api", print)
-    except build.CannotBuild as error:
-        pytest.skip(f"Gateway API's definitions are not to be had here: {error}")
-    file = folder / "config/crd/standard/gateway.networking.k8s.io_httproutes.yaml"
-    return one(parsed(file.read_text()), "CustomResourceDefinition")
+async def definitions(pytestconfig: pytest.Config) -> list[Manifest]:
+    """Those of `OF_OTHERS`, from their projects' Go modules."""
+    found = []
+    for kind, (pinned, module, file) in OF_OTHERS.items():
+        try:
+            folder = await asyncio.to_thread(build.downloaded, pinned, module, print)
+        except build.CannotBuild as error:
+            pytest.skip(f"{kind}'s definition is not to be had here: {error}")
+        text = (folder / file.format(f"{kind.lower()}s")).read_text()
+        found.append(one(parsed(text), "CustomResourceDefinition"))
+    return found
 
 
 @pytest.mark.parametrize("server", ["newest", "oldest"])
 async def test_the_api_server_takes_every_object_as_it_stands(
-    control_plane: StartControlPlane, helm: Helm, gateway_api: Manifest, server: str
+    control_plane: StartControlPlane, helm: Helm, definitions: list[Manifest], server: str
 ):
     """No unknown field, no warning, pods pass the `restricted` level, enforced: the oldest and the newest supported."""
     plane = await control_plane(server=server)
-    await plane.request("POST", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", gateway_api)
-    await eventually(lambda: serves(plane, "/apis/gateway.networking.k8s.io/v1/httproutes"))
+    for definition in definitions:
+        await plane.request("POST", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", definition)
+    for kind in OF_OTHERS:
+        await eventually(functools.partial(serves, plane, PATHS[kind].format(namespace="default")))
     level = {"pod-security.kubernetes.io/enforce": "restricted", "pod-security.kubernetes.io/warn": "restricted"}
     await plane.create_namespace("restricted", level)
     existing = {"restricted"}
     for name in value_sets():
         # another name than the test cluster's own account for gateways has
-        rendered = helm.run("template", "own-binnacle", str(CHART), "--namespace", "restricted", *values(name))
+        rendered = helm.run(
+            "template", "own-binnacle", str(CHART), "--namespace", "restricted", *OPERATOR, *values(name)
+        )
         objects = parsed(rendered)
         template = one(objects, "Deployment")["spec"]["template"]
         pod = {"apiVersion": "v1", "kind": "Pod", "spec": template["spec"]}
