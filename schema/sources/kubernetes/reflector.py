@@ -4,6 +4,8 @@ Promised:
 - a list is drafted aside and swapped in at its end, with a deletion told for all that vanished: until then readers see
   the picture before;
 - what the policy decides (policy.py) is all that is asked: no request without its pause, no relist where a resume does;
+- a picture is live from the end of its list on, or from the first news of a watch that is taken up again: what an
+  answer only promises makes no old picture new;
 - a kind that the gateway may not read costs only itself, and an object that cannot be read costs only itself;
 - the event loop is never held longer than `SLICE_S` by decoding, however long a list or a burst of events is;
 - cancelling closes the connection, and leaves the store as of its last whole batch.
@@ -68,6 +70,10 @@ TOO_SHORT_S: Final = 1.0
 # refusal in a row, 2 to 5 s after the first, is taken for what it says.
 REFUSALS_IN_EARNEST: Final = 3
 
+# A watch that is taken up again brings at once what has happened meanwhile. If so long after the head of its answer
+# nothing has come, nothing had happened.
+CAUGHT_UP_S: Final = 1.0
+
 # How much longer than asked for a watch without bookmarks may stay silent: the API server ends it by then.
 GRACE_S: Final = 30.0
 
@@ -94,10 +100,10 @@ class KindStatus:
 
     synced: bool  # a first list is complete; what is shown may be old all the same
     refused: bool  # the gateway may not read this kind, or it is not there; it goes on asking, once a minute
-    live: bool  # the last attempt to list or watch is going well
+    live: bool  # the picture follows: the last list is taken in, and its watch is going well
     reason: str  # what the API server or the network said, as long as it is not live
     since: float  # Unix time, seconds, at which `live` became what it is
-    age: float | None  # seconds since anything was heard from the API server about this kind; None: never
+    age: float | None  # seconds since the API server last said anything that the picture has; None: never
     objects: int
     odd: int  # objects left out, ever, because they could not be read
     served: bool = True  # the API server has this kind
@@ -165,11 +171,13 @@ class Reflector(Generic[T]):
         self._backoff = backoff or Backoff(clock)
         self._clock = clock
         self._wall = wall
-        self._heard_at: float | None = None
+        self._heard_at: float | None = None  # when the API server last said what the picture has
+        self._resumed_at: float | None = None  # when it began to answer a watch that has brought nothing yet
         self._live = False
         self._refusals = 0  # in a row
         self._served = True
         self._reason = "not asked yet"
+        self._told: str | None = None  # of the reasons why it is not live, what the log had last
         self._since = wall()
         self._odd: set[tuple[str, str]] = set()
         self.received = dict.fromkeys(("ADDED", "MODIFIED", "DELETED", "BOOKMARK", "ERROR"), 0)  # by type, ever
@@ -181,7 +189,7 @@ class Reflector(Generic[T]):
     @property
     def well(self) -> bool:
         """Whether a first list is complete and the last attempt is going well."""
-        return self._live and bool(self.store.version)
+        return self._follows() and bool(self.store.version)
 
     @property
     def refused(self) -> bool:
@@ -192,7 +200,7 @@ class Reflector(Generic[T]):
         return KindStatus(
             synced=bool(self.store.version),
             refused=self.refused,
-            live=self._live,
+            live=self._follows(),
             reason=self._reason,
             since=self._since,
             age=None if self._heard_at is None else self._clock() - self._heard_at,
@@ -240,7 +248,6 @@ class Reflector(Generic[T]):
         async with self._api.stream(self._path, asked, accept=self._accept_list) as incoming:
             await self._refuse(state, incoming)
             async for chunk in incoming.chunks:
-                self._heard()
                 await self._draft(draft, items.feed(chunk))
         rest, meta = items.end()
         await self._draft(draft, rest)
@@ -254,7 +261,12 @@ class Reflector(Generic[T]):
     async def _watch(self, state: Watching, version: str) -> Outcome:
         async with self._watching({"resourceVersion": version}) as incoming:
             await self._refuse(state, incoming)
-            return await self._follow(state, incoming, None)
+            self._resumed_at = self._clock()
+            try:
+                return await self._follow(state, incoming, None)
+            finally:
+                self._follows()
+                self._resumed_at = None
 
     def _watching(self, asked: Mapping[str, str]) -> AbstractAsyncContextManager[Incoming]:
         seconds = random.randint(SHORTEST_WATCH_S, LONGEST_WATCH_S)  # noqa: S311 - spreads load, guards nothing
@@ -265,7 +277,7 @@ class Reflector(Generic[T]):
     async def _refuse(self, state: State, incoming: Incoming) -> None:
         """Leave the step if the answer is a refusal."""
         if incoming.status == OK:
-            self._heard()
+            self._answered()
             return
         status = status_of(await incoming.refusal())
         raise _Ended(refusal(state, incoming.status, status, incoming.headers.get("retry-after")))
@@ -276,17 +288,20 @@ class Reflector(Generic[T]):
         """Take in a stream until it ends; with a draft, it begins with a list."""
         began, from_version = self._clock(), self.store.version
         lines = Lines()
-        failure: Outcome | None = None
+        failure: Failed | None = None
         try:
             async for chunk in incoming.chunks:
-                self._heard()
                 draft = await self._take(state, lines.feed(chunk), draft)
+                if draft is None:
+                    self._heard()
         except (Unreachable, Malformed) as error:
             failure = Failed(str(error))
         except _Ended as ended:
             if not isinstance(ended.outcome, Failed):
                 raise
             failure = ended.outcome
+        if failure is not None:
+            self._lose(failure.reason)
         if self.store.version != from_version:
             return Delivered(self.store.version)  # if what ended it lasts, the next attempt will say so
         if failure is not None:
@@ -378,20 +393,34 @@ class Reflector(Generic[T]):
         self.store.adopt(merge)
         self.lists += 1
         self.listed.set()
+        self._heard()
         self._settle()
         log.info("reflector.listed", extra={**self._names(), "objects": len(self.store), "version": version})
 
     # ------------------------------------------------------------------------------------------------- how it is going
 
-    def _heard(self) -> None:
-        """The API server answered."""
+    def _answered(self) -> None:
+        """The API server answers; of what is there it has said nothing yet."""
         if not self._live:
-            self._live, self._refusals, self._served, self._reason = True, 0, True, ""
-            self._since = self._wall()
+            self._refusals, self._served, self._reason = 0, True, ""
             self._settle()
             if self._heard_at is not None:
                 self._on_return()
-        self._heard_at = self._clock()
+
+    def _heard(self) -> None:
+        """The picture is what the API server has just told."""
+        self._follow_from(self._clock())
+
+    def _follows(self) -> bool:
+        """Whether the picture is the newest that is known of, as far as anybody can tell."""
+        if not self._live and self._resumed_at is not None and self._clock() - self._resumed_at >= CAUGHT_UP_S:
+            self._follow_from(self._resumed_at)
+        return self._live
+
+    def _follow_from(self, moment: float) -> None:
+        if not self._live:
+            self._live, self._told, self._since = True, None, self._wall()
+        self._heard_at = moment
 
     def _note(self, outcome: Outcome) -> None:
         """Remember, and say once, what keeps the picture from being live."""
@@ -407,14 +436,19 @@ class Reflector(Generic[T]):
             case Delivered() | Listed() | Unsupported():
                 return
         self.failures += 1
-        if self._live or reason != self._reason:
+        if reason != self._told:
+            self._told = reason
             log.warning("reflector.failed", extra={**self._names(), "reason": reason})
-        if self._live:
-            self._live, self._since = False, self._wall()
-        self._reason = reason
+        self._lose(reason)
         self._refusals += isinstance(outcome, Refused)
         self._served = self._served and not isinstance(outcome, NotServed)
         self._settle()
+
+    def _lose(self, reason: str) -> None:
+        """The picture stays what it is until the API server answers again, however soon that is."""
+        if self._follows():
+            self._live, self._since = False, self._wall()
+        self._reason, self._resumed_at = reason, None
 
     def _settle(self) -> None:
         if self.store.version or self.refused:

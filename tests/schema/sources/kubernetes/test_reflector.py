@@ -18,7 +18,7 @@ from schema.sources.kubernetes import reflector
 from schema.sources.kubernetes.kinds import PODS, Decoder, Kind
 from schema.sources.kubernetes.objects import PodRecord, Sharing
 from schema.sources.kubernetes.policy import Backoff
-from schema.sources.kubernetes.reflector import GRACE_S, SLICE_S, Reflector
+from schema.sources.kubernetes.reflector import CAUGHT_UP_S, GRACE_S, SLICE_S, Reflector
 from schema.sources.kubernetes.store import Merge, Store
 from tests.schema.sources.kubernetes import pods, promises
 from tests.schema.sources.kubernetes.clock import Clock
@@ -379,6 +379,7 @@ async def test_a_server_that_has_not_yet_read_its_roles_refuses_nobody(watch: Wa
     assert watch.reflector.status().refused is False
     assert watch.names() == ["a", "b"]
     await watch.settled()
+    watch.clock.now += CAUGHT_UP_S
     assert watch.reflector.status().live
     assert watch.clock.slept == [0.8, 1.6]
 
@@ -591,7 +592,63 @@ async def test_an_outage_is_one_line_of_log(watch: Watch, caplog: Any):
     assert status.age > 5
     assert status.reason == "connection refused"
     assert watch.returned == 1
+    watch.clock.now += CAUGHT_UP_S
     assert watch.reflector.status().live
+
+
+async def test_an_answer_that_has_only_begun_makes_no_old_picture_new(watch: Watch):
+    """While a list is on its way the picture is the old one, and says how old; at its end it is the new one."""
+    watch.start()
+    await watch.settled()
+    (lost,) = watch.server.watchers
+    watch.server.watchers.clear()
+    watch.server.put("c")  # which never reaches it
+    watch.server.forget()
+    watch.server.streams.append(pods.event("ADDED", watch.server.objects["shop", "a"]))
+    watch.clock.now += 20
+    lost.queue.put_nowait(Unreachable("connection reset by peer"))
+    await watch.until(lambda: not watch.server.streams and watch.server.watchers[0].queue.empty())
+    on_its_way = watch.reflector.status()
+    (watcher,) = watch.server.watchers
+    for name in ("b", "c"):
+        watcher.queue.put_nowait(pods.event("ADDED", watch.server.objects["shop", name]))
+    watcher.queue.put_nowait(pods.bookmark(watch.server.version, initial_end=True))
+    await watch.settled()
+
+    assert watch.asked()[-2:] == ["WATCH@3", LIST_AS_WATCH]
+    assert not on_its_way.live
+    assert on_its_way.age is not None
+    assert on_its_way.age > 20, "neither a 410 nor half a list is news"
+    assert watch.reflector.status().live
+    assert watch.reflector.status().age == 0
+
+
+async def test_a_watch_that_is_taken_up_again_is_live_with_its_first_news_or_after_a_moment_without(watch: Watch):
+    """What happened meanwhile comes at once, if anything did: the answer's head alone does not say."""
+    watch.start()
+    await watch.settled()
+    for news in (True, False):
+        asked = len(watch.server.requests)
+        watch.clock.now += 5
+        watch.server.cut_watches()
+        await watch.asked_again(asked)
+        await settle()
+        begun = watch.reflector.status()
+        if news:
+            watch.server.put("c")
+            await watch.settled()
+        else:
+            watch.clock.now += CAUGHT_UP_S
+        resumed = watch.reflector.status()
+
+        assert (begun.live, resumed.live) == (False, True)
+        assert begun.age == 5
+        assert resumed.age == (0 if news else CAUGHT_UP_S)
+
+
+async def settle() -> None:
+    for _ in range(20):
+        await asyncio.sleep(0)
 
 
 async def test_cancelling_closes_the_connection(watch: Watch):
