@@ -9,7 +9,7 @@ RUN    := .venv/bin/python
 ARGS   ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test test-quick test-long lint format schema assets manifests cluster bench audit clean
+.PHONY: help demo serve test test-quick test-long lint format schema assets manifests cluster bench soak audit clean
 
 help: ## Show this list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,6 +53,9 @@ cluster: .venv/installed ## Start a real control plane with KWOK by hand (ARGS="
 
 bench: .venv/installed ## Run the benchmarks on the real cluster; prints medians and ratios.
 	@$(RUN) -m tests.benchmarks $(ARGS)
+
+soak: .venv/installed ## Break everything in turn under load of 50 clients (ARGS="--minutes 30 --seed 7"; 5 minutes by default).
+	@$(RUN) -m tests.soak $(ARGS)
 
 audit: .venv/installed ## Ask PyPI and npm for known holes in the locked packages; list their licences.
 	@$(RUN) -m tests.advisories "$(UV)"

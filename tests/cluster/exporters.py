@@ -12,6 +12,7 @@ steadily with the wall clock at the rates that the world states, so that a test 
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -324,8 +325,9 @@ class Exporters:
                 self.send_response(200 if page is not None else 404)
                 self.send_header("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
                 self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
+                with contextlib.suppress(ConnectionError):  # a Prometheus that is killed does not wait for its scrapes
+                    self.end_headers()
+                    self.wfile.write(body)
 
             def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002 - the base class' name
                 """Scrapes come every second: they are not logged."""
