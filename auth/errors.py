@@ -12,7 +12,9 @@
     │   ├── IdentityHeaderRefused     it claims an identity by a header that only a trusted proxy may send
     │   └── TokenInAddress            it has a token in its URL
     ├── InvalidArgument          200  an argument's value cannot be used
-    │   └── ArgumentTooLong
+    │   ├── ArgumentTooLong
+    │   └── QueryRefused              Prometheus does not answer a query of the caller's own
+    ├── PromQLDisabled           200  this gateway passes no PromQL on
     ├── MetricsUnavailable       200  Prometheus did not answer; the values carry `missing`
     ├── Unavailable              503  a part that every answer needs is not there; try again
     │   ├── ReviewsUnavailable        the API server cannot be asked who somebody is, or what they may do
@@ -49,6 +51,7 @@ class Code(StrEnum):
     TOO_MANY_REQUESTS = "TOO_MANY_REQUESTS"
     TIMED_OUT = "TIMED_OUT"
     METRICS_UNAVAILABLE = "METRICS_UNAVAILABLE"
+    PROMQL_DISABLED = "PROMQL_DISABLED"
     NOT_SYNCED = "NOT_SYNCED"
     UNAVAILABLE = "UNAVAILABLE"
     INTERNAL = "INTERNAL"
@@ -184,6 +187,23 @@ class MetricsUnavailable(ClientError):
     """Prometheus did not answer one question; everything else of the answer stands."""
 
     code = Code.METRICS_UNAVAILABLE
+
+
+class QueryRefused(InvalidArgument):
+    """Prometheus does not answer this query, however often it is asked: in its own words, if it has any."""
+
+    def __init__(self, reason: str, error_type: str) -> None:
+        said = {"errorType": error_type} if error_type else {}
+        super().__init__(f"Prometheus does not answer the query: {reason}", argument="query", **said)
+
+
+class PromQLDisabled(ClientError):
+    """The operator has not switched it on."""
+
+    code = Code.PROMQL_DISABLED
+
+    def __init__(self) -> None:
+        super().__init__("This gateway passes no PromQL on (prometheus.raw_queries)")
 
 
 class Unavailable(ClientError):

@@ -55,14 +55,14 @@ from gateway.telemetry.endpoint import PATH as METRICS_PATH
 from gateway.telemetry.endpoint import AllowedMetrics, MetricsPage, metrics_app
 from gateway.telemetry.lag import watch_lag
 from gateway.telemetry.request import Observed, Telemetry
-from gateway.telemetry.settings import TelemetrySettings
 from gateway.telemetry.reviews import CountedRights, CountedTokens
+from gateway.telemetry.settings import TelemetrySettings
 from gateway.telemetry.state import WatchCache
 from gateway.telemetry.traces import make_traces
 from gateway.telemetry.upstream import of_kubernetes, of_prometheus, upstream
 from gateway.version import USER_AGENT
 from schema.execution.extension import Pipeline
-from schema.execution.gather import Gatherer
+from schema.execution.gather import Gatherer, PassingOn
 from schema.execution.limits import Limits
 from schema.execution.plan.operations import Operations
 from schema.execution.prepare import Documents
@@ -75,6 +75,7 @@ from schema.sources.kubernetes.settings import KubernetesSettings
 from schema.sources.kubernetes.store import Snapshot
 from schema.sources.prometheus.catalogue import Profile
 from schema.sources.prometheus.client import open_prometheus
+from schema.sources.prometheus.raw import right_to_ask
 from schema.sources.prometheus.settings import PrometheusSettings
 
 
@@ -140,6 +141,7 @@ async def open_gateway(config: Config, stop_serving: Callable[[], None]) -> Asyn
             access,
             limits=config.limits,
             require_metrics_right=config.prometheus.require_metrics_right,
+            passing_on=None if (right := right_to_ask(config.prometheus)) is None else PassingOn(prometheus, right),
         )
         cluster.when_given_back(gatherer.forget)
         cluster.when_given_back(operations.forget_kind)
@@ -461,7 +463,12 @@ async def _serve_demo(options: DemoOptions, announce: Callable[[str], None]) -> 
             Config(
                 server=ServerSettings(host=options.host, port=options.port),
                 kubernetes=KubernetesSettings(server=simulated.kubernetes_url, token_file=simulated.gateway_token_file),
-                prometheus=PrometheusSettings(url=simulated.prometheus_url, profile=Profile.GENERIC),
+                prometheus=PrometheusSettings(
+                    url=simulated.prometheus_url,
+                    profile=Profile.GENERIC,
+                    raw_queries=True,
+                    service=simulated.prometheus_service,
+                ),
             ),
             announce,
         )

@@ -18,6 +18,8 @@ from schema.me import Me, who_asks
 from schema.namespace import Namespace
 from schema.node import Node
 from schema.pod import Pod
+from schema.promql import DESCRIPTION as PROMQL
+from schema.promql import PrometheusResult, promql, promql_needs
 from schema.quota import HorizontalPodAutoscaler, PersistentVolumeClaim, PodDisruptionBudget, ResourceQuota
 from schema.service import Service
 from schema.workload import CronJob, DaemonSet, Deployment, Job, ReplicaSet, StatefulSet
@@ -33,6 +35,9 @@ class Query:
         resolver=who_asks, description="Whom the gateway takes the caller for, and what they may do."
     )
     cluster: Cluster = strawberry.field(resolver=_cluster, description="The cluster as a whole.")
+    prometheus: PrometheusResult | None = strawberry.field(
+        resolver=promql, metadata=needing(promql_needs), description=PROMQL
+    )
     nodes: list[Node] | None = rows_field(
         NODES, "The nodes, by name unless ordered otherwise. Needs the right to list nodes."
     )

@@ -56,6 +56,11 @@ class SimulatedCluster:
         return self.prometheus.url
 
     @property
+    def prometheus_service(self) -> str:
+        """What stands for it in rights, as `prometheus.service` names it. (No Service of that name is simulated.)"""
+        return "monitoring/prometheus-server:80"
+
+    @property
     def features(self) -> Features:
         """What the API server can do; may be changed while it runs."""
         return self._api.features

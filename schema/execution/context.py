@@ -1,5 +1,6 @@
 """What one request carries from the HTTP layer to its resolvers and back."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +14,7 @@ from schema.execution.observer import UNOBSERVED, Observer
 from schema.execution.problems import Problems
 from schema.execution.view import View
 from schema.sources.kubernetes.kinds import Kind
+from schema.sources.prometheus.raw import RawOutcome, RawQuery
 
 
 @dataclass
@@ -34,6 +36,11 @@ class GraphContext(RequestContext):
     @view.setter
     def view(self, view: View) -> None:
         self._view = view
+
+    @property
+    def raw(self) -> Mapping[RawQuery, RawOutcome]:
+        """What became of PromQL of the caller's own. An answer that reads it is this request's own: none is kept."""
+        return self.view.raw
 
 
 class GraphInfo(strawberry.Info[GraphContext, None]):

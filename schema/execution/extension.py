@@ -24,6 +24,7 @@ from schema.execution.observer import Observer, Phase
 from schema.execution.plan.operations import Operation, Operations
 from schema.execution.prepare import Documents, PreparedDocument
 from schema.execution.view import View
+from schema.sources.prometheus.raw import RawAnswer
 
 # An answer of more objects takes longer than a small answer should wait for: about 3 ms in stock execution.
 LARGE_ANSWER_OBJECTS: Final = 300
@@ -134,8 +135,9 @@ def _bad_variable(error: GraphQLError) -> GraphQLError:
 
 def reachable_objects(needs: Needs, view: View) -> int:
     """An upper bound, by what the caller may see, of the objects that the operation's lists can come to."""
+    samples = sum(outcome.size for outcome in view.raw.values() if isinstance(outcome, RawAnswer))
     read = {kind.resource for kind in needs.kinds if not kind.metadata_only}
-    return sum(
+    return samples + sum(
         1 if need.name else visible(view.snapshot, view.visibility, need.resource, need.namespaces)
         for need in needs.access
         if need.resource in read

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, Final, Protocol, TypeAlias, final
 
 from auth.access import ALL, NODES, PODS, Access, AccessNeed, Everywhere, Resource, Scope, Visibility
@@ -20,6 +20,7 @@ from schema.sources.kubernetes.cluster import ClusterSnapshot, KindStatus
 from schema.sources.kubernetes.kinds import STANDING, Kind
 from schema.sources.prometheus.catalogue import MEASURED, Level, MetricName
 from schema.sources.prometheus.frames import MetricFrame, Missing, Question, Selector, TimeWindow
+from schema.sources.prometheus.raw import RawDisabled, RawForbidden, RawOutcome, RawQuery
 
 # Longer selectors cost Prometheus more than the rows that they save; from here on, all series are asked for.
 NAMED_AT_MOST: Final = 256
@@ -52,6 +53,20 @@ class MetricsSource(Protocol):
     async def frames(self, questions: Iterable[Question]) -> Mapping[Question, MetricFrame]: ...
 
 
+class RawSource(Protocol):
+    """What passes PromQL on. Never raises for a failure: the outcome says it."""
+
+    async def raw(self, query: RawQuery) -> RawOutcome: ...
+
+
+@dataclass(frozen=True, slots=True)
+class PassingOn:
+    """Whom PromQL of users' own is passed on to, and what somebody must be allowed to do for it."""
+
+    source: RawSource
+    right: Attributes
+
+
 @final
 class Gatherer:
     """Turns the needs of an operation and the identity of its caller into a View."""
@@ -65,6 +80,7 @@ class Gatherer:
         limits: LimitSettings = LimitSettings(),  # noqa: B008 - it never changes
         *,
         require_metrics_right: bool = False,
+        passing_on: PassingOn | None = None,
     ) -> None:
         self._kubernetes = kubernetes
         self._metrics = metrics
@@ -72,6 +88,7 @@ class Gatherer:
         self._wall_clock = wall_clock
         self._indexes = Indexes()
         self._require_metrics_right = require_metrics_right
+        self._passing_on = passing_on
         self._cost_limit = limits.cost
         self._calls_limit = limits.calls
 
@@ -92,7 +109,9 @@ class Gatherer:
         snapshot = self._kubernetes.snapshot(needs.kinds)
         cost = check_cost(needs.costs, snapshot, visibility, self._cost_limit)
         questions = _questions(needs.metrics, snapshot, visibility, self._wall_clock())
-        frames = await self._frames(questions.values(), visibility)
+        frames, raw = await asyncio.gather(
+            self._frames(questions.values(), visibility), self._raw(needs.raw, decisions)
+        )
         return View(
             self._kubernetes.snapshot(needs.kinds),  # taken again: the answer shows the moment after the last wait
             visibility,
@@ -115,6 +134,7 @@ class Gatherer:
             },
             rights=rights,
             decisions=decisions,
+            raw=raw,
             cost=cost,
         )
 
@@ -126,13 +146,27 @@ class Gatherer:
         self, identity: Identity, needs: Needs
     ) -> tuple[Visibility, Visibility, Mapping[Attributes, Decision]]:
         """What the caller sees of what is read, what they may list, and what they may do; all asked together."""
-        if not needs.rights and not needs.decisions:
+        decisions = list(needs.decisions)
+        if needs.raw and self._passing_on is not None:
+            decisions.append(self._passing_on.right)
+        if not needs.rights and not decisions:
             return await self._access.visibility(identity, needs.access), Visibility({}), {}
         return await asyncio.gather(
             self._access.visibility(identity, needs.access),
             self._access.visibility(identity, needs.rights),
-            self._access.decisions(identity, needs.decisions),
+            self._access.decisions(identity, decisions),
         )
+
+    async def _raw(
+        self, queries: Collection[RawQuery], decisions: Mapping[Attributes, Decision]
+    ) -> Mapping[RawQuery, RawOutcome]:
+        """What becomes of each query; only those of who may ask it leave the gateway."""
+        if not queries or self._passing_on is None:
+            return dict.fromkeys(queries, RawDisabled())
+        if not decisions[self._passing_on.right].allowed:
+            return dict.fromkeys(queries, RawForbidden(self._passing_on.right))
+        outcomes = await asyncio.gather(*map(self._passing_on.source.raw, queries))
+        return dict(zip(queries, outcomes, strict=True))
 
     async def _frames(self, questions: Collection[Question], visibility: Visibility) -> Mapping[Question, MetricFrame]:
         """A frame for every question; those that no object is in reach of are empty, and not asked."""
@@ -146,11 +180,11 @@ class Gatherer:
 
     def _check_calls(self, needs: Needs) -> None:
         """Raises LimitExceeded for an operation of which too many fields cost a call each, before any is made."""
-        calls = len(needs.decisions)
-        if calls > self._calls_limit:
-            what = "The operation has {got} different `can`, each of which may cost a call to the API server"
-            refusal = LimitExceeded("calls", what, got=calls, limit=self._calls_limit)
-            raise located(refusal, list(needs.decisions.values())[self._calls_limit])
+        nodes = [*needs.decisions.values(), *needs.raw.values()]
+        if len(nodes) > self._calls_limit:
+            what = "The operation has {got} different `can` and `prometheus`, each of which may cost a call of its own"
+            refusal = LimitExceeded("calls", what, got=len(nodes), limit=self._calls_limit)
+            raise located(refusal, nodes[self._calls_limit])
 
     def _check_standing(self, kinds: Iterable[Kind[Any]]) -> None:
         """Raises NotSynced at the gateway's own start. A kind on demand that is late costs its own fields alone."""

@@ -36,6 +36,7 @@ from schema.sources.kubernetes.kinds import KINDS, Kind
 from schema.sources.kubernetes.objects import PodRecord
 from schema.sources.prometheus.catalogue import Level, MetricName
 from schema.sources.prometheus.frames import TimeWindow
+from schema.sources.prometheus.raw import RawQuery
 
 _NEEDS: Final = "binnacle/needs"
 _DEFINITION: Final = "strawberry-definition"  # where Strawberry keeps its own field behind graphql-core's
@@ -75,7 +76,8 @@ class FieldNeeds:
 
     A right to a kind is also the need of that kind. `kinds` has what is read in the place of the whole objects: kinds
     of which only the metadata is watched. The right to their resource is in `access` all the same. `rights` is what is
-    only to be told of a caller's rights, and `decisions` what they may do: no kind is needed for either.
+    only to be told of a caller's rights, and `decisions` what they may do: no kind is needed for either. `raw` is
+    PromQL of the caller's own. Each of the last two costs a call: they stand at the root, where no list multiplies it.
     """
 
     access: tuple[AccessNeed, ...] = ()
@@ -85,6 +87,7 @@ class FieldNeeds:
     kinds: tuple[Kind[Any], ...] = ()
     rights: tuple[AccessNeed, ...] = ()
     decisions: tuple[Attributes, ...] = ()
+    raw: tuple[RawQuery, ...] = ()
 
     def watched(self) -> set[Kind[Any]]:
         """What the field reads."""
@@ -107,6 +110,7 @@ class Needs:
     kinds: tuple[Kind[Any], ...] = ()  # what its fields read, by key
     rights: frozenset[AccessNeed] = frozenset()
     decisions: Mapping[Attributes, FieldNode] = field(default_factory=dict)  # each with the first that asks for it
+    raw: Mapping[RawQuery, FieldNode] = field(default_factory=dict)  # likewise
 
 
 def needing(hook: NeedsHook) -> Mapping[str, NeedsHook]:
@@ -125,6 +129,7 @@ class _Walk:
     access: set[AccessNeed] = field(default_factory=set)
     rights: set[AccessNeed] = field(default_factory=set)
     decisions: dict[Attributes, FieldNode] = field(default_factory=dict)
+    raw: dict[RawQuery, FieldNode] = field(default_factory=dict)
     metrics: set[MetricNeed] = field(default_factory=set)
     clock: bool = False
     costs: Costs = field(default_factory=Costs)
@@ -157,6 +162,8 @@ class _Walk:
         self.rights.update(asked.rights)
         for decision in asked.decisions:
             self.decisions.setdefault(decision, details[0].node)
+        for query in asked.raw:
+            self.raw.setdefault(query, details[0].node)
         self.metrics.update(asked.metrics)
         self.clock |= asked.clock
         self.kinds |= asked.watched()
@@ -238,4 +245,5 @@ def collect_needs(
         tuple(kinds),
         frozenset(walk.rights),
         walk.decisions,
+        walk.raw,
     )

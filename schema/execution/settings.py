@@ -81,7 +81,7 @@ class LimitSettings(BaseModel):
         ge=0,
         le=10_000,
         description="Most fields of an operation that cost a call of their own each, if they ask different things: "
-        "`me.can` asks the API server.",
+        "`me.can` asks the API server, `prometheus` Prometheus.",
     )
     cost: int = Field(
         default=5_000_000,

@@ -9,6 +9,7 @@ from schema.asking.indexes import Indexes
 from schema.sources.kubernetes.cluster import ClusterSnapshot
 from schema.sources.prometheus.catalogue import Level, MetricName
 from schema.sources.prometheus.frames import MetricFrame, TimeWindow
+from schema.sources.prometheus.raw import RawOutcome, RawQuery
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +24,8 @@ class View:
     by what was wanted of it. `pending` names the kinds whose first list is still on its way, with the reason if it
     fails: what their fields would show is not known yet.
 
-    `rights` is what is told of the caller's rights, and `decisions` of what they may do.
+    `rights` is what is told of the caller's rights, and `decisions` of what they may do. `raw` is what became of PromQL
+    of their own: of one request alone, and read by way of its context (`GraphContext.raw`).
 
     The snapshot has the kinds that the operation needs, so that two views are equal as long as these are.
     """
@@ -39,4 +41,5 @@ class View:
     pending: Mapping[str, str] = field(default_factory=dict)
     rights: Visibility = field(default_factory=lambda: Visibility({}))
     decisions: Mapping[Attributes, Decision] = field(default_factory=dict)
+    raw: Mapping[RawQuery, RawOutcome] = field(default_factory=dict)
     cost: int = field(default=0, compare=False)  # as it was estimated; says nothing of what is shown

@@ -19,7 +19,7 @@ from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Final, Protocol, TypeVar, final
+from typing import Final, Literal, Protocol, TypeVar, final
 from urllib.parse import urlencode
 
 import aiohttp
@@ -28,6 +28,7 @@ import msgspec
 from schema.sources.prometheus.catalogue import Level, MetricName, Profile, render
 from schema.sources.prometheus.frames import MetricFrame, Missing, Question, Range
 from schema.sources.prometheus.profiles import EVIDENCE, PROFILES, Evidence, recognised
+from schema.sources.prometheus.raw import RawAnswer, RawQuery, RawRefused, RawUnanswered, decoded
 from schema.sources.prometheus.settings import PrometheusSettings
 from schema.sources.prometheus.vector import (
     MATRIX,
@@ -47,9 +48,11 @@ Clock = Callable[[], float]
 Taken_contra = TypeVar("Taken_contra", contravariant=True)
 
 CONNECTIONS: Final = 20  # Prometheus evaluates no more queries at a time unless told so (--query.max-concurrency)
+RAW_AT_ONCE: Final = 5  # queries of users' own: they must not keep the gateway's from being asked
 KEPT_QUESTIONS: Final = 256
 KEPT_OBJECTS: Final = 2_000_000  # all five metrics of 150,000 pods are 750,000
 REASON_LENGTH: Final = 200
+RAW_REASON_LENGTH: Final = 1_000  # of a query's own mistakes: the parser repeats parts of it
 RECOGNISED_EVERY_S: Final = 300.0
 SEVERAL: Final = 100  # distinct warnings that are logged before the rest is held for noise
 # Prometheus gives up on a query a little before we give up on Prometheus: then it can say so, and is known to be alive.
@@ -81,7 +84,9 @@ class Prometheus:
     Promised: `frames` answers every question, within `timeout_seconds`, and raises for no failure of Prometheus'.
     Promised: equal questions cost one query per scrape interval, however many ask and go away.
     Promised: a failing Prometheus costs one query and one log line per metric and level and `retry_after_seconds`.
-    Tests: tests/schema/sources/prometheus/test_client.py.
+    Promised: `raw` raises for no failure either, answers within `raw_timeout_seconds`, and whatever somebody asks by it
+    fails no question of the gateway's own.
+    Tests: tests/schema/sources/prometheus/test_client.py, test_raw.py.
     """
 
     def __init__(
@@ -98,6 +103,7 @@ class Prometheus:
         self._wall_clock = wall_clock
         self._flights: dict[Question, asyncio.Task[MetricFrame]] = {}
         self._recent = RecentFrames()
+        self._raw_turns = asyncio.Semaphore(RAW_AT_ONCE)
         self._down_until = float("-inf")
         self._down_reason = ""
         self._quiet_until: dict[tuple[MetricName, Level], float] = {}
@@ -111,6 +117,23 @@ class Prometheus:
         if flights:
             await asyncio.wait(flights.values())  # unlike gather, leaves them alone when the caller is cancelled
         return {question: frame or self._landed(question, flights[question]) for question, frame in frames.items()}
+
+    async def raw(self, query: RawQuery) -> RawAnswer | RawRefused | RawUnanswered:
+        """Pass somebody's own PromQL on. Nothing of it is kept or shared, and it ends with who asked.
+
+        Its failures are not taken for Prometheus' own: whoever asks for too much must not darken everybody's metrics.
+        """
+        if self._clock() < self._down_until:
+            return RawUnanswered(self._down_reason)
+        try:
+            async with asyncio.timeout(self._settings.raw_timeout_seconds), self._raw_turns:
+                return await self._passed_on(query)
+        except TimeoutError:
+            return RawUnanswered(f"it did not answer within {self._settings.raw_timeout_seconds:g} s")
+        except QuestionError as failure:
+            return RawRefused(str(failure))
+        except SourceError as failure:
+            return RawUnanswered(str(failure))
 
     async def check(self) -> str | None:
         """None if Prometheus is there and is one; else the reason, in one line."""
@@ -266,8 +289,28 @@ class Prometheus:
             raise SourceError("its answer is not that of a Prometheus") from mistake
         self._warn(question, answer.warnings, index.unnamed)
 
-    async def _call(self, method: str, path: str, form: Mapping[str, str] | None = None) -> tuple[int, bytes]:
-        """Status and body, whatever the status is."""
+    async def _passed_on(self, query: RawQuery) -> RawAnswer | RawRefused | RawUnanswered:
+        limit = {"timeout": f"{self._settings.raw_timeout_seconds * SHARE_OF_TIMEOUT * 1000:.0f}ms"}
+        status, body = await self._call("POST", query.path, {**query.form, **limit}, "raw_response_limit_bytes")
+        try:
+            outcome = await decoded(body)
+        except msgspec.DecodeError as error:
+            raise SourceError(_not_as_expected(status)) from error
+        match outcome:
+            case RawRefused(reason, error_type):
+                return RawRefused(_one_line(reason, RAW_REASON_LENGTH), error_type)
+            case RawUnanswered(reason):
+                return RawUnanswered(_one_line(reason))
+        return outcome
+
+    async def _call(
+        self,
+        method: str,
+        path: str,
+        form: Mapping[str, str] | None = None,
+        bound: Literal["response_limit_bytes", "raw_response_limit_bytes"] = "response_limit_bytes",
+    ) -> tuple[int, bytes]:
+        """Status and body, whatever the status is; `bound` is the setting that says how much is read."""
         try:
             async with self._session.request(
                 method,
@@ -276,18 +319,18 @@ class Prometheus:
                 headers=self._authorization(),
                 allow_redirects=False,  # the token is for this address alone
             ) as response:
-                return response.status, await self._body(response)
+                return response.status, await self._body(response, bound)
         except (aiohttp.ClientError, OSError) as error:
             raise SourceError(_transport_reason(error)) from error
 
-    async def _body(self, response: aiohttp.ClientResponse) -> bytes:
-        limit = self._settings.response_limit_bytes
+    async def _body(self, response: aiohttp.ClientResponse, bound: str) -> bytes:
+        limit: int = getattr(self._settings, bound)
         chunks: list[bytes] = []
         left = limit
         async for chunk in response.content.iter_any():
             left -= len(chunk)
             if left < 0:
-                raise QuestionError(f"its answer is larger than {limit} bytes (response_limit_bytes)")
+                raise QuestionError(f"its answer is larger than {limit} bytes ({bound})")
             chunks.append(chunk)
         return b"".join(chunks)
 
@@ -385,8 +428,7 @@ def _understood(status: int, body: bytes, reading: Reading[R]) -> Answer[R]:
     except msgspec.DecodeError as error:
         if (kind := other_type(body)) not in (None, reading.kind):
             raise _wrong_kind(kind, reading) from error
-        what = "its answer is not that of a Prometheus" if status == 200 else f"it answers with HTTP status {status}"
-        raise SourceError(what) from error
+        raise SourceError(_not_as_expected(status)) from error
     if answer.status == "success" and answer.data is not None and status == 200:
         if answer.data.result_type != reading.kind:  # an empty result of another kind decodes as well
             raise _wrong_kind(answer.data.result_type, reading)
@@ -395,6 +437,10 @@ def _understood(status: int, body: bytes, reading: Reading[R]) -> Answer[R]:
         raise SourceError(f"it answers with HTTP status {status}, and not as a Prometheus")
     reason = _one_line(f"{answer.error_type}: {answer.error}")
     raise (SourceError if answer.error_type in ABOUT_ITSELF else QuestionError)(reason)
+
+
+def _not_as_expected(status: int) -> str:
+    return "its answer is not that of a Prometheus" if status == 200 else f"it answers with HTTP status {status}"
 
 
 def _wrong_kind(kind: str | None, reading: Reading[R]) -> QuestionError:
@@ -430,8 +476,8 @@ def _transport_reason(error: Exception) -> str:
     return reason
 
 
-def _one_line(text: str) -> str:
-    return "".join(c if c.isprintable() else " " for c in " ".join(text.split()))[:REASON_LENGTH]
+def _one_line(text: str, length: int = REASON_LENGTH) -> str:
+    return "".join(c if c.isprintable() else " " for c in " ".join(text.split()))[:length]
 
 
 @asynccontextmanager

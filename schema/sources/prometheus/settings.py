@@ -27,6 +27,12 @@ OWN_HEADERS: Final = frozenset(
 )
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
+# With `https:` before the name where the API server's proxy is to speak TLS: that is part of the name then.
+_SERVICE = re.compile(
+    r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?/(https?:)?[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?(:[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)?"
+)
+_PATH = re.compile(r"/[A-Za-z0-9/._~-]*")
+
 _DURATION = re.compile(r"(?=\d)(?:(\d+)w)?(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
 _SECONDS: Final = (604_800, 86_400, 3_600, 60, 1)
 
@@ -90,6 +96,18 @@ def _header_name(text: str) -> str:
 def _header_value(text: str) -> str:
     if not text or not text.isascii() or not text.isprintable():
         raise ValueError("must be printable ASCII, and not empty")
+    return text
+
+
+def _service(text: str) -> str:
+    if not _SERVICE.fullmatch(text):
+        raise ValueError("must be NAMESPACE/NAME[:PORT] of a Service, such as monitoring/prometheus-server:9090")
+    return text
+
+
+def _path(text: str) -> str:
+    if not _PATH.fullmatch(text):
+        raise ValueError("must be a path such as /prometheus")
     return text
 
 
@@ -180,6 +198,32 @@ class PrometheusSettings(BaseModel):
         description="Whether metrics are for those alone who may also list pods and nodes in metrics.k8s.io, as for "
         "`kubectl top`; else who may list an object sees its metrics.",
     )
+    raw_queries: bool = Field(
+        default=False,
+        description="Whether PromQL of users' own is passed on (`prometheus(query:)`), for those alone who have the "
+        "right that `service` or `non_resource_url` names: it shows them every series, of all namespaces and tenants.",
+    )
+    service: Annotated[str, AfterValidator(_service)] | None = Field(
+        default=None,
+        description="The Service of this Prometheus, as NAMESPACE/NAME[:PORT], written as in the path by which the API "
+        "server's own proxy reaches it: who may `get` its `services/proxy` may ask PromQL of their own.",
+    )
+    non_resource_url: Annotated[str, AfterValidator(_path)] | None = Field(
+        default=None,
+        description="In the place of `service`, for a Prometheus outside the cluster: a path such as /prometheus; who "
+        "may `get` it by a rule with `nonResourceURLs` may ask PromQL of their own.",
+    )
+    raw_timeout_seconds: float = Field(
+        default=5.0,
+        gt=0,
+        le=60,
+        description="Seconds that one query of a user's own may take, waiting for its turn included.",
+    )
+    raw_response_limit_bytes: int = Field(
+        default=8 * 2**20,
+        ge=2**10,
+        description="Bytes of one answer to a user's own query that are read at most; some 200,000 samples over time.",
+    )
     profile: Profile | None = Field(
         default=None,
         description="How Prometheus was installed; left out, that is recognised by its jobs and rules, and named in "
@@ -223,6 +267,16 @@ class PrometheusSettings(BaseModel):
             raise ValueError("bearer_token_file and username exclude each other")
         if (self.client_certificate_file is None) != (self.client_key_file is None):
             raise ValueError("client_certificate_file and client_key_file go together")
+        return self
+
+    @model_validator(mode="after")
+    def _says_who_may_ask_what_they_like(self) -> Self:
+        if self.service is not None and self.non_resource_url is not None:
+            raise ValueError("`service` and `non_resource_url` are two rights for one thing: give one of them")
+        if self.raw_queries and self.service is None and self.non_resource_url is None:
+            raise ValueError("`raw_queries` needs `service` or `non_resource_url`: nobody else could say who may ask")
+        if self.raw_queries and self.url is None:
+            raise ValueError("`raw_queries` needs `url`: there is no Prometheus to ask")
         return self
 
     def window_of(self, step_seconds: int) -> str:

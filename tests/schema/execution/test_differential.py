@@ -86,6 +86,14 @@ WRITTEN = {
         "{ me { username groups lists { kind everywhere namespaces } "
         'can(verb: "get", resource: "pods") { allowed reason } } pods { name } }'
     ),
+    "PromQL of one's own": (
+        '{ prometheus(query: "up") { resultType warnings infos scalar { text value } string { timestamp text } '
+        "vector { labels { key value } sample { timestamp text value } "
+        "histogram { timestamp count sum buckets { boundaries lower upper count } } } "
+        "matrix { labels { key } samples { timestamp text value } histograms { sum } } } "
+        'other: prometheus(query: "up", start: "0", end: "1", step: "1") { resultType } '
+        'bad: prometheus(query: "up", start: "0") { resultType } pods { name } }'
+    ),
     "types": "{ __typename nodes { __typename pods { __typename } } cluster { t: __typename } }",
     "details of pods": (
         "{ pods { name reason conditions { type status since reportedAt } annotations { key value } qosClass priority "

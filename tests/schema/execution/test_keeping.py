@@ -69,6 +69,20 @@ async def test_only_the_blocks_of_changed_nodes_are_encoded_again():
     assert sum(after[block] is before.get(block) for block in after) == 4
 
 
+async def test_promql_of_ones_own_is_kept_for_nobody():
+    """Neither the answer nor any part of it, however long it is."""
+    world = World(1)
+    operation = operation_of(
+        '{ prometheus(query: "up") { vector { labels { key } sample { text } } matrix { labels { key } } } }'
+    )
+    for _ in range(10):  # every kind of outcome
+        view = await world.view(ADMIN, operation.needs)
+        executed(operation, view)
+
+        assert plan_of(operation).kept(view, operation.nodes) is None
+        assert plan_of(operation).keeper.get(plan_of(operation), view.visibility) is None
+
+
 def blocks_of(operation: Operation, view: View) -> Any:
     kept = plan_of(operation).keeper.get(plan_of(operation), view.visibility)
     assert kept is not None

@@ -13,7 +13,7 @@ from auth.access import NODES, Access, Resource
 from auth.identity import Identity
 from auth.reviewers import Attributes, Decision
 from auth.settings import AuthSettings
-from schema.execution.gather import Gatherer
+from schema.execution.gather import Gatherer, PassingOn
 from schema.execution.needs import Needs
 from schema.execution.view import View
 from schema.sources.kubernetes import kinds
@@ -22,6 +22,20 @@ from schema.sources.kubernetes.kinds import ON_DEMAND, Kind
 from schema.sources.kubernetes.objects import Sharing
 from schema.sources.kubernetes.store import Gone, Put
 from schema.sources.prometheus.frames import MetricFrame, Missing, Question, Sample
+from schema.sources.prometheus.raw import (
+    MatrixRow,
+    Observations,
+    RawAnswer,
+    RawBucket,
+    RawHistogram,
+    RawOutcome,
+    RawQuery,
+    RawRefused,
+    RawSample,
+    RawUnanswered,
+    ResultType,
+    VectorRow,
+)
 from tests.schema.sources.kubernetes import full_objects
 
 ADMIN: Final = Identity("admin")
@@ -34,6 +48,7 @@ NAMESPACES: Final = ("payroll", "shop", "straße")
 PHASES: Final = ("Pending", "Running", "Failed")
 NEW: Final = 1_764_000_000.0  # after all objects were created
 OLD: Final = 1.0
+PROXY: Final = Attributes("get", "", "services", "shop", "prometheus", subresource="proxy")
 # Fields of specs and statuses that are said in more detail now and then.
 DETAILED: Final = frozenset({"containers", "containerStatuses", "conditions", "nodeInfo"})
 
@@ -94,6 +109,25 @@ class Numbers:
         several = (Sample(number, None, NEW, (("device", "eth0"),)), Sample(None, Missing.NOT_A_NUMBER, OLD))
         return self._chance.choice((number, number, number, None, several))
 
+    async def raw(self, query: RawQuery) -> RawOutcome:
+        """Whatever Prometheus may answer to somebody's own PromQL."""
+        texts = ("0.25", "1e+06", "NaN", "+Inf", "-0")
+        samples = tuple(RawSample(NEW + number, self._chance.choice(texts)) for number in range(6))
+        observed = Observations("3", "NaN", (RawBucket(0, "-Inf", "0.5", "1"), RawBucket(3, "0", "0", "2")))
+        histogram = RawHistogram(NEW, observed)
+        labels = {"__name__": "up", "job": "a", "instance": "b", "pod": "c", "le": "+Inf"}
+        vector = [VectorRow(labels, each) for each in samples] + [VectorRow({}, None, histogram)]
+        matrix = [MatrixRow(labels, samples), MatrixRow({}, (), (histogram,)), MatrixRow({"a": ""})]
+        outcomes = (
+            RawAnswer(ResultType.VECTOR, vector[self._chance.randrange(7) :], warnings=("careful",)),
+            RawAnswer(ResultType.MATRIX, None, matrix * self._chance.randrange(3), infos=("no counter",)),
+            RawAnswer(ResultType.SCALAR, scalar=samples[0]),
+            RawAnswer(ResultType.STRING, string=samples[0]),
+            RawRefused("a mistake", "bad_data"),
+            RawUnanswered("away"),
+        )
+        return self._chance.choice(outcomes)
+
 
 class World:
     """A small cluster that a seed decides; `change` makes something happen in it."""
@@ -105,7 +139,7 @@ class World:
         self.cluster = Cluster(cast("Any", None))
         self.numbers = Numbers(self._chance, self.cluster)
         self.access = Access(Rights(), self._namespaces_with, AuthSettings())
-        self.gatherer = Gatherer(self, self.numbers, self.access)
+        self.gatherer = Gatherer(self, self.numbers, self.access, passing_on=PassingOn(self.numbers, PROXY))
         self._put(self.cluster.nodes, [self._node(name) for name in self._nodes])
         self._put(self.cluster.namespaces, [_object(name) for name in NAMESPACES])
         self._put(self.cluster.services, [self._service(space, "web") for space in NAMESPACES[:2]])
