@@ -8,8 +8,8 @@ import strawberry
 from auth.access import PODS, AccessNeed, Everywhere
 from schema.amounts import ResourceAmount
 from schema.annotation import ANNOTATIONS, Annotation, annotations_of
+from schema.attention import NodeAttention
 from schema.condition import Condition
-from schema.enums import graphql_enum
 from schema.event import Event
 from schema.execution.context import GraphInfo, listable, listable_everywhere
 from schema.execution.for_all import for_all
@@ -36,7 +36,6 @@ from schema.metric import (
 from schema.placement import Taint
 from schema.pod import Pod
 from schema.scalars import Bytes, DateTime
-from schema.sources.kubernetes.attention import NodeAttention
 from schema.sources.kubernetes.node_details import node_details, node_images
 from schema.sources.kubernetes.node_sums import left, limited, requested, scarcities
 from schema.sources.kubernetes.objects import NodeRecord, PodRecord
@@ -45,9 +44,6 @@ from schema.volume import AttachedVolume
 
 # What a person would connect to first; the order of `kubectl get nodes -o wide`.
 _ADDRESS_TYPES: Final = ("InternalIP", "ExternalIP", "Hostname")
-
-
-graphql_enum(NodeAttention, "NodeAttention", "A reason why a person should look at a node.")
 
 
 @strawberry.type(description="Amounts that a node has, lends, or has left.")

@@ -9,6 +9,7 @@ import strawberry
 from auth.access import NAMESPACES, NODES, AccessNeed
 from schema.amounts import Amounts
 from schema.annotation import ANNOTATIONS, Annotation, annotations_of
+from schema.attention import PodAttention
 from schema.condition import Condition
 from schema.container import Container
 from schema.enums import graphql_enum
@@ -36,7 +37,6 @@ from schema.metric import (
 from schema.owner import Owner
 from schema.placement import Toleration
 from schema.scalars import DateTime
-from schema.sources.kubernetes.attention import PodAttention
 from schema.sources.kubernetes.containers import pod_containers
 from schema.sources.kubernetes.objects import PodRecord
 from schema.sources.kubernetes.pod_details import RestartPolicy, pod_details
@@ -50,7 +50,6 @@ if TYPE_CHECKING:
     from schema.node import Node
     from schema.service import Service
 
-graphql_enum(PodAttention, "PodAttention", "A reason why a person should look at a pod.")
 graphql_enum(QosClass, "QosClass", "How well a pod is protected when its node runs short of memory or storage.")
 graphql_enum(RestartPolicy, "RestartPolicy", "Whether containers that have ended are started again.")
 

@@ -41,6 +41,7 @@ class Test:
     attribute: str = ""  # the value, or one of the values, is what this attribute of the record has
     late: bool = False  # dearer than comparing attributes: tested after those
     reads: Reads | None = None
+    reads_for: Callable[[Any], bool] = lambda _value: True  # with which values it does
 
 
 def tested(description: str, test: Test) -> Any:
@@ -70,6 +71,20 @@ def one_of(attribute: str, description: str, limit: int = NAME_BYTES) -> Any:
 def text(description: str, expression: Callable[[str], Expression], limit: int = NAME_BYTES, **more: Any) -> Any:
     """A text of at most so many bytes."""
     return tested(description, Test(_texts(limit), lambda _, __, value: expression(value), **more))
+
+
+def has_one_of(attribute: str, description: str) -> Any:
+    """The attribute is a sequence, and one of the values is among its elements."""
+
+    def check(at: str, values: Any) -> None:
+        check_values(at, values, NAME_BYTES)
+
+    return tested(description, Test(check, lambda _, __, values: filters.overlaps(attribute, values)))
+
+
+def has_member(attribute: str, description: str) -> Any:
+    """The attribute is a sequence of an enum's members, and the value one of them."""
+    return tested(description, Test(unchecked, lambda _, __, value: filters.has(attribute, value)))
 
 
 def element_of(attribute: str, description: str) -> Any:
@@ -165,7 +180,8 @@ class ObjectFilter:
     def reads(self) -> frozenset[Reads]:
         """What else it reads, anywhere in it."""
         inner = self.not_.reads if self.not_ is not None else frozenset()
-        return inner | {test.reads for _, test, _ in self._tests() if test.reads is not None}
+        tests = ((test.reads, test.reads_for(value)) for _, test, value in self._tests())
+        return inner | {reads for reads, counts in tests if reads is not None and counts}
 
     @cached_property
     def narrowing(self) -> Mapping[str, frozenset[str]]:

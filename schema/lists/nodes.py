@@ -1,15 +1,17 @@
 """Lists of nodes."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Final, Optional
 
 import strawberry
 
 from auth.access import PODS
+from schema.arguments import NAME_BYTES, check_values
 from schema.asking import filters
 from schema.asking.filters import Expression
 from schema.asking.orders import ValueOf
+from schema.attention import NodeAttention
 from schema.execution.view import View
 from schema.lists.filter import (
     ObjectFilter,
@@ -28,6 +30,7 @@ from schema.lists.filter import (
 from schema.lists.listing import ClusterListing
 from schema.lists.order import OBJECT_KEYS, Key
 from schema.sources.kubernetes import kinds
+from schema.sources.kubernetes.attention import SAID_BY_NODES
 from schema.sources.kubernetes.cluster import ClusterSnapshot
 from schema.sources.kubernetes.node_sums import left, requested, scarcities
 from schema.sources.kubernetes.objects import NodeRecord, Resources
@@ -36,6 +39,10 @@ from schema.sources.prometheus.catalogue import Level
 CONTROL_PLANE_ROLES: Final = frozenset({"control-plane", "master"})
 # What is told of pods that the caller may not see each, they may not ask for either.
 _CLAIMS: Final = Reads(PODS, everywhere=True)
+_REASONS_NEED: Final = (
+    "CPU_SCARCE, MEMORY_SCARCE and PODS_SCARCE need the right to list pods in all namespaces; so does "
+    "REQUESTS_NOT_VISIBLE, which no node has for those who have that right."
+)
 
 
 def _has_role(role: str) -> Expression:
@@ -47,18 +54,42 @@ def _has_role(role: str) -> Expression:
 
 
 def _attention(_filter: object, _at: str, wanted: bool) -> Expression:  # noqa: FBT001 - the field's value
-    return Expression(f"{'' if wanted else 'not '}{{}}(r)", (_Attention(),))
+    return Expression(f"{'' if wanted else 'not '}{{}}(r)", (_Attention(frozenset(NodeAttention)),))
+
+
+def _has_reason(_filter: object, _at: str, reasons: NodeAttention | list[NodeAttention]) -> Expression:
+    wanted = _reasons(reasons)
+    if _counts_requests(wanted):
+        return Expression("{}(r)", (_Attention(wanted),))
+    return filters.overlaps("attention", wanted)
+
+
+def _check_reasons(at: str, reasons: NodeAttention | list[NodeAttention]) -> None:
+    check_values(at, [reasons] if isinstance(reasons, NodeAttention) else reasons, NAME_BYTES)
+
+
+def _counts_requests(reasons: NodeAttention | Collection[NodeAttention]) -> bool:
+    """Whether nobody may ask for one of them who may not list all pods. That they may not is itself such a reason."""
+    return not _reasons(reasons) <= SAID_BY_NODES
+
+
+def _reasons(reasons: NodeAttention | Collection[NodeAttention]) -> frozenset[NodeAttention]:
+    return frozenset([reasons] if isinstance(reasons, NodeAttention) else reasons)
 
 
 @dataclass(frozen=True, slots=True)
 class _Attention(filters.Bound):
-    """Whether a person should look at a node: by its own report, or by what its pods request."""
+    """Whether a person should look at a node for one of these reasons: by its own report, or what its pods request."""
+
+    reasons: frozenset[NodeAttention]
 
     def at(self, moment: filters.Moment) -> Callable[[NodeRecord], bool]:
-        pods = moment.snapshot.pods
+        pods, reasons = moment.snapshot.pods, self.reasons
 
         def judge(node: NodeRecord) -> bool:
-            return bool(node.attention) or any(scarcities(node.allocatable, requested(pods.on_node(node.name))))
+            if not reasons.isdisjoint(node.attention):
+                return True
+            return not reasons.isdisjoint(scarcities(node.allocatable, requested(pods.on_node(node.name))))
 
         return judge
 
@@ -88,6 +119,14 @@ class NodeFilter(ObjectFilter):
         "Whether there is a reason why a person should look at it (`Node.attention`). Needs the right to list pods in "
         "all namespaces: some reasons are what its pods request.",
         Test(unchecked, _attention, late=True, reads=_CLAIMS),
+    )
+    attention_reason: NodeAttention | None = tested(
+        f"`Node.attention` has this reason, beside others. {_REASONS_NEED}",
+        Test(_check_reasons, _has_reason, late=True, reads=_CLAIMS, reads_for=_counts_requests),
+    )
+    attention_reasons: list[NodeAttention] | None = tested(
+        f"`Node.attention` has one of these reasons. {_REASONS_NEED}",
+        Test(_check_reasons, _has_reason, late=True, reads=_CLAIMS, reads_for=_counts_requests),
     )
     field_selector: str | None = selectable("`spec.unschedulable=true`. Fields: metadata.name and spec.unschedulable.")
     not_: Optional["NodeFilter"] = negated()

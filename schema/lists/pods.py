@@ -14,6 +14,7 @@ from auth.errors import InvalidArgument
 from schema.asking import filters
 from schema.asking.connections import Bounds, Window, check_size
 from schema.asking.orders import Order, ordered
+from schema.attention import PodAttention
 from schema.enums import graphql_enum
 from schema.execution.context import GraphInfo
 from schema.execution.needs import FieldNeeds, Reach
@@ -26,6 +27,8 @@ from schema.lists.filter import (
     element_of,
     exactly,
     filter_of,
+    has_member,
+    has_one_of,
     negated,
     one_of,
     selectable,
@@ -75,6 +78,8 @@ class PodFilter(NamespacedFilter):
     attention: bool | None = whether(
         "attention", "Whether there is a reason why a person should look at it (`Pod.attention`)."
     )
+    attention_reason: PodAttention | None = has_member("attention", "`Pod.attention` has this reason, beside others.")
+    attention_reasons: list[PodAttention] | None = has_one_of("attention", "`Pod.attention` has one of these reasons.")
     ready: bool | None = whether("ready", "Whether its Ready condition is true.")
     min_restarts: int | None = at_least("restarts", "Restarted at least so often.")
     field_selector: str | None = selectable(

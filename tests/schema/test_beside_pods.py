@@ -139,11 +139,38 @@ async def test_what_pods_request_orders_and_filters_nodes_only_for_who_may_see_i
         ("orderBy: {key: PODS_REQUESTED}", sorted(nodes, key=lambda node: node["requested"]["pods"])),
         ("filter: {attention: true}", [node for node in nodes if node["attention"]]),
         ("filter: {not: {attention: true}}", [node for node in nodes if not node["attention"]]),
+        (
+            "filter: {attentionReasons: [NOT_READY, CPU_SCARCE]}",
+            [node for node in nodes if {"NOT_READY", "CPU_SCARCE"} & {*node["attention"]}],
+        ),
+        ("filter: {not: {attentionReason: PODS_SCARCE}}", [n for n in nodes if "PODS_SCARCE" not in n["attention"]]),
+        ("filter: {attentionReason: REQUESTS_NOT_VISIBLE}", []),
     ):
         assert (await front_door.ask(f"{{ nodes({argument}) {rows} }}")).data["nodes"] == expected, argument
         refused = await front_door.ask(f"{{ nodes({argument}) {{ name }} }}", noders)
         assert refused.codes == ["FORBIDDEN"], argument
         assert refused.body["data"]["nodes"] is None
+
+
+async def test_what_nodes_say_themselves_is_asked_for_without_a_right_to_their_pods(front_door: FrontDoor):
+    """Only the reasons that come from requests need it."""
+    noders = front_door.simulated.add_user("nodes-only", Right(frozenset({"list"}), frozenset({"nodes"})))
+    front_door.simulated.update_node("worker-1", unschedulable=True)
+
+    async def cordoned() -> object:
+        return (await front_door.ask("{ nodes(filter: {attentionReason: CORDONED}) { name } }", noders)).data["nodes"]
+
+    await front_door.eventually(cordoned, [{"name": "worker-1"}])
+    query = (
+        "{ nodes(filter: {attentionReasons: [NOT_READY, CORDONED]}) { name attention } all: nodes { name attention } }"
+    )
+
+    answer = await front_door.ask(query, noders)
+
+    said = {"NOT_READY", "CORDONED"}
+    assert "errors" not in answer.body
+    assert answer.data["nodes"] == [node for node in answer.data["all"] if said & {*node["attention"]}] != []
+    assert {"REQUESTS_NOT_VISIBLE"} < {reason for node in answer.data["all"] for reason in node["attention"]}
 
 
 def test_every_list_of_a_kind_can_be_filtered_ordered_and_cut_short():

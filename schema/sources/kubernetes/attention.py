@@ -47,6 +47,19 @@ class NodeAttention(Described):
     )
 
 
+# What a node itself tells; the rest is counted from its pods.
+SAID_BY_NODES: Final = frozenset(
+    {
+        NodeAttention.NOT_READY,
+        NodeAttention.UNREACHABLE,
+        NodeAttention.MEMORY_PRESSURE,
+        NodeAttention.DISK_PRESSURE,
+        NodeAttention.PID_PRESSURE,
+        NodeAttention.NETWORK_UNAVAILABLE,
+        NodeAttention.CORDONED,
+    }
+)
+
 _WAITING_FOR: Final = {
     "CrashLoopBackOff": PodAttention.CRASHING,
     **dict.fromkeys(

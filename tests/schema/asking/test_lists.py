@@ -44,6 +44,15 @@ async def test_each_filter_of_pods_leaves_exactly_what_it_says(front_door: Front
         ({"statuses": ["Completed", "Pending"]}, lambda pod: pod["status"] in ("Completed", "Pending")),
         ({"attention": True}, lambda pod: pod["attention"]),
         ({"attention": False}, lambda pod: not pod["attention"]),
+        ({"attentionReason": "CRASHING"}, lambda pod: "CRASHING" in pod["attention"]),
+        (
+            {"attentionReasons": ["UNSCHEDULABLE", "NOT_READY"]},
+            lambda pod: {"UNSCHEDULABLE", "NOT_READY"} & {*pod["attention"]},
+        ),
+        (
+            {"attention": True, "not": {"attentionReason": "CRASHING"}},
+            lambda pod: pod["attention"] and "CRASHING" not in pod["attention"],
+        ),
         ({"minRestarts": 1}, lambda pod: pod["restarts"] >= 1),
         (
             {"not": {"namespace": "shop", "phase": "Running"}},
@@ -78,6 +87,7 @@ async def test_each_filter_of_nodes_leaves_exactly_what_it_says(front_door: Fron
         ({"status": "Ready"}, lambda node: node["status"] == "Ready"),
         ({"statuses": ["NotReady", "Ready"]}, lambda node: node["status"] in ("NotReady", "Ready")),
         ({"schedulable": False}, lambda node: not node["schedulable"]),
+        ({"attentionReason": "CORDONED"}, lambda node: not node["schedulable"]),
         ({"not": {"role": "worker"}}, lambda node: "control-plane" in node["roles"]),
         ({"labelSelector": f"{hostname} in (worker-1)"}, lambda node: label(node, hostname) == "worker-1"),
         ({"fieldSelector": "spec.unschedulable=false"}, lambda node: node["schedulable"]),
