@@ -1,23 +1,32 @@
-"""The chart's ClusterRole is enough for the gateway, and not more than enough: asked of the real API server."""
+"""The chart's roles are enough for the gateway, and not more than enough: asked of the real API server.
+
+With any one rule less a named thing fails, and `binnacle check` says which rule is missing: cluster-wide and in one
+namespace.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Final, Protocol
 
 import pytest
 import yaml
 
+from gateway.check.cluster import check_cluster
 from gateway.config import Config
 from schema.sources.kubernetes.settings import KubernetesSettings
 from tests.cluster.control_plane import ControlPlane, eventually
 from tests.cluster.fixtures import Namespace
 from tests.deploy.helm import Helm, Manifest, one
-from tests.front_door import free_port, open_front_door
+from tests.front_door import FrontDoor, free_port, open_front_door
 
-ROLES = "/apis/rbac.authorization.k8s.io/v1/clusterroles"
+RBAC = "/apis/rbac.authorization.k8s.io/v1"
+ROLES = f"{RBAC}/clusterroles"
+BINDINGS = f"{RBAC}/clusterrolebindings"
 REVIEWS = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
 VERBS = ("get", "list", "watch", "create", "update", "patch", "delete", "deletecollection", "impersonate")
 
@@ -35,14 +44,36 @@ REVIEWED = {
 }
 
 
-class Account:
-    """The chart's service account with the chart's rights, in a real cluster."""
+# What fails without the rule of a kind. Namespaces have no field of their own to fail: see the test about them.
+STANDING: Final[Mapping[str, str]] = {
+    "nodes": "nodes { id }",
+    "pods": "pods { id }",
+    "services": 'pods(filter: {service: "web"}) { id }',
+}
+ON_DEMAND: Final[Mapping[str, str]] = {
+    "deployments": "deployments { id }",
+    "replicasets": "replicaSets { id }",
+    "statefulsets": "statefulSets { id }",
+    "daemonsets": "daemonSets { id }",
+    "jobs": "jobs { id }",
+    "cronjobs": "cronJobs { id }",
+    "events": "events { id }",
+    "persistentvolumeclaims": "persistentVolumeClaims { id }",
+    "resourcequotas": "resourceQuotas { id }",
+    "poddisruptionbudgets": "podDisruptionBudgets { id }",
+    "horizontalpodautoscalers": "horizontalPodAutoscalers { id }",
+}
 
-    def __init__(self, plane: ControlPlane, namespace: str, name: str, role: Manifest) -> None:
+
+class Account:
+    """The chart's service account with the chart's rights, in a real cluster; `within`: its namespace alone."""
+
+    def __init__(self, plane: ControlPlane, namespace: str, name: str, role: Manifest, *, within: bool = False) -> None:
         self.plane = plane
         self.namespace = namespace
         self.name = name
         self.role = role
+        self.within = within
 
     @property
     def user(self) -> str:
@@ -50,6 +81,8 @@ class Account:
 
     async def may(self, verb: str, group: str, resource: str) -> bool:
         attributes = {"verb": verb, "group": group, "resource": resource}
+        if self.within:
+            attributes["namespace"] = self.namespace
         groups = ["system:serviceaccounts", f"system:serviceaccounts:{self.namespace}", "system:authenticated"]
         spec = {"user": self.user, "groups": groups, "resourceAttributes": attributes}
         return bool((await self.plane.request("POST", REVIEWS, {"spec": spec}))["status"]["allowed"])
@@ -68,27 +101,82 @@ class Account:
         file.write_text(json.dumps(content))
         return Config(server=free_port(), kubernetes=KubernetesSettings(kubeconfig=file))
 
+    @property
+    def resources(self) -> set[str]:
+        return {resource for rule in self.role["rules"] for resource in rule["resources"]}
+
+    async def take_away(self, lost: str) -> None:
+        """One kind; everything else is granted, whatever was taken before."""
+        (group,) = {rule["apiGroups"][0] for rule in self.role["rules"] if lost in rule["resources"]}
+        rules = [
+            rule | {"resources": [resource for resource in rule["resources"] if resource != lost]}
+            for rule in self.role["rules"]
+        ]
+        await self._grant([rule for rule in rules if rule["resources"]])
+
+        async def gone() -> bool:
+            return not await self.may("list", group, lost)
+
+        await eventually(gone)
+
+    async def give_back(self, lost: str) -> None:
+        (group,) = {rule["apiGroups"][0] for rule in self.role["rules"] if lost in rule["resources"]}
+        await self._grant(self.role["rules"])
+        await eventually(lambda: self.may("list", group, lost))
+
+    async def _grant(self, rules: list[Manifest]) -> None:
+        roles = f"{RBAC}/namespaces/{self.namespace}/roles" if self.within else ROLES
+        await self.plane.request("PATCH", f"{roles}/{self.role['metadata']['name']}", {"rules": rules})
+
+
+async def missing(config: Config) -> set[tuple[str, str]]:
+    """(verb, resource) of the rules that `binnacle check` prints."""
+    printed = [yaml.safe_load(finding.rule) for finding in await check_cluster(config) if finding.rule]
+    return {
+        (verb, resource)
+        for rules in printed for rule in rules for verb in rule["verbs"] for resource in rule["resources"]
+    }  # fmt: skip
+
+
+def lists_of(resource: str) -> set[tuple[str, str]]:
+    return {("list", resource), ("watch", resource)}
+
+
+class NewAccount(Protocol):
+    async def __call__(self, suffix: str = "") -> Account: ...
+
 
 @pytest.fixture
-async def account(real_cluster: ControlPlane, namespace: Namespace, helm: Helm) -> AsyncIterator[Account]:
-    """What the chart renders for the account, created; removed after the test."""
-    name = f"binnacle-{namespace.name}"
-    objects = helm.objects("--set", f"fullnameOverride={name}", "--namespace", namespace.name)
-    await real_cluster.request(
-        "POST", f"/api/v1/namespaces/{namespace.name}/serviceaccounts", one(objects, "ServiceAccount")
-    )
+async def new_account(real_cluster: ControlPlane, namespace: Namespace, helm: Helm) -> AsyncIterator[NewAccount]:
+    """Creates what the chart renders for the account; removed after the test."""
     created = []
-    for item in objects:
-        path = {"ClusterRole": ROLES, "ClusterRoleBinding": f"{ROLES[:-1]}bindings"}.get(item["kind"])
-        if path and item["metadata"]["name"].startswith(name):
-            await real_cluster.request("POST", path, item)
-            created.append(f"{path}/{item['metadata']['name']}")
-    account = Account(real_cluster, namespace.name, name, one(objects, "ClusterRole", f"{name}-gateway"))
-    await eventually(lambda: account.may("watch", "", "pods"))
-    await eventually(lambda: account.may("create", "authorization.k8s.io", "subjectaccessreviews"))
-    yield account
+
+    async def create(suffix: str = "") -> Account:
+        name = f"binnacle-{namespace.name}{suffix}"
+        objects = await asyncio.to_thread(
+            helm.objects, "--set", f"fullnameOverride={name}", "--namespace", namespace.name
+        )
+        await real_cluster.request(
+            "POST", f"/api/v1/namespaces/{namespace.name}/serviceaccounts", one(objects, "ServiceAccount")
+        )
+        for item in objects:
+            path = {"ClusterRole": ROLES, "ClusterRoleBinding": BINDINGS}.get(item["kind"])
+            if path and item["metadata"]["name"].startswith(name):
+                await real_cluster.request("POST", path, item)
+                created.append(f"{path}/{item['metadata']['name']}")
+        account = Account(real_cluster, namespace.name, name, one(objects, "ClusterRole", f"{name}-gateway"))
+        await eventually(lambda: account.may("watch", "", "pods"))
+        await eventually(lambda: account.may("create", "authorization.k8s.io", "subjectaccessreviews"))
+        return account
+
+    yield create
     for path in created:
         await real_cluster.request("DELETE", path)
+
+
+@pytest.fixture
+async def account(new_account: NewAccount) -> Account:
+    return await new_account()
 
 
 async def test_the_account_may_do_what_the_chart_says_and_nothing_else(account: Account):
@@ -134,23 +222,55 @@ async def test_with_these_rights_the_gateway_answers(account: Account, namespace
     assert (namespace.name, "web") in names
 
 
-@pytest.mark.parametrize(
-    ("lost", "query", "code"),
-    [
-        ("nodes", "{ nodes { name } }", "UNAVAILABLE"),
-        ("pods", "{ pods { name } }", "UNAVAILABLE"),
-        ("services", '{ pods(filter: {service: "web"}) { name } }', "UNAVAILABLE"),
-    ],
-)
-async def test_without_one_of_them_a_named_thing_fails(
-    account: Account, namespace: Namespace, tmp_path: Path, lost: str, query: str, code: str
-):
-    """The gateway still becomes ready: what can be answered is."""
-    await take_away(account, lost)
-    async with open_front_door(await account.config(tmp_path)) as door:
-        answer = await door.ask(query, account.plane.token("admin"))
+async def test_without_a_kind_that_is_always_watched_it_serves_and_says_so(new_account: NewAccount, tmp_path: Path):
+    """The gateway still becomes ready: what can be answered is. One a kind, as each is refused some times first."""
+
+    async def without(lost: str, field: str) -> None:
+        account = await new_account(f"-{lost}")
+        await account.take_away(lost)
+        (folder := tmp_path / lost).mkdir()
+        config = await account.config(folder)
+        async with open_front_door(config) as door:
+            answer = await door.ask(f"{{ {field} }}", account.plane.token("admin"))
+        assert lost in answer.errors[0]["message"]
+        assert answer.codes == ["UNAVAILABLE"]
+        assert await missing(config) == lists_of(lost)
+
+    await asyncio.gather(*(without(lost, field) for lost, field in STANDING.items()))
+
+
+async def test_without_a_kind_that_is_watched_on_demand_that_kind_alone_fails(account: Account, tmp_path: Path):
+    """Each in turn, in one gateway, which answers everything else meanwhile. No rule has nothing that needs it."""
+    assert account.resources == {*STANDING, *ON_DEMAND, "namespaces"}
+    config = await account.config(tmp_path)
+    async with open_front_door(config) as door:
+        for lost, field in ON_DEMAND.items():
+            await account.take_away(lost)
+            await fails_alone(door, field, lost, account.plane.token("admin"))
+            assert await missing(config) == lists_of(lost)
+            await account.give_back(lost)
+    assert await missing(config) == set()
+
+
+async def fails_alone(door: FrontDoor, field: str, lost: str, token: str) -> None:
+    answer = await door.ask(f"{{ lost: {field} pods {{ id }} }}", token)
+    assert answer.codes == ["UNAVAILABLE"], (lost, answer.body)
     assert lost in answer.errors[0]["message"]
-    assert answer.codes == [code]
+    assert answer.body["data"]["pods"] is not None
+
+
+async def test_without_the_right_to_reviews_nobody_comes_in(account: Account, tmp_path: Path):
+    """503, not 401: their tokens may be good. `binnacle check` names both rights."""
+    await account.plane.request("PATCH", f"{BINDINGS}/{account.name}-gateway-reviews", {"subjects": []})
+
+    async def gone() -> bool:
+        return not await account.may("create", "authentication.k8s.io", "tokenreviews")
+
+    await eventually(gone)
+    config = await account.config(tmp_path)
+    async with open_front_door(config) as door:
+        assert (await door.ask("{ __typename }", account.plane.token("admin"))).status == 503
+    assert await missing(config) == {(verb, resource) for verb, _, resource in REVIEWED}
 
 
 async def test_without_namespaces_an_empty_one_cannot_be_told_from_a_forbidden_one(
@@ -161,22 +281,11 @@ async def test_without_namespaces_an_empty_one_cannot_be_told_from_a_forbidden_o
     await account.plane.allow(user.user, ["list"], ["pods"], namespace=namespace.name)
     async with open_front_door(await account.config(tmp_path)) as door:
         assert (await door.ask("{ pods { name } }", user.token)).data == {"pods": []}
-    await take_away(account, "namespaces")
-    async with open_front_door(await account.config(tmp_path)) as door:
+    await account.take_away("namespaces")
+    config = await account.config(tmp_path)
+    async with open_front_door(config) as door:
         assert (await door.ask("{ pods { name } }", user.token)).codes != []
-
-
-async def take_away(account: Account, lost: str) -> None:
-    rules = [
-        rule | {"resources": [resource for resource in rule["resources"] if resource != lost]}
-        for rule in account.role["rules"]
-    ]
-    await account.plane.request("PATCH", f"{ROLES}/{account.role['metadata']['name']}", {"rules": rules})
-
-    async def gone() -> bool:
-        return not await account.may("list", "", lost)
-
-    await eventually(gone)
+    assert await missing(config) == lists_of("namespaces")
 
 
 async def test_the_viewers_role_shows_all_of_it_and_nothing_can_be_changed_with_it(helm: Helm):
@@ -188,22 +297,29 @@ async def test_the_viewers_role_shows_all_of_it_and_nothing_can_be_changed_with_
     assert [rule["resources"] for rule in viewer] == [rule["resources"] for rule in gateway]
 
 
-async def test_with_the_rights_of_namespaced_mode_the_gateway_answers(
-    real_cluster: ControlPlane, namespace: Namespace, helm: Helm, tmp_path: Path
-):
-    """Installed by somebody who may do so in one namespace alone: pods of it are shown, nodes are FORBIDDEN."""
+@dataclass(frozen=True, slots=True)
+class Confined:
+    """The account of a gateway that watches one namespace, how it is configured, and somebody who may look there."""
+
+    account: Account
+    config: Config
+    user: str
+
+
+@pytest.fixture
+async def confined(real_cluster: ControlPlane, namespace: Namespace, helm: Helm, tmp_path: Path) -> Confined:
+    """What the chart renders for one namespace, created there."""
     name = f"binnacle-{namespace.name}"
     chosen = ("--set", f"fullnameOverride={name}", "--set", f"rbac.namespaces={{{namespace.name}}}")
     objects = helm.objects(*chosen, "--namespace", namespace.name)
-    await namespace.run_pods("web")
     for item in objects:
-        path = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{namespace.name}/{item['kind'].lower()}s"
+        path = f"{RBAC}/namespaces/{namespace.name}/{item['kind'].lower()}s"
         if item["kind"] == "ServiceAccount":
             path = f"/api/v1/namespaces/{namespace.name}/serviceaccounts"
         if item["kind"] in ("ServiceAccount", "Role", "RoleBinding"):
             await real_cluster.request("POST", path, item)
-    account = Account(real_cluster, namespace.name, name, one(objects, "Role", f"{name}-gateway"))
-    await real_cluster.wait_allowed(account.user, "watch", "pods", namespace=namespace.name)
+    account = Account(real_cluster, namespace.name, name, one(objects, "Role", f"{name}-gateway"), within=True)
+    await eventually(lambda: account.may("watch", "", "pods"))
     written = yaml.safe_load(one(objects, "ConfigMap")["data"]["config.yaml"])
     as_in_a_pod = await account.config(tmp_path)
     config = Config.model_validate(
@@ -219,12 +335,25 @@ async def test_with_the_rights_of_namespaced_mode_the_gateway_answers(
         "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "binnacle-viewer"},
         "subjects": [{"kind": "ServiceAccount", "name": "reader", "namespace": namespace.name}],
     }
-    bindings = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{namespace.name}/rolebindings"
-    await real_cluster.request("POST", bindings, binding)
+    await real_cluster.request("POST", f"{RBAC}/namespaces/{namespace.name}/rolebindings", binding)
     await real_cluster.wait_allowed(user.user, "list", "pods", namespace=namespace.name)
+    return Confined(account, config, user.token)
 
-    async with open_front_door(config) as door:
-        answer = await door.ask("{ pods { name } nodes { name } }", user.token)
 
-    assert answer.body["data"] == {"pods": [{"name": "web"}], "nodes": None}
-    assert answer.codes == ["FORBIDDEN"]
+async def test_confined_to_a_namespace_each_rule_is_needed_and_named_too(confined: Confined, namespace: Namespace):
+    """With all of them its pods are shown and nodes are FORBIDDEN; without one, that kind alone fails."""
+    assert confined.account.resources == {"pods", "services", *ON_DEMAND}
+    await namespace.run_pods("web")
+    async with open_front_door(confined.config) as door:
+        answer = await door.ask("{ pods { name } nodes { name } }", confined.user)
+        assert answer.body["data"] == {"pods": [{"name": "web"}], "nodes": None}
+        assert answer.codes == ["FORBIDDEN"]
+        for lost, field in ON_DEMAND.items():
+            await confined.account.take_away(lost)
+            await fails_alone(door, field, lost, confined.user)
+            assert await missing(confined.config) == lists_of(lost)
+            await confined.account.give_back(lost)
+    await confined.account.take_away("services")
+    async with open_front_door(confined.config) as door:
+        await fails_alone(door, STANDING["services"], "services", confined.user)
+        assert await missing(confined.config) == lists_of("services")
