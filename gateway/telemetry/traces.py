@@ -7,6 +7,7 @@ OpenTelemetry is imported where traces are switched on, and nothing is set globa
 gateway that opened it.
 """
 
+import threading
 from collections.abc import Iterator, MutableMapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Final, Protocol, final
@@ -21,6 +22,10 @@ from schema.execution.observer import Phase
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.trace import Span
+
+
+# Of the seconds that a pod has for its end this may take some; see the chart's terminationGracePeriodSeconds.
+CLOSING_S: Final = 3.0
 
 
 class RequestSpan(Protocol):
@@ -54,7 +59,7 @@ class Traces(Protocol):
         ...
 
     def close(self) -> None:
-        """Send what is not sent yet."""
+        """Send what is not sent yet, if that is quick."""
         ...
 
 
@@ -128,7 +133,9 @@ class SentTraces:
         return _UpstreamSpan(span)
 
     def close(self) -> None:
-        self._provider.shutdown()
+        closing = threading.Thread(target=self._provider.shutdown, name="traces/close", daemon=True)
+        closing.start()
+        closing.join(CLOSING_S)  # with nobody to take them it goes on trying for 10 s: what is left is lost then
 
 
 @final
