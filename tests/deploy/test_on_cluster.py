@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
+import dataclasses
 import functools
 import json
 import os
@@ -84,6 +85,8 @@ class Release:
     name: str
     namespace: str
     folder: Path
+    kubeconfig: Path
+    """Whose rights Helm has."""
 
     def helm_(self, command: str, *arguments: str) -> str:
         return self.helm.run(
@@ -93,7 +96,7 @@ class Release:
             "--namespace",
             self.namespace,
             "--kubeconfig",
-            str(self.plane.kubeconfig),
+            str(self.kubeconfig),
         )
 
     async def get(self, kind: str, name: str = "") -> Manifest:
@@ -138,14 +141,7 @@ class Release:
         folder.mkdir()
         await self.mount(pod, folder)
         kubeconfig = folder / "kubeconfig"
-        cluster = {"server": self.plane.server, "certificate-authority": str(self.plane.ca_file)}
-        content = {
-            "clusters": [{"name": "own", "cluster": cluster}],
-            "users": [{"name": "own", "user": {"token": await self.token()}}],
-            "contexts": [{"name": "own", "context": {"cluster": "own", "user": "own"}}],
-            "current-context": "own",
-        }
-        kubeconfig.write_text(json.dumps(content))
+        kubeconfig.write_text(kubeconfig_with(self.plane, await self.token()))
         assert container["command"][0] == "binnacle"
         arguments = [word.replace(MOUNTED, str(folder)) for word in container["command"][1:]]
         process = Process(
@@ -161,6 +157,17 @@ class Release:
         return process, port
 
 
+def kubeconfig_with(plane: ControlPlane, token: str) -> str:
+    cluster = {"server": plane.server, "certificate-authority": str(plane.ca_file)}
+    content = {
+        "clusters": [{"name": "own", "cluster": cluster}],
+        "users": [{"name": "own", "user": {"token": token}}],
+        "contexts": [{"name": "own", "context": {"cluster": "own", "user": "own"}}],
+        "current-context": "own",
+    }
+    return json.dumps(content)
+
+
 async def answers_200(url: str) -> bool:
     with contextlib.suppress(aiohttp.ClientError):
         async with aiohttp.ClientSession() as session, session.get(url) as answer:
@@ -174,7 +181,7 @@ async def release(
 ) -> AsyncIterator[Release]:
     """The chart's name and place; a test installs it as it likes, and it is removed in the end."""
     name = f"binnacle-{namespace.name}"
-    release = Release(real_cluster, helm, name, namespace.name, tmp_path)
+    release = Release(real_cluster, helm, name, namespace.name, tmp_path, real_cluster.kubeconfig)
     yield release
     if name in helm.run("list", "--all-namespaces", "--short", "--kubeconfig", str(real_cluster.kubeconfig)):
         release.helm_("uninstall", "--wait")
@@ -233,6 +240,8 @@ async def test_installed_it_answers_the_nested_query_through_its_node_port_and_l
     assert deployment["status"]["availableReplicas"] == 2
     pods = await release.pods()
     assert {pod["spec"]["nodeName"] for pod in pods} == {"worker-1", "worker-2"}
+    ports_ = [port for service in (await release.get("Service"))["items"] for port in service["spec"]["ports"]]
+    assert len([port for port in ports_ if "nodePort" in port]) == 1  # the one way in
 
     user = await release.plane.create_service_account("me", release.namespace)
     binding = {
@@ -293,6 +302,54 @@ async def both_say_the_same(session: aiohttp.ClientSession, urls: list[str]) -> 
     async with session.post(other, json={"query": after}) as answer:
         (second,) = (await answer.json())["data"]["podsConnection"]["edges"]
     assert first["node"] != second["node"]
+
+
+async def test_the_admin_of_a_namespace_can_install_it_there(release: Release, namespace: Namespace, tmp_path: Path):
+    """Without any right in the whole cluster, theirs or the gateway's: its pods are served, nodes are FORBIDDEN."""
+    admin = await namespace.account("admin")
+    await bound(release, "admin", {"kind": "ClusterRole", "name": "admin"})  # Kubernetes' own
+    await release.plane.wait_allowed(admin.user, "create", "secrets", namespace=release.namespace)
+    file = tmp_path / "admin"
+    file.write_text(kubeconfig_with(release.plane, admin.token))
+    theirs = dataclasses.replace(release, kubeconfig=file)
+    theirs.helm_(
+        "install", str(CHART), "--wait", "--timeout", "60s", "--set", f"rbac.namespaces={{{release.namespace}}}",
+        "--set", "service.nodePort=null", "--set", "config.prometheus.url=null", "--set", "replicas=1",
+    )  # fmt: skip
+    assert not [item for item in parsed(theirs.helm_("get manifest")) if item["kind"].startswith("Cluster")]
+    reader = await namespace.account("reader")
+    await bound(release, "reader", {"kind": "Role", "name": "binnacle-viewer"})
+    await release.plane.wait_allowed(reader.user, "list", "pods", namespace=release.namespace)
+
+    (pod,) = await release.pods()
+    process, port = await release.start(pod)
+    try:
+        async with (
+            kube_proxy(release, {pod["metadata"]["name"]: port}) as url,
+            aiohttp.ClientSession(headers={"Authorization": f"Bearer {reader.token}"}) as session,
+            session.post(
+                f"{url}/graphql", json={"query": "{ pods { name } deployments { name } nodes { name } }"}
+            ) as answer,
+        ):
+            body = await answer.json()
+    finally:
+        process.terminate()
+    names = {"pods": [{"name": pod["metadata"]["name"]}], "deployments": [{"name": release.name}], "nodes": None}
+    assert body["data"] == names
+    (error,) = body["errors"]
+    assert error["extensions"]["code"] == "FORBIDDEN"
+    assert "namespace" in error["message"]
+    theirs.helm_("uninstall", "--wait")
+
+
+async def bound(release: Release, account: str, role: Manifest) -> None:
+    """Give an account of the release's namespace a role there."""
+    binding = {
+        "metadata": {"name": account},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", **role},
+        "subjects": [{"kind": "ServiceAccount", "name": account, "namespace": release.namespace}],
+    }
+    await release.plane.request("POST", PATHS["RoleBinding"].format(namespace=release.namespace), binding)
 
 
 async def test_an_upgrade_with_another_configuration_replaces_the_pods(release: Release):
