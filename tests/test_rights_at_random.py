@@ -1,19 +1,27 @@
 """Who sees what, at random: users with random rights ask random questions of the gateway over the real API server.
 
     sound      everything in an answer is something that the API server lists, or for a look-up gets, with that token
-    complete   a list and the counts are exactly what it lists with that token, everywhere or namespace by namespace
+    complete   a list, its pages and its counts are exactly what it lists with that token, everywhere or namespace by
+               namespace; a look-up finds what it lists there or gets; sums and metrics are shown to whom they are for
     unmoved    what somebody may not see can come and go, and no byte of any answer of theirs changes
+    silent     an error says the same of what is hidden as of what does not exist
 
-The last holds counts, sums, cursors, reasons, metrics and errors alike, whatever a query asks.
+Rights are Roles and ClusterRoles of every kind that the graph shows, bound in the cluster or in a namespace, to users
+or groups, some of them for named objects alone.
 """
 
 import asyncio
+import contextlib
 import json
 import random
-from collections.abc import Iterator, Sequence
+import secrets
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
+import aiohttp
 import pytest
 from graphql import (
     FieldNode,
@@ -33,17 +41,19 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis_graphql import queries
 
 from auth.access import NAMESPACES
+from gateway.config import Config
 from schema.execution.settings import LimitSettings
 from schema.schema import describe
 from schema.sources.kubernetes.kinds import KINDS, Kind
-from tests.cluster.control_plane import GATEWAY, ControlPlane, Refused
+from tests.cluster.control_plane import GATEWAY, ControlPlane, Grant, eventually
 from tests.cluster.fixtures import Account, Namespace
+from tests.cluster.prometheus import PrometheusServer
 from tests.front_door import Answer, FrontDoor, open_front_door
 from tests.schema.execution.documents import VARIABLES, decorated
 from tests.test_end_to_end import config_for
 
 CORE = describe()._schema
-SHOWN = {kind.kind: kind for kind in KINDS.values()}
+SHOWN: Final = {kind.kind: kind for kind in KINDS.values()}
 WIDE = LimitSettings(
     document_bytes=1_000_000,
     tokens=100_000,
@@ -52,14 +62,60 @@ WIDE = LimitSettings(
     aliases=10_000,
     directives=10_000,
     calls=1_000,
+    root_fields=1_000,
 )
 # Longer ones say nothing that shorter ones do not, and take their time.
 LONGEST = 12_000
-LISTED = ("pods", "services", "nodes", "namespaces", "events")
-COUNTS = """{
-  cluster { podCount nodeCount podsByPhase { count } podsByStatus { count } podsByNamespace { namespace count } }
-  podsConnection(first: 1) { totalCount edges { node { id } } }
-  podCounts(by: [NAMESPACE]) { namespace count }
+RBAC = "/apis/rbac.authorization.k8s.io/v1"
+READING = ({"list"}, {"get"}, {"get", "list"}, {"get", "list", "watch"})
+
+
+def patient(config: Config) -> Config:
+    """For hundreds of questions and reviews at once, on a machine that is busy with all that is real here."""
+    auth = config.auth.model_copy(update={"review_timeout_seconds": 30.0})
+    return config.model_copy(update={"limits": WIDE, "auth": auth})
+
+
+def _at_the_root() -> tuple[dict[str, Kind[Any]], dict[str, Kind[Any]]]:
+    """The lists at the root that have pages beside them, and the look-ups."""
+    assert CORE.query_type is not None
+    lists, look_ups = {}, {}
+    for name, each in CORE.query_type.fields.items():
+        kind = SHOWN.get(get_named_type(each.type).name)
+        if kind is not None and "name" in each.args:
+            look_ups[name] = kind
+        elif kind is not None and f"{name}Connection" in CORE.query_type.fields:
+            lists[name] = kind
+    return lists, look_ups
+
+
+LISTS, LOOK_UPS = _at_the_root()
+COUNTS = f"""{{
+  cluster {{
+    podCount nodeCount podsByPhase {{ count }} podsByStatus {{ count }} podsByNamespace {{ namespace count }}
+    nodesByStatus {{ count }} unscheduledPodCount requested {{ pods }}
+  }}
+  podCounts(by: [NAMESPACE]) {{ namespace count }}
+  troubled: podsConnection(filter: {{attention: true}}) {{ totalCount edges {{ node {{ id }} }} }}
+  calm: podsConnection(filter: {{not: {{attention: true}}}}) {{ totalCount }}
+  nodes {{ name podCount attention requested {{ pods }} }}
+  namespaces {{ name podCount serviceCount }}
+  me {{ lists {{ kind everywhere namespaces }} }}
+  {" ".join(f"{name}Connection(first: 1) {{ totalCount }}" for name in LISTS)}
+}}"""
+MEASURED = """{
+  cluster { metrics(names: [MEMORY_USAGE]) { value missing } }
+  nodes { name metrics(names: [MEMORY_USAGE, MEMORY_REQUEST]) { value missing } }
+  namespaces { name metrics(names: [MEMORY_USAGE]) { value missing } }
+  pods(orderBy: [{metric: MEMORY_USAGE}]) { namespace name metrics(names: [MEMORY_USAGE]) { value missing } }
+  deployments { namespace name metrics(names: [MEMORY_USAGE]) { value missing } }
+  daemonSets { namespace name metrics(names: [MEMORY_USAGE]) { value missing } }
+}"""
+# What pods have used does not move: of what they may not list, nothing is in these sums.
+OWN_USE = """{
+  namespaces { name metrics(names: [MEMORY_USAGE]) { value } }
+  pods(orderBy: [{metric: MEMORY_USAGE, direction: DESC}]) { name metrics(names: [MEMORY_USAGE]) { value } }
+  deployments { name metrics(names: [MEMORY_USAGE]) { value } }
 }"""
 
 # Ways from one object to others, and to sums over them, which random documents take rarely.
@@ -68,15 +124,41 @@ WRITTEN = (
     "{ nodes(orderBy: [{key: PODS_REQUESTED}]) { requested { cpu pods } available { memory } limits { cpu } } }",
     "{ nodes { events { count } requested { pods } available { cpu } } }",
     "{ namespaces { podCount serviceCount pods { name } services { pods { name } } events { message } } }",
+    "{ namespaces { deployments { name } statefulSets { name } daemonSets { name } jobs { name } cronJobs { name } } }",
+    "{ namespaces { resourceQuotas { name amounts { used } events { message } } metrics { value missing } } }",
     "{ services { pods { services { name } } events { message } } pods(filter: {attention: true}) { attention } }",
     "{ pods(orderBy: [{metric: CPU_USAGE}]) { metrics { value missing } owner { name } } events { object { name } } }",
+    "{ pods { workload { kind name } inNamespace { name podCount } services { name pods { name } } } }",
     "{ podsConnection(first: 2) { edges { cursor node { name } } pageInfo { endCursor hasNextPage } totalCount } }",
     "{ cluster { podsByNamespace { count } unscheduledPodCount requested { pods } limits { cpu } metrics { value } } }",
+    "{ deployments { name replicaSets { name pods { name } } pods { name } metrics { value missing } } }",
+    "{ replicaSets { owner { name } pods { workload { name } } } statefulSets { pods { name } metrics { value } } }",
+    "{ daemonSets { pods { name node { name } } events { message } } jobs { pods { name workload { name } } } }",
+    "{ cronJobs { jobs { name pods { name } } pods { name } metrics { value } events { message } } }",
+    "{ podDisruptionBudgets { pods { name } events { message } } horizontalPodAutoscalers { target { name } } }",
+    "{ persistentVolumeClaims { status events { message } } resourceQuotas { amounts { hard used } } }",
     '{ pod(namespace: "HIDDEN", name: "quietly") { name } namespace(name: "HIDDEN") { podCount pods { name } } }',
+    '{ deployment(namespace: "HIDDEN", name: "quietly-web") { pods { name } metrics { value } } }',
     '{ pods(filter: {nodeName: "worker-1", not: {namespace: "HIDDEN"}}) { name } podCounts(by: [NODE]) { count } }',
     '{ events(filter: {objectName: "quietly"}) { count } me { lists(kinds: ["Pod"]) { everywhere namespaces } } }',
     '{ me { can(verb: "get", resource: "pods", namespace: "HIDDEN", name: "quietly") { allowed reason } } }',
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """What the API server lists of a kind to somebody, by uid: everywhere, or in some namespaces."""
+
+    rows: Mapping[str, Any]
+    everywhere: bool
+    within: frozenset[str]
+
+    @property
+    def refused(self) -> bool:
+        return not self.everywhere and not self.within
+
+    def in_(self, namespace: str) -> bool:
+        return self.everywhere or namespace in self.within
 
 
 @dataclass
@@ -84,48 +166,48 @@ class Person:
     """Somebody, and what the API server itself shows to their token."""
 
     account: Account
-    cluster: ControlPlane
+    asking: aiohttp.ClientSession
     namespaces: Sequence[str]
-    lists: dict[str, set[str] | None] = field(default_factory=dict)
+    lists: dict[str, Listed] = field(default_factory=dict)
 
-    async def listed(self, kind: Kind[Any]) -> set[str] | None:
-        """The UIDs that they list, everywhere or namespace by namespace; None if that is refused everywhere."""
-        found = await self._list(kind.path())
-        if found is None and kind.resource == NAMESPACES:
-            paths = [f"{kind.path()}/{name}" for name in self.namespaces]
-            found = _together([await self._get(path) for path in paths])
-        elif found is None and kind.resource.namespaced:
-            found = _together([await self._list(kind.path(name)) for name in self.namespaces])
-        self.lists[kind.kind] = found
+    async def listed(self, kind: Kind[Any]) -> Listed:
+        self.lists[kind.kind] = found = await self._listed(kind)
         return found
+
+    async def _listed(self, kind: Kind[Any]) -> Listed:
+        whole = await self.get(kind.path())
+        if whole is not None:
+            return Listed(_by_uid(whole["items"]), everywhere=True, within=frozenset())
+        if kind.resource != NAMESPACES and not kind.resource.namespaced:
+            return Listed({}, everywhere=False, within=frozenset())
+        if kind.resource == NAMESPACES:
+            one_by_one = await asyncio.gather(*(self.get(f"{kind.path()}/{name}") for name in self.namespaces))
+            parts = [None if one is None else {"items": [one]} for one in one_by_one]
+        else:
+            parts = await asyncio.gather(*(self.get(kind.path(name)) for name in self.namespaces))
+        allowed = {name: part["items"] for name, part in zip(self.namespaces, parts, strict=True) if part is not None}
+        rows = [row for items in allowed.values() for row in items]
+        return Listed(_by_uid(rows), everywhere=False, within=frozenset(allowed))
 
     async def sees(self, kind: str, uid: str) -> bool:
         """Whether they list it; asked again of what is not known, since a cluster does not stand still."""
-        return uid in (self.lists.get(kind) or ()) or uid in (await self.listed(SHOWN[kind]) or ())
+        known = self.lists.get(kind)
+        return (known is not None and uid in known.rows) or uid in (await self.listed(SHOWN[kind])).rows
 
     async def gets(self, kind: str, namespace: str, name: str) -> bool:
-        return bool(await self._get(f"{SHOWN[kind].path(namespace)}/{name}"))
+        return await self.get(f"{SHOWN[kind].path(namespace)}/{name}") is not None
 
-    async def _list(self, path: str) -> set[str] | None:
-        answer = await self._ask(path)
-        return None if answer is None else {item["metadata"]["uid"] for item in answer["items"]}
-
-    async def _get(self, path: str) -> set[str] | None:
-        answer = await self._ask(path)
-        return None if answer is None else {answer["metadata"]["uid"]}
-
-    async def _ask(self, path: str) -> Any:
-        try:
-            return await self.cluster.request("GET", path, token=self.account.token)
-        except Refused as refused:
-            if refused.status not in (403, 404):
-                raise
-            return None
+    async def get(self, path: str) -> Any:
+        """None for what is refused or does not exist."""
+        async with self.asking.get(path) as answer:
+            if answer.status in (403, 404):
+                return None
+            assert answer.status == 200, await answer.text()
+            return await answer.json()
 
 
-def _together(parts: Sequence[set[str] | None]) -> set[str] | None:
-    allowed = [part for part in parts if part is not None]
-    return set().union(*allowed) if allowed else None
+def _by_uid(items: Sequence[Any]) -> dict[str, Any]:
+    return {item["metadata"]["uid"]: item for item in items}
 
 
 class _Identified(Visitor):
@@ -154,7 +236,7 @@ def random_documents(count: int, chance: random.Random, words: Sequence[str]) ->
     found: list[str] = []
 
     @settings(
-        max_examples=count * 3,
+        max_examples=count * 2,
         database=None,
         derandomize=True,
         deadline=None,
@@ -188,28 +270,96 @@ def objects_in(value: Any, depth: int = 0) -> Iterator[tuple[dict[str, Any], boo
             yield from objects_in(each, depth + 1)
 
 
-async def give_rights(cluster: ControlPlane, user: str, places: Sequence[str], chance: random.Random) -> None:
-    """Up to four rules in Roles and ClusterRoles, some of them for named objects alone."""
+# --------------------------------------------------------------------------------------------------------------- rights
+
+
+async def grant(
+    cluster: ControlPlane, subject: Mapping[str, str], rules: Sequence[dict[str, Any]], place: str | None, *, wide: bool
+) -> Grant:
+    """These rules to a user or a group, in one namespace or everywhere; `wide`: the role is a ClusterRole."""
+    name = f"random-{secrets.token_hex(4)}"
+    wide = wide or place is None
+    role, where = ("ClusterRole", RBAC) if wide else ("Role", f"{RBAC}/namespaces/{place}")
+    await cluster.request("POST", f"{where}/{role.lower()}s", {"metadata": {"name": name}, "rules": list(rules)})
+    binding, where = ("clusterrolebindings", RBAC) if place is None else ("rolebindings", f"{RBAC}/namespaces/{place}")
+    reference = {"apiGroup": "rbac.authorization.k8s.io", "kind": role, "name": name}
+    subjects = [{"apiGroup": "rbac.authorization.k8s.io", **subject}]
+    await cluster.request(
+        "POST", f"{where}/{binding}", {"metadata": {"name": name}, "roleRef": reference, "subjects": subjects}
+    )
+    attributes = {
+        "verb": rules[-1]["verbs"][0],
+        "group": rules[-1]["apiGroups"][0],
+        "resource": rules[-1]["resources"][0],
+        "namespace": place or "",
+        "name": next(iter(rules[-1].get("resourceNames", ())), ""),
+    }
+    asked = {"user": subject["name"]} if subject["kind"] == "User" else {"user": "any", "groups": [subject["name"]]}
+
+    async def in_force() -> bool:
+        review = {"spec": {**asked, "resourceAttributes": attributes}}
+        answer = await cluster.request("POST", "/apis/authorization.k8s.io/v1/subjectaccessreviews", review)
+        return bool(answer["status"]["allowed"])
+
+    await eventually(in_force)
+    return Grant(cluster, f"{where}/{binding}/{name}")
+
+
+def rule(kinds: Sequence[Kind[Any]], verbs: set[str], names: Sequence[str] = ()) -> dict[str, Any]:
+    groups = sorted({kind.group for kind in kinds})
+    resources = sorted({kind.name for kind in kinds})
+    return {"apiGroups": groups, "resources": resources, "verbs": sorted(verbs), "resourceNames": list(names)}
+
+
+def user(account: Account) -> dict[str, str]:
+    return {"kind": "User", "name": account.user}
+
+
+def group_of(namespace: str) -> dict[str, str]:
+    """All service accounts of a namespace."""
+    return {"kind": "Group", "name": f"system:serviceaccounts:{namespace}"}
+
+
+def _in_places(kind: Kind[Any]) -> bool:
+    """Whether a rule within a namespace can mean it: a namespace is an object in itself."""
+    return kind.namespaced or kind.resource == NAMESPACES
+
+
+async def give_rights(
+    cluster: ControlPlane, subject: Mapping[str, str], places: Sequence[str], chance: random.Random
+) -> None:
+    """Up to four roles, some of their rules for named objects alone."""
+    kinds = list(SHOWN.values())
     for _ in range(chance.randrange(5)):
-        resources = chance.sample(LISTED, chance.randrange(1, 3))
-        verbs = chance.choice((["list"], ["get"], ["get", "list"], ["get", "list", "watch"]))
         place = chance.choice((*places, *places, None))
-        names = chance.choice(([], [], [], ["web-0", places[0]])) if verbs == ["get"] else []
-        if place is not None:  # what is in no namespace is not given within one
-            resources = [each for each in resources if each != "nodes"] or ["pods"]
-        await cluster.allow(user, verbs, resources, namespace=place, names=names)
+        rules = []
+        for _ in range(chance.randrange(1, 3)):
+            wanted = [
+                kind for kind in chance.sample(kinds, chance.randrange(1, 6)) if place is None or _in_places(kind)
+            ]
+            verbs = chance.choice(READING)
+            names = chance.choice(([], [], [], ["web-0", "web", "worker-1", "team", places[0]]))
+            rules.append(rule(wanted or [SHOWN["Pod"]], verbs, names))
+        await grant(cluster, subject, rules, place, wide=chance.random() < 0.5)
 
 
-async def give_rights_within(cluster: ControlPlane, user: str, place: str, chance: random.Random) -> None:
+async def give_rights_within(
+    cluster: ControlPlane, subject: Mapping[str, str], place: str, chance: random.Random
+) -> None:
     """Rights in one namespace, and on nodes: what is elsewhere is none of their business."""
-    await cluster.allow(user, ["get", "list"], chance.sample(("pods", "services", "events"), 2), namespace=place)
+    kinds = [kind for kind in SHOWN.values() if _in_places(kind)]
+    await grant(cluster, subject, [rule(chance.sample(kinds, 8), {"get", "list"})], place, wide=chance.random() < 0.5)
     if chance.random() < 0.7:
-        await cluster.allow(user, ["get", "list"], ["nodes"])
+        await grant(cluster, subject, [rule([SHOWN["Node"]], {"get", "list"})], None, wide=True)
+
+
+# ----------------------------------------------------------------------------------------------------------- what holds
 
 
 async def ask(door: FrontDoor, document: str, token: str) -> Answer:
     used = {name: value for name, value in VARIABLES.items() if f"${name}" in document}
     answer = await door.ask(document, token, variables=used)
+    assert "data" in answer.body, (document, answer.text)
     assert not {"GRAPHQL_VALIDATION_FAILED", "GRAPHQL_PARSE_FAILED", "INTERNAL"}.intersection(answer.codes), answer.text
     return answer
 
@@ -224,104 +374,316 @@ async def hold_sound(person: Person, answer: Answer) -> None:
 
 
 async def hold_complete(person: Person, door: FrontDoor) -> None:
-    """The lists at the root, once the gateway has heard of what the API server has written."""
-    for name, listed in CORE.query_type.fields.items() if CORE.query_type else ():
-        kind = SHOWN.get(get_named_type(listed.type).name)
-        if kind is None or kind.resource.name not in LISTED or any(each in listed.args for each in ("name", "first")):
-            continue
+    """The lists at the root and their pages, once the gateway has heard of what the API server has written."""
+    everything = " ".join(f"{name} {{ id }}" for name in LISTS)
 
-        async def shown(name: str = name) -> set[str] | None:
-            rows = (await door.ask(f"{{ {name} {{ id }} }}", person.account.token)).body["data"][name]
-            return None if rows is None else {row["id"] for row in rows}
+    async def shown() -> dict[str, set[str] | None]:
+        data = (await door.ask(f"{{ {everything} }}", person.account.token)).body["data"]
+        return {name: None if data[name] is None else {row["id"] for row in data[name]} for name in LISTS}
 
-        expected = await person.listed(kind)
-        if await shown() != expected:
-            await door.eventually(shown, await person.listed(kind))
+    difference: dict[str, Any] = {}
+
+    async def same() -> bool:
+        found = await asyncio.gather(*(person.listed(kind) for kind in LISTS.values()))
+        now = await shown()
+        difference.clear()
+        for name, listed in zip(LISTS, found, strict=True):
+            expected = None if listed.refused else set(listed.rows)
+            if now[name] != expected:
+                difference[name] = (now[name], expected)
+        return not difference
+
+    with contextlib.suppress(TimeoutError):
+        await eventually(same, limit_s=30.0)
+    assert not difference, person.account.user
+
+
+async def hold_pages(person: Person, door: FrontDoor, name: str) -> None:
+    """Page by page, both ways, a list is what the API server lists, each object once."""
+    seen = person.lists[LISTS[name].kind]
+    for size, after, page in (("first", "after", "endCursor"), ("last", "before", "startCursor")):
+        found: list[str] = []
+        cursor = "null"
+        while True:
+            wanted = f"{{ edges {{ node {{ id }} }} pageInfo {{ {page} }} }}"
+            text = f"{{ {name}Connection({size}: 7, {after}: {cursor}) {wanted} }}"
+            data = (await ask(door, text, person.account.token)).body["data"]
+            connection = data[f"{name}Connection"]
+            if connection is None or not connection["edges"]:
+                break
+            found += [edge["node"]["id"] for edge in connection["edges"]]
+            cursor = json.dumps(connection["pageInfo"][page])
+        assert Counter(found) == Counter(seen.rows.keys()), name
 
 
 async def hold_counts(person: Person, door: FrontDoor) -> None:
-    data = (await door.ask(COUNTS, person.account.token)).body["data"]
-    pods, nodes = person.lists["Pod"], person.lists["Node"]
-    cluster = data["cluster"]
-    assert cluster["nodeCount"] == (None if nodes is None else len(nodes))
-    if pods is None:
-        assert set(cluster.values()) <= {None, cluster["nodeCount"]}
-        assert (data["podsConnection"], data["podCounts"]) == (None, None)
+    data = (await ask(door, COUNTS, person.account.token)).body["data"]
+    cluster, pods, nodes = data["cluster"], person.lists["Pod"], person.lists["Node"]
+    for name, kind in LISTS.items():
+        listed, connection = person.lists[kind.kind], data[f"{name}Connection"]
+        assert connection == (None if listed.refused else {"totalCount": len(listed.rows)}), name
+    for each in data["me"]["lists"]:
+        listed = person.lists[each["kind"]]
+        assert each["everywhere"] == listed.everywhere, each
+        if each["kind"] != "Namespace":
+            assert set(each["namespaces"]) == listed.within, each
+    assert cluster["nodeCount"] == (None if nodes.refused else len(nodes.rows))
+    assert (cluster["nodesByStatus"] is None) == nodes.refused
+    assert (cluster["requested"] is None) == (not pods.everywhere)
+    hold_counts_of_nodes(data["nodes"], pods)
+    inside = Counter(pod["metadata"]["namespace"] for pod in pods.rows.values())
+    for each in data["namespaces"] or ():
+        assert each["podCount"] == (inside[each["name"]] if pods.in_(each["name"]) else None), each
+        services = person.lists["Service"]
+        assert (each["serviceCount"] is None) == (not services.in_(each["name"])), each
+    if pods.refused:
+        assert {cluster["podCount"], cluster["podsByPhase"], cluster["podsByStatus"], data["podCounts"]} == {None}
+        assert (data["troubled"], data["calm"]) == (None, None)
         return
-    assert cluster["podCount"] == data["podsConnection"]["totalCount"] == len(pods)
+    assert cluster["podCount"] == len(pods.rows)
     for groups in (cluster["podsByPhase"], cluster["podsByStatus"], cluster["podsByNamespace"], data["podCounts"]):
-        assert sum(group["count"] for group in groups) == len(pods)
+        assert sum(group["count"] for group in groups) == len(pods.rows)
+    assert {group["namespace"]: group["count"] for group in data["podCounts"]} == inside
+    assert data["troubled"]["totalCount"] + data["calm"]["totalCount"] == len(pods.rows)
+    assert {edge["node"]["id"] for edge in data["troubled"]["edges"]} <= pods.rows.keys()
 
 
-async def fill(place: Namespace, *names: str) -> None:
-    """Pods on nodes, with a service and an event about the first of them."""
-    await place.run_pods(*names)
-    base = f"/api/v1/namespaces/{place.name}"
-    ports = [{"port": 80}]
-    service = {"metadata": {"name": f"svc-{names[0]}"}, "spec": {"selector": {"app": names[0]}, "ports": ports}}
-    await place.cluster.request("POST", f"{base}/services", service)
-    event = {
-        "metadata": {"name": f"event-{names[0]}"},
-        "involvedObject": {"kind": "Pod", "namespace": place.name, "name": names[0]},
-        "reason": "Testing",
-        "message": f"about {names[0]}",
-        "type": "Warning",
-        "source": {"component": "tests"},
-        "firstTimestamp": "2026-11-24T09:00:00Z",
-        "lastTimestamp": "2026-11-24T09:00:00Z",
-        "count": 1,
+def hold_counts_of_nodes(nodes: Sequence[Any] | None, pods: Listed) -> None:
+    """What is computed from all pods of a node is for those who may list all pods."""
+    on = Counter(pod["spec"].get("nodeName") for pod in pods.rows.values())
+    alive = [pod for pod in pods.rows.values() if pod["status"]["phase"] not in ("Succeeded", "Failed")]
+    requesting = Counter(pod["spec"].get("nodeName") for pod in alive)
+    for node in nodes or ():
+        name = node["name"]
+        assert node["podCount"] == (None if pods.refused else on[name])
+        assert node["requested"] == ({"pods": requesting[name]} if pods.everywhere else None)
+        assert ("REQUESTS_NOT_VISIBLE" in node["attention"]) == (not pods.everywhere)
+
+
+async def hold_look_ups(person: Person, door: FrontDoor, objects: Sequence[tuple[str, str, str]]) -> None:
+    """An object is found by its name if it is listed there or got; else it is as one that does not exist."""
+    by_kind = {kind.kind: name for name, kind in LOOK_UPS.items()}
+    pairs = [(kind, place, each) for kind, place, name in objects for each in (name, f"missing-{name}")]
+    asked = [
+        (f"n{number}", by_kind[kind], SHOWN[kind], place, each) for number, (kind, place, each) in enumerate(pairs)
+    ]
+    words = []
+    for alias, name, kind, place, each in asked:
+        where = f'namespace: "{place}", ' if kind.namespaced else ""
+        words.append(f'{alias}: {name}({where}name: "{each}") {{ id }}')
+    answer = await ask(door, f"{{ {' '.join(words)} }}", person.account.token)
+
+    said = {error["path"][0]: error for error in answer.errors}
+    got = await asyncio.gather(*(person.gets(kind.kind, place, each) for _, _, kind, place, each in asked))
+    for (alias, _, kind, place, each), gets in zip(asked, got, strict=True):
+        listed = (row["metadata"] for row in person.lists[kind.kind].rows.values())
+        lists = any((row.get("namespace", ""), row["name"]) == (place, each) for row in listed)
+        found = answer.body["data"][alias] is not None
+        assert found == (gets or lists), (person.account.user, kind.kind, place, each)
+    for (hidden, _, kind, place, each), (missing, *_, other) in zip(asked[::2], asked[1::2], strict=True):
+        if hidden not in said:
+            continue
+        told, of_nothing = (
+            json.dumps({key: said.get(alias, {}).get(key) for key in ("message", "extensions")}).replace(name, "NAME")
+            for alias, name in ((hidden, each), (missing, other))
+        )
+        assert told == of_nothing, (kind.kind, place, each)
+
+
+async def hold_measured(person: Person, door: FrontDoor) -> None:
+    """Who may list an object sees what it uses; sums over pods are for those who may list the pods there."""
+    data = (await ask(door, MEASURED, person.account.token)).body["data"]
+    pods, nodes = person.lists["Pod"], person.lists["Node"]
+    [whole] = data["cluster"]["metrics"]
+    assert (whole["missing"] == "FORBIDDEN") == nodes.refused
+    for node in data["nodes"] or ():
+        used, requested = node["metrics"]
+        assert used["value"] is not None, node
+        assert (requested["missing"] == "FORBIDDEN") == (not pods.everywhere), node
+    for pod in data["pods"] or ():
+        assert pod["metrics"][0]["missing"] != "FORBIDDEN", pod
+    for each in data["namespaces"] or ():
+        assert (each["metrics"][0]["missing"] == "FORBIDDEN") == (not pods.in_(each["name"])), each
+    for each in data["daemonSets"] or ():
+        assert (each["metrics"][0]["missing"] == "FORBIDDEN") == (not pods.in_(each["namespace"])), each
+    owners = person.lists["ReplicaSet"]
+    for each in data["deployments"] or ():
+        allowed = pods.in_(each["namespace"]) and owners.in_(each["namespace"])
+        assert (each["metrics"][0]["missing"] == "FORBIDDEN") == (not allowed), each
+
+
+# ---------------------------------------------------------------------------------------------------------- the cluster
+
+
+def beside(prefix: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """One of every kind around pods, by kind; what their controllers make of them comes to rest by itself."""
+    template: dict[str, Any] = {
+        "metadata": {"labels": {"app": f"{prefix}web"}},
+        "spec": {
+            "automountServiceAccountToken": False,
+            "containers": [{"name": "main", "image": "registry.example.com/web:1"}],
+        },
     }
-    await place.cluster.request("POST", f"{base}/events", event)
+    selector = {"matchLabels": {"app": f"{prefix}web"}}
+    once = {"metadata": {}, "spec": {**template["spec"], "restartPolicy": "Never"}}
+    claim = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
+    scaled = {"apiVersion": "apps/v1", "kind": "Deployment", "name": f"{prefix}asleep"}
+    yield "Deployment", {"name": f"{prefix}web", "spec": {"replicas": 1, "selector": selector, "template": template}}
+    # An autoscaler of something that sleeps has nothing to tell; one of something awake tells of it for ever.
+    asleep: dict[str, Any] = {"replicas": 0, "selector": {"matchLabels": {"app": "none"}}}
+    nothing = {**template, "metadata": {"labels": {"app": "none"}}}
+    yield "Deployment", {"name": f"{prefix}asleep", "spec": {**asleep, "template": nothing}}
+    yield "HorizontalPodAutoscaler", {"name": f"{prefix}web", "spec": {"scaleTargetRef": scaled, "maxReplicas": 2}}
+    stateful = {"serviceName": "web", **asleep, "template": nothing}
+    yield "StatefulSet", {"name": f"{prefix}web", "spec": stateful}
+    only = {"nodeSelector": {"kubernetes.io/hostname": "worker-1"}, **template["spec"]}
+    yield (
+        "DaemonSet",
+        {
+            "name": f"{prefix}web",
+            "spec": {
+                "selector": {"matchLabels": {"app": f"{prefix}ds"}},
+                "template": {"metadata": {"labels": {"app": f"{prefix}ds"}}, "spec": only},
+            },
+        },
+    )
+    yield "Job", {"name": f"{prefix}web", "spec": {"suspend": True, "template": once}}
+    yield (
+        "CronJob",
+        {"name": f"{prefix}web", "spec": {"schedule": "0 0 1 1 *", "jobTemplate": {"spec": {"template": once}}}},
+    )
+    # A claim to a volume that is awaited; one without would be told every 15 s that there is none.
+    yield (
+        "PersistentVolumeClaim",
+        {"name": f"{prefix}web", "spec": {**claim, "storageClassName": "", "volumeName": "no"}},
+    )
+    yield "ResourceQuota", {"name": f"{prefix}team", "spec": {"hard": {"count/secrets": "100"}}}
+    yield "PodDisruptionBudget", {"name": f"{prefix}web", "spec": {"minAvailable": 1, "selector": selector}}
+    yield "Service", {"name": f"{prefix}web", "spec": {"selector": {"app": f"{prefix}web"}, "ports": [{"port": 80}]}}
 
 
-async def hold(cluster: ControlPlane, namespace: Namespace, *, seed: int, people: int, documents: int) -> None:
+async def fill(place: Namespace, *names: str, prefix: str = "") -> None:
+    """Pods on nodes, something of every kind beside them, and an event about the first of them."""
+    async with place.cluster.api() as api:
+
+        async def create(kind: Kind[Any], manifest: dict[str, Any]) -> None:
+            async with api.post(kind.path(place.name), json=manifest) as answer:
+                assert answer.status == 201, await answer.text()
+
+        for kind, each in beside(prefix):
+            manifest = {"apiVersion": SHOWN[kind].api_version, "kind": kind, "metadata": {"name": each["name"]}}
+            await create(SHOWN[kind], manifest | {"spec": each["spec"]})
+        event = {
+            "metadata": {"name": f"{prefix}event"},
+            "involvedObject": {"kind": "Pod", "namespace": place.name, "name": names[0]},
+            "reason": "Testing",
+            "message": f"about {names[0]}",
+            "type": "Warning",
+            "source": {"component": "tests"},
+            "firstTimestamp": "2026-11-24T09:00:00Z",
+            "lastTimestamp": "2026-11-24T09:00:00Z",
+            "count": 1,
+        }
+        await create(SHOWN["Event"], event)
+    await place.run_pods(*names)
+
+    async def made() -> bool:
+        ready = [pod["metadata"]["name"] for pod in await place.pods() if pod["status"]["phase"] == "Running"]
+        return len({name.rpartition("-")[0] for name in ready} & {f"{prefix}web"}) == 1 and len(ready) >= len(names) + 2
+
+    await eventually(made)
+
+
+def named(place: Namespace, more: dict[str, str], prefix: str = "") -> list[tuple[str, str, str]]:
+    """What exists in a namespace, and itself: kind, namespace and name."""
+    names = {kind: each["name"] for kind, each in beside(prefix)} | more
+    return [*((kind, place.name, name) for kind, name in names.items()), ("Namespace", "", place.name)]
+
+
+@asynccontextmanager
+async def somebody(cluster: ControlPlane, home: Namespace, name: str, known: Sequence[str]) -> AsyncIterator[Person]:
+    account = await home.account(name)
+    async with cluster.api(token=account.token) as asking:
+        yield Person(account, asking, known)
+
+
+async def hold(
+    cluster: ControlPlane,
+    prometheus: PrometheusServer,
+    namespace: Namespace,
+    *,
+    seed: int,
+    people: int,
+    documents: int,
+) -> None:
     chance = random.Random(seed)
     other, hidden = (Namespace(cluster, f"{namespace.name}-{name}") for name in ("other", "hidden"))
     for place in (other, hidden):
         await cluster.create_namespace(place.name)
-    await fill(namespace, "web-0", "web-1")
-    await fill(other, "web-0", "api-0")
-    await fill(hidden, "quietly")
+    await asyncio.gather(
+        fill(namespace, "web-0", "web-1"), fill(other, "web-0", "api-0"), fill(hidden, "quietly", prefix="quietly-")
+    )
     places = (namespace.name, other.name)
-    known = sorted(item["metadata"]["name"] for item in (await cluster.request("GET", "/api/v1/namespaces"))["items"])
-    anybody, within = [], []
-    for number in range(people):
-        account = await namespace.account(f"person-{number}")
-        person = Person(account, cluster, known)
-        if number % 2:
-            await give_rights_within(cluster, account.user, chance.choice(places), chance)
-            within.append(person)
-        else:
-            await give_rights(cluster, account.user, places, chance)
-        anybody.append(person)
-    words = [*known, "web-0", "web-1", "api-0", "quietly", "svc-web-0", "Running", "Testing", "nothing"]
+    known = sorted({*places, hidden.name, "default", "kube-system"})  # rights are given in no others
+    words = [*known, "web-0", "web-1", "api-0", "quietly", "web", "team", "Running", "Testing", "nothing"]
     texts = [identified(text.replace("HIDDEN", hidden.name)) for text in WRITTEN]
     texts += random_documents(documents, chance, words)
-    config = config_for(cluster).model_copy(update={"limits": WIDE})
-
-    events = await cluster.allow(GATEWAY, ["list", "watch"], ["events"])
-    async with open_front_door(config) as door:
+    objects = named(namespace, {"Pod": "web-0"}) + named(hidden, {"Pod": "quietly"}, "quietly-")
+    objects.append(("Node", "", "worker-1"))
+    watching = await grant(
+        cluster, {"kind": "User", "name": GATEWAY}, [rule(list(SHOWN.values()), {"list", "watch"})], None, wide=True
+    )
+    await prometheus.wait_for_series(f'container_memory_working_set_bytes{{namespace="{hidden.name}",pod="quietly"}}')
+    async with AsyncExitStack() as stack:
+        anybody, within = [], []
+        for number in range(people):
+            home = (other, namespace)[number % 2]
+            person = await stack.enter_async_context(somebody(cluster, home, f"person-{number}", known))
+            if number == 0:  # of all that is computed from pods nothing is for them, but all else is
+                kinds = [kind for kind in SHOWN.values() if kind.kind != "Pod"]
+                await grant(cluster, user(person.account), [rule(kinds, {"list"})], None, wide=True)
+            elif number % 2:
+                await give_rights_within(cluster, user(person.account), chance.choice(places), chance)
+                within.append(person)
+            else:
+                await give_rights(cluster, user(person.account), places, chance)
+            anybody.append(person)
+        await give_rights_within(cluster, group_of(other.name), other.name, chance)
+        await give_rights_within(cluster, group_of(namespace.name), namespace.name, chance)
+        door = await stack.enter_async_context(open_front_door(patient(config_for(cluster))))
+        measuring = await stack.enter_async_context(open_front_door(patient(config_for(cluster, prometheus))))
         for person in anybody:
             await hold_complete(person, door)
             await hold_counts(person, door)
+            await hold_look_ups(person, door, objects)
+            await hold_pages(person, door, chance.choice(sorted(LISTS)))
+            await hold_measured(person, measuring)
             for text in texts:
-                await hold_sound(person, await ask(door, text, person.account.token))
-        await hold_unmoved(within, texts, door, hidden)
-    await events.revoke()
+                answer = await ask(door, text, person.account.token)
+                await hold_sound(person, answer)
+                if person in within and "quietly" not in text:
+                    assert "quietly" not in answer.text, answer.text
+        await hold_unmoved(within, texts, door, measuring, hidden)
+    await watching.revoke()
     for place in (other, hidden):
         await cluster.request("DELETE", f"/api/v1/namespaces/{place.name}")
 
 
-async def hold_unmoved(people: Sequence[Person], texts: Sequence[str], door: FrontDoor, hidden: Namespace) -> None:
+async def hold_unmoved(
+    people: Sequence[Person], texts: Sequence[str], door: FrontDoor, measuring: FrontDoor, hidden: Namespace
+) -> None:
     """Ask everything, have hidden things come and others go, ask everything again."""
     before = [await _settled(door, text, person) for person in people for text in texts]
-    await fill(hidden, *(f"secret-{number}" for number in range(5)))
-    await hidden.cluster.request("DELETE", f"/api/v1/namespaces/{hidden.name}/services/svc-quietly")
+    used = [(await ask(measuring, OWN_USE, person.account.token)).text for person in people]
+    await fill(hidden, *(f"secret-{number}" for number in range(5)), prefix="secret-")
+    await hidden.cluster.request("DELETE", f"/api/v1/namespaces/{hidden.name}/services/quietly-web")
     admin = hidden.cluster.token("admin")
+    everything = " ".join(f"{name} {{ name }}" for name, kind in LISTS.items() if kind.namespaced)
 
     async def heard() -> bool:
-        rows = (await door.ask("{ pods { name } services { name } events { message } }", admin)).text
-        return "secret-4" in rows and "svc-secret-0" in rows and "about secret-0" in rows and "svc-quietly" not in rows
+        data = (await door.ask(f"{{ {everything} }}", admin)).data
+        come = all(any("secret-" in row["name"] for row in rows) for rows in data.values())
+        return come and all(row["name"] != "quietly-web" for row in data["services"])
 
     await door.eventually(heard, expected=True)
     for (person, text), answer in zip(((one, each) for one in people for each in texts), before, strict=True):
@@ -329,6 +691,8 @@ async def hold_unmoved(people: Sequence[Person], texts: Sequence[str], door: Fro
         assert "secret-" not in after.text
         if after.text != answer:  # nodes live, and Kubernetes tells of it: then it moves without anything hidden, too
             assert json.loads(await _settled(door, text, person)) == json.loads(answer), text
+    for person, answer in zip(people, used, strict=True):
+        assert (await ask(measuring, OWN_USE, person.account.token)).text == answer
 
 
 async def _settled(door: FrontDoor, text: str, person: Person) -> str:
@@ -343,13 +707,15 @@ async def _settled(door: FrontDoor, text: str, person: Person) -> str:
     return last
 
 
-async def test_rights_at_random(real_cluster: ControlPlane, namespace: Namespace):
+async def test_rights_at_random(real_cluster: ControlPlane, real_prometheus: PrometheusServer, namespace: Namespace):
     """Some people and some questions."""
-    await hold(real_cluster, namespace, seed=1, people=6, documents=12)
+    await hold(real_cluster, real_prometheus, namespace, seed=1, people=6, documents=12)
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("seed", range(2, 6))
-async def test_rights_at_random_for_long(real_cluster: ControlPlane, namespace: Namespace, seed: int):
+async def test_rights_at_random_for_long(
+    real_cluster: ControlPlane, real_prometheus: PrometheusServer, namespace: Namespace, seed: int
+):
     """Many people and many questions."""
-    await hold(real_cluster, namespace, seed=seed, people=16, documents=60)
+    await hold(real_cluster, real_prometheus, namespace, seed=seed, people=16, documents=60)
