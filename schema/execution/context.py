@@ -11,6 +11,7 @@ from auth.access import Everywhere, Resource, Scope
 from auth.context import RequestContext
 from auth.errors import ClientError, Code, Forbidden, InvalidArgument, Unavailable
 from schema.execution.observer import UNOBSERVED, Observer
+from schema.execution.patience import Patience
 from schema.execution.problems import Problems
 from schema.execution.view import View
 from schema.sources.kubernetes.kinds import Kind
@@ -24,11 +25,16 @@ class GraphContext(RequestContext):
     problems: Problems = field(default_factory=Problems)
     large: bool = False  # executed, and to be encoded, in the worker thread
     observer: Observer = UNOBSERVED
+    patience: Patience = field(default_factory=Patience)
     _view: View | None = None
 
     @property
     def view(self) -> View:
-        """The view; a resolver that runs before gather has made one is a mistake of ours."""
+        """The view; a resolver that runs before gather has made one is a mistake of ours.
+
+        Every list is read from it: in graphql-core's execution this is where it looks whether anybody still waits.
+        """
+        self.patience.check()
         if self._view is None:
             raise AssertionError("resolvers run over a view, and none was gathered")
         return self._view

@@ -100,7 +100,11 @@ class ExecutionExtension(SchemaExtension):
             return self._execute(prepared, operation, context)
         context.large = True
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._pipeline.worker, self._execute, prepared, operation, context)
+        try:
+            return await loop.run_in_executor(self._pipeline.worker, self._execute, prepared, operation, context)
+        except asyncio.CancelledError:
+            context.patience.end()  # the thread is others' as soon as it looks
+            raise
 
     def _tell_staleness(self, view: View) -> None:
         """A broken watch does not stop answers; they say since when they show an old picture."""

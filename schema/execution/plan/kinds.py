@@ -204,7 +204,7 @@ class ListOf(Kind):
 
     def one_by_one(self, run: "Run", field: "Field", path: "Path", items: Iterable[Any]) -> list[Any]:
         completed: list[Any] = []
-        for index, item in enumerate(items):
+        for index, item in run.patiently(items):
             here = (path, index)
             try:
                 completed.append(self.item.complete(run, field, here, item))

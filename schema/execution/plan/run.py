@@ -5,19 +5,22 @@ Errors" of the GraphQL specification), except that lists are first tried by colu
 nothing but pure fields become blocks of bytes.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, TypeAlias, final
+from typing import Any, Final, TypeAlias, TypeVar, final
 
 import msgspec
 import orjson
 from graphql import FieldNode, GraphQLError, located_error
 
 from schema.execution.for_all import ResolveAll
+from schema.execution.patience import Patience
 from schema.execution.plan.kinds import Field, ListOf, Object, Selection
 from schema.execution.plan.shape import Nodes
 from schema.execution.problems import Problems
 from schema.execution.view import View
+
+T = TypeVar("T")
 
 # From the answer's root down: (path of what holds it, its name or index).
 Path: TypeAlias = "tuple[Path, str | int] | None"
@@ -41,6 +44,7 @@ class PlanContext:
         self._context = context
         self.view: View = context.view
         self.problems: Problems = context.problems
+        self.patience: Patience = context.patience
         self.personal = False
 
     def __getattr__(self, name: str) -> Any:
@@ -115,6 +119,13 @@ class Run:
             self.fail(error, what, here, nullable=what.kind.nullable)
             return None
 
+    def patiently(self, items: Iterable[T]) -> Iterator[tuple[int, T]]:
+        """The items with their indexes, and a look now and then whether anybody still waits."""
+        for index, item in enumerate(items):
+            if not index % BLOCK_OBJECTS:
+                self.context.patience.check()
+            yield index, item
+
     def fail(self, error: Exception, what: Field, path: Path, *, nullable: bool) -> None:
         """Tell an error at its place; where null is not allowed there, raise it to what holds the place."""
         located = located_error(error, self.nodes[what.site], listed(path))
@@ -124,6 +135,7 @@ class Run:
 
     def objects(self, kind: ListOf, item: Object, what: Field, path: Path, items: tuple[Any, ...]) -> Any:
         """A list of objects: by blocks and columns where nothing is odd, else row by row."""
+        self.context.patience.check()
         selection = item.selection
         try:
             if selection.pure and _is_record(items[0]):
@@ -145,7 +157,7 @@ class Run:
         """What the resolvers that are not pure return: row by row, in the document's order, as graphql-core asks."""
         values: dict[Field, list[Any]] = {each: [] for each in selection.asked}
         asked = [(each, each.name, values[each].append) for each in selection.asked if each.resolve_all is None]
-        for index, source in enumerate(items):
+        for index, source in self.patiently(items):
             here = (path, index)
             for each, name, append in asked:
                 append(self.value(each, source, (here, name)))
@@ -174,7 +186,7 @@ class Run:
     ) -> list[dict[str, Any] | None]:
         """The rows of the objects in `blank`, filled in row by row, in the document's order; `values` are had."""
         completed: list[dict[str, Any] | None] = []
-        for index, (source, row) in enumerate(blank):
+        for index, (source, row) in self.patiently(blank):
             here = (path, index)
             try:
                 for each in item.selection.asked:
@@ -191,6 +203,7 @@ class Run:
     def _blocks(self, selection: Selection, site: int, items: tuple[Any, ...]) -> orjson.Fragment:
         inner = []
         for objects in cut(items):
+            self.context.patience.check()
             block = (site, objects)
             known = self.before.get(block) or self.blocks.get(block)
             if known is None:

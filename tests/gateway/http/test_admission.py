@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from auth.errors import TooManyRequests
 from gateway.config import ServerSettings
 from gateway.http.admission import Admission, Busy
+from schema.execution.settings import ExecutionSettings
 from tests.front_door import ADMIN, SHOP, VIEWER, FrontDoor, simulated_door
 
 SLOW = "{ nodes { metrics(names: [CPU_USAGE]) { missing } } }"  # waits for Prometheus, which is paused here
@@ -204,6 +205,35 @@ async def test_a_client_that_hangs_up_is_worked_for_no_longer(caplog: pytest.Log
         assert time.monotonic() - started < 0.5, "Prometheus is waited for two seconds"
         door.simulated.prometheus.resume()
     assert [line for line in map(str, map(vars, caplog.records)) if "'status': 499" in line or "status=499" in line]
+
+
+async def test_the_worker_leaves_an_answer_that_nobody_waits_for_any_more():
+    """A thread cannot be cancelled: it looks at each list, and is others' long before its end. (Plans look as well.)"""
+    settings = {"execution": ExecutionSettings(compiled=False)}
+    async with simulated_door(nodes=20, pods_per_node=5, prometheus=False, settings=settings) as door:
+        await warm(door, ADMIN)
+        started = time.monotonic()
+        assert (await door.ask(many_lists("whole"))).status == 200
+        whole = time.monotonic() - started
+
+        with pytest.raises(asyncio.TimeoutError):
+            await door.request(
+                "POST",
+                "/graphql",
+                ADMIN,
+                json={"query": many_lists("left")},
+                timeout=aiohttp.ClientTimeout(whole / 4),
+            )
+        started = time.monotonic()
+        await asyncio.get_running_loop().run_in_executor(door.gateway.worker, lambda: None)
+
+        assert time.monotonic() - started < whole / 4, whole
+
+
+def many_lists(name: str) -> str:
+    """Fifty lists of every pod: none of them is another's block."""
+    inside = "id name namespace phase status nodeName createdAt labels { key value }"
+    return "{ " + " ".join(f"{name}{index}: pods {{ {inside} }}" for index in range(50)) + " }"
 
 
 async def warm(door: FrontDoor, *tokens: str) -> None:
