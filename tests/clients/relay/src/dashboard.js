@@ -12,6 +12,7 @@ export const dashboard = graphql`
       id
       ...dashboard_node
     }
+    ...dashboard_pods
   }
 `;
 
@@ -22,6 +23,27 @@ export const row = graphql`
       id
       name
       phase
+    }
+  }
+`;
+
+export const pods = graphql`
+  fragment dashboard_pods on Query {
+    podsConnection(first: 5) @connection(key: "dashboard_podsConnection") {
+      edges {
+        node {
+          id
+          status
+          services {
+            id
+            name
+          }
+          events(limit: 3) {
+            id
+            message
+          }
+        }
+      }
     }
   }
 `;
