@@ -17,6 +17,7 @@ from schema.metric import (
     MetricRange,
     MetricRecord,
     TimeRangeArgument,
+    frames_of,
     metrics_needs,
     metrics_of,
     metrics_range_needs,
@@ -128,7 +129,10 @@ class Container:
     volume_mounts: list[VolumeMount] = strawberry.field(description="Where it sees which volumes.")
     metrics: list[Metric] = strawberry.field(
         resolver=_metrics,
-        metadata={**needing(metrics_needs(MEASURED_CONTAINERS)), **for_all(_metrics_of_all)},
+        metadata={
+            **needing(metrics_needs(MEASURED_CONTAINERS)),
+            **for_all(_metrics_of_all, frames_of(MEASURED_CONTAINERS)),
+        },
         description=(
             "What it uses at this moment: at least one Metric per name asked, in that order, also when there is no "
             "value to show. Containers share the network of their pod."

@@ -13,8 +13,10 @@ from auth.access import PODS, AccessNeed
 from auth.errors import InvalidArgument, MetricsUnavailable
 from schema.enums import graphql_enum
 from schema.execution.context import GraphInfo, listable
+from schema.execution.for_all import ReadsFrames
 from schema.execution.gather import METRICS_RIGHT
 from schema.execution.needs import FieldNeeds, MetricNeed, NeedsHook, Reach
+from schema.execution.view import View
 from schema.label import Label
 from schema.scalars import DateTime
 from schema.sources.kubernetes.objects import Label as LabelRecord
@@ -184,6 +186,22 @@ def _needs(
 # What pods claim: of nodes and the cluster only those may know who may list all pods.
 CLAIMED: Final = SAID - {MetricName.CPU_ALLOCATABLE, MetricName.MEMORY_ALLOCATABLE}
 _SUMMED_OVER_PODS: Final = frozenset({Level.NODE, Level.CLUSTER})
+
+
+def frames_of(measuring: Measuring[Any]) -> ReadsFrames:
+    """Which frames `metrics_of` reads, where it reads nothing beside its objects and these, and has nothing to tell."""
+
+    def reads(view: View, names: list[MetricName] | None = None) -> list[MetricFrame] | None:
+        asked = [name for name in names_asked(measuring, names) if name in MEASURED[measuring.level]]
+        if measuring.level in _SUMMED_OVER_PODS and not CLAIMED.isdisjoint(asked):
+            return None
+        frames = [view.frames[name.measured, measuring.level] for name in asked if name.measured is not None]
+        return None if any(frame.failure in _TOLD for frame in frames) else frames
+
+    return reads
+
+
+_TOLD: Final = frozenset({Missing.UNREACHABLE, Missing.FORBIDDEN})
 
 
 def metrics_of(

@@ -27,6 +27,7 @@ from schema.metric import (
     MetricRange,
     MetricRecord,
     TimeRangeArgument,
+    frames_of,
     metrics_needs,
     metrics_of,
     metrics_range_needs,
@@ -315,7 +316,7 @@ class Node:
     )
     metrics: list[Metric] = strawberry.field(
         resolver=_metrics,
-        metadata={**needing(metrics_needs(MEASURED_NODES)), **for_all(_metrics_of_all)},
+        metadata={**needing(metrics_needs(MEASURED_NODES)), **for_all(_metrics_of_all, frames_of(MEASURED_NODES))},
         description=(
             "What the machine uses at this moment: at least one Metric per name asked, in that order, "
             "also when there is no value to show."

@@ -28,6 +28,7 @@ from schema.metric import (
     MetricRange,
     MetricRecord,
     TimeRangeArgument,
+    frames_of,
     metrics_needs,
     metrics_of,
     metrics_range_needs,
@@ -451,7 +452,7 @@ class Pod:
     )
     metrics: list[Metric] = strawberry.field(
         resolver=_metrics,
-        metadata={**needing(metrics_needs(MEASURED_PODS)), **for_all(_metrics_of_all)},
+        metadata={**needing(metrics_needs(MEASURED_PODS)), **for_all(_metrics_of_all, frames_of(MEASURED_PODS))},
         description=(
             "What its containers use at this moment: at least one Metric per name asked, in that order, "
             "also when there is no value to show."

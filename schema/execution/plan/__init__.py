@@ -21,4 +21,5 @@ Two ideas make it fast:
   the list is done again row by row, exactly as graphql-core does it.
 - **Blocks.** The encoded objects of a list that has only pure fields are kept under the objects themselves. Records are
   immutable and compare by identity: same objects, same bytes, whoever sees them, and a change is simply another key.
+  So are those of a list that also has metrics, as long as the frames that these are read from stay the same.
 """

@@ -1,7 +1,7 @@
 """What executions leave behind for the next ones: encoded blocks, and whole answers while nothing has changed.
 
 Per plan and visibility there is one `Kept`: the blocks that the last execution used. Blocks that it no longer used are
-gone with the one before: what changed is not kept.
+gone with the one before: what changed is not kept. Blocks with metrics hold until Prometheus is asked anew.
 """
 
 import threading
@@ -15,7 +15,7 @@ from graphql import GraphQLError
 
 from auth.access import Resource, Visibility
 from schema.execution.plan.encoded import EncodedData
-from schema.execution.plan.run import Blocks
+from schema.execution.plan.run import Blocks, FramesRead
 from schema.execution.plan.shape import Nodes
 from schema.execution.view import View
 from schema.sources.kubernetes.cluster import ClusterSnapshot
@@ -51,6 +51,7 @@ class Kept:
 
     blocks: Blocks
     answer: Answer | None
+    read: FramesRead = field(default_factory=dict)  # where blocks are from metrics too
     size: int = field(init=False)  # in bytes, estimated
     used: float = 0.0  # when, by the keeper's clock
 

@@ -32,7 +32,7 @@ from graphql import (
 from graphql.pyutils import UndefinedType, inspect, is_iterable
 from strawberry.schema.schema_converter import CustomGraphQLEnumType
 
-from schema.execution.for_all import ResolveAll, resolver_of_all
+from schema.execution.for_all import ReadsFrames, ResolveAll, frames_read_by, resolver_of_all
 from schema.execution.plan.shape import FieldShape, Shape, Unplannable
 
 if TYPE_CHECKING:
@@ -238,6 +238,7 @@ class Field:
         self.kind = kind
         self.resolve, self.needs_info = _resolver(shape)  # called with the object, and with info if it needs that
         self.resolve_all = _resolver_of_all(shape)  # the same for all objects of a list at once, if there is such
+        self.reads = _reads(shape)  # which frames that one's answers are from, if they are from nothing else
         self.pure = kind.pure and not self.needs_info
 
     def column(self, sources: Sequence[Any]) -> Sequence[Any]:
@@ -271,6 +272,11 @@ def _resolver_of_all(shape: FieldShape) -> ResolveAll | None:
     return partial(resolve_all, **shape.keywords) if resolve_all is not None and shape.keywords else resolve_all
 
 
+def _reads(shape: FieldShape) -> ReadsFrames | None:
+    reads = None if shape.strawberry is None else frames_read_by(shape.strawberry)
+    return None if reads is None else partial(reads, **shape.keywords)
+
+
 def _placed(
     function: Callable[..., Any], parameters: Sequence[str], source: str | None, info: str | None
 ) -> Callable[..., Any]:
@@ -295,6 +301,8 @@ class Selection:
         self.pure = not self.asked
         # Only the resolvers of the asked fields look beyond their object, nothing inside what they return does.
         self.shallow = all(field.kind.pure for field in self.asked)
+        # Nor do their answers depend on anything but the objects and some frames.
+        self.keepable = self.shallow and all(field.reads is not None for field in self.asked)
         self._pure = tuple(field for field in fields if field.pure)
         self._build = _row_builder([field.name for field in fields])
 

@@ -48,13 +48,13 @@ class Plan:
         view = context.view
         before = self.keeper.get(self, view.visibility)
         asked = PlanContext(context)
-        run = Run(asked, nodes, {} if before is None else before.blocks)
+        run = Run(asked, nodes, *(({}, {}) if before is None else (before.blocks, before.read)))
         encoded = run.execute(self.selection)
         data = None if encoded is None else EncodedData(encoded)
         errors = (*run.errors, *context.problems.errors())
         answer = None if data is None or asked.personal else Answer(view, data, errors, nodes)
         if run.blocks or answer is not None:
-            self.keeper.put(self, view.visibility, Kept(run.blocks, answer))
+            self.keeper.put(self, view.visibility, Kept(run.blocks, answer, run.read))
         return data, errors
 
 

@@ -5,6 +5,7 @@ Errors" of the GraphQL specification), except that lists are first tried by colu
 nothing but pure fields become blocks of bytes.
 """
 
+import weakref
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias, TypeVar, final
@@ -19,6 +20,7 @@ from schema.execution.plan.kinds import Field, ListOf, Object, Selection
 from schema.execution.plan.shape import Nodes
 from schema.execution.problems import Problems
 from schema.execution.view import View
+from schema.sources.prometheus.frames import MetricFrame
 
 T = TypeVar("T")
 
@@ -28,6 +30,9 @@ Path: TypeAlias = "tuple[Path, str | int] | None"
 # A block's key: the site of its list, and its objects, which compare by identity.
 Block: TypeAlias = tuple[int, tuple[Any, ...]]
 Blocks: TypeAlias = Mapping[Block, bytes]
+# By site, the frames that its blocks are from: they hold only as long as these are still the newest. A frame may speak
+# of every pod of the cluster; what is kept does not hold it.
+FramesRead: TypeAlias = Mapping[int, tuple["weakref.ref[MetricFrame]", ...]]
 
 # Lists up to this length are one block; longer ones are cut into blocks of about half of it.
 BLOCK_OBJECTS: Final = 512
@@ -78,12 +83,17 @@ def listed(path: Path) -> list[str | int]:
 @final
 @dataclass(slots=True)
 class Run:
-    """The state of one execution; `before` are the blocks of an earlier one, `blocks` those that this one used."""
+    """The state of one execution.
+
+    `before` are the blocks of an earlier one, from the frames `read_before`; `blocks` and `read` are those of this one.
+    """
 
     context: PlanContext
     nodes: Nodes
     before: Blocks
+    read_before: FramesRead
     blocks: dict[Block, bytes] = field(default_factory=dict)
+    read: dict[int, tuple["weakref.ref[MetricFrame]", ...]] = field(default_factory=dict)
     errors: list[GraphQLError] = field(default_factory=list)
 
     def execute(self, selection: Selection) -> bytes | None:
@@ -138,8 +148,8 @@ class Run:
         self.context.patience.check()
         selection = item.selection
         try:
-            if selection.pure and _is_record(items[0]):
-                return self._blocks(selection, what.site, items)
+            if selection.keepable and _is_record(items[0]) and self._reads_only_frames(selection, what.site):
+                return self._blocks(selection, what.site, items, path)
             columns = selection.columns(items)
         except Exception:  # noqa: BLE001 - told, if it is an error, by the very same fields row by row
             return kind.one_by_one(self, what, path, items)
@@ -200,17 +210,45 @@ class Run:
                 completed.append(None)
         return completed
 
-    def _blocks(self, selection: Selection, site: int, items: tuple[Any, ...]) -> orjson.Fragment:
+    def _reads_only_frames(self, selection: Selection, site: int) -> bool:
+        """Whether blocks can be made of the site's lists, and kept; which frames they are from is noted."""
+        if site not in self.read:
+            frames: list[MetricFrame] = []
+            for each in selection.asked:
+                read = None if each.reads is None else each.reads(self.context.view)
+                if read is None:
+                    return False
+                frames += read
+            self.read[site] = tuple(map(weakref.ref, frames))
+        return True
+
+    def _blocks(self, selection: Selection, site: int, items: tuple[Any, ...], path: Path) -> orjson.Fragment:
+        before = self.before if self._same_frames(site) else {}
         inner = []
         for objects in cut(items):
             self.context.patience.check()
             block = (site, objects)
-            known = self.before.get(block) or self.blocks.get(block)
+            known = before.get(block) or self.blocks.get(block)
             if known is None:
-                known = bytes(memoryview(orjson.dumps(selection.rows(selection.columns(objects))))[1:-1])
+                columns = selection.columns(objects) | self._columns_of_all(selection, objects, path)
+                known = bytes(memoryview(orjson.dumps(selection.rows(columns)))[1:-1])
             self.blocks[block] = known
             inner.append(known)
         return orjson.Fragment(b"[%b]" % b",".join(inner))
+
+    def _same_frames(self, site: int) -> bool:
+        """Whether what was kept of the site is from the frames that are now to be shown."""
+        now, then = self.read[site], self.read_before.get(site, ())
+        return len(now) == len(then) and all(one() is other() for one, other in zip(now, then, strict=True))
+
+    def _columns_of_all(self, selection: Selection, objects: Sequence[Any], path: Path) -> dict[Field, Sequence[Any]]:
+        """The columns of the fields that are not pure, which all can be had for the whole list at once."""
+        asked = ((each, each.resolve_all) for each in selection.asked)
+        return {
+            each: each.kind.column(list(resolve_all(objects, self._info(each, ((path, 0), each.name)))))
+            for each, resolve_all in asked
+            if resolve_all is not None
+        }
 
 
 def encoded(data: dict[str, Any]) -> bytes:

@@ -160,7 +160,7 @@ class Series:
                 yield Sample(None, Missing.NO_SERIES if math.isnan(number) else Missing.NOT_A_NUMBER, float(moment))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True)
 class MetricFrame:
     """Prometheus' answer to one question at one moment; or `failure` and a one-line `reason` without secrets.
 

@@ -2,6 +2,7 @@
 
 from typing import Any, cast
 
+import pytest
 import strawberry
 from strawberry.schema.config import StrawberryConfig
 
@@ -16,8 +17,10 @@ from schema.execution.settings import ExecutionSettings
 from schema.execution.view import View
 from schema.schema import describe
 from schema.sources.kubernetes.kinds import PODS
+from schema.sources.prometheus.catalogue import MetricName
+from schema.sources.prometheus.frames import MetricFrame, Missing, Question
 from tests.schema.execution.side_by_side import found, prepared
-from tests.schema.execution.world import ADMIN, CLERK, PORTER, World
+from tests.schema.execution.world import ADMIN, CLERK, NEW, PORTER, World
 
 SCHEMA = describe()
 MAIN = "{ nodes { name pods { name phase } } }"
@@ -67,6 +70,52 @@ async def test_only_the_blocks_of_changed_nodes_are_encoded_again():
 
     assert len(after) == len(before) == 5
     assert sum(after[block] is before.get(block) for block in after) == 4
+
+
+async def test_blocks_with_metrics_are_kept_until_there_are_newer_numbers():
+    """Neither the pods of other nodes nor a second question encode a node's pods again; the next scrape does."""
+    world = World(1, nodes=5, pods=80)
+    world.numbers._frame = lambda question: MetricFrame(question, {"shop": {"pod-1": 0.5}}, evaluated_at=NEW)  # type: ignore[method-assign]
+    operation = operation_of("{ nodes { name pods { name metrics(names: [CPU_USAGE, CPU_REQUEST]) { value } } } }")
+
+    async def encoded() -> Any:
+        view = await world.view(ADMIN, operation.needs)
+        executed(operation, view)
+        return blocks_of(operation, view)
+
+    before = await encoded()
+    world.write_pod("shop", "another", node="node-1")
+    after = await encoded()
+    world.numbers.scrape()
+    fresh = await encoded()
+
+    assert len(after) == len(before) == len(fresh) == 5
+    assert sum(after[block] is before.get(block) for block in after) == 4
+    assert not any(fresh[block] is after[block] for block in fresh)
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        "nodes { name metrics(names: [CPU_REQUEST]) { value } }",  # from the pods on them
+        "pods { name metrics(names: [MEMORY_USAGE]) { value } }",  # of which there is something to tell
+        "pods { name restartsText metrics(names: [CPU_USAGE]) { value } }",  # and from the time
+    ],
+)
+async def test_rows_that_depend_on_more_than_their_objects_and_metrics_are_not_kept(rows: str):
+    """They are made anew, and what there is to tell is told again."""
+    world, operation = World(1, nodes=5), operation_of(f"{{ {rows} }}")
+
+    def frame(question: Question) -> MetricFrame:
+        if question.metric is MetricName.MEMORY_USAGE:
+            return MetricFrame.failed(question, Missing.UNREACHABLE, "away", NEW)
+        return MetricFrame(question, {}, evaluated_at=NEW)
+
+    world.numbers._frame = frame  # type: ignore[method-assign]
+    view = await world.view(ADMIN, operation.needs)
+    executed(operation, view)
+
+    assert blocks_of(operation, view) == {}
 
 
 async def test_promql_of_ones_own_is_kept_for_nobody():
