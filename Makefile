@@ -9,7 +9,7 @@ RUN    := .venv/bin/python
 ARGS   ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test test-quick test-long lint format schema assets manifests cluster bench soak audit clean
+.PHONY: help demo serve test test-quick test-long lint format schema assets manifests cluster bench soak readme audit clean
 
 help: ## Show this list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -56,6 +56,9 @@ bench: .venv/installed ## Run the benchmarks on the real cluster; prints medians
 
 soak: .venv/installed ## Break everything in turn under load of 50 clients (ARGS="--minutes 30 --seed 7"; 5 minutes by default).
 	@$(RUN) -m tests.soak $(ARGS)
+
+readme: .venv/installed ## Walk the README from a fresh clone to the answer of one's own cluster; prints the seconds.
+	@$(RUN) -m tests.readme
 
 audit: .venv/installed ## Ask PyPI and npm for known holes in the locked packages; list their licences.
 	@$(RUN) -m tests.advisories "$(UV)"
