@@ -5,8 +5,11 @@ import contextlib
 import json
 import logging
 import os
+import resource
 import socket
+import statistics
 import time
+from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +20,7 @@ import pytest_asyncio
 
 from gateway.http.protocol import PIPELINED_AT_MOST
 from tests.front_door import ADMIN, VIEWER, FrontDoor, simulated_door
+from tests.gateway.http.apart import Apart, gateway_apart
 
 PLAIN = {"Content-Type": "application/json", "Accept-Encoding": "identity"}
 SOON = {"header_seconds": 0.4, "body_seconds": 0.8, "idle_seconds": 0.4, "stalled_seconds": 0.5}
@@ -228,6 +232,38 @@ async def test_a_half_closed_connection_is_let_go(door: FrontDoor):
     assert seconds < 0.3
 
 
+async def test_a_half_closed_connection_is_let_go_in_the_middle_of_a_body(
+    door: FrontDoor, caplog: pytest.LogCaptureFixture
+):
+    """What was announced will not come: the request ends, and nobody calls that a mistake of ours."""
+    caplog.set_level(logging.INFO)
+    async with connect(door) as client:
+        await client.send(post(b"{", announced=100))
+        client.writer.write_eof()
+        said, seconds = await client.closed_after()
+
+    assert said == b""
+    assert seconds < 0.3
+    await until(lambda: [line["status"] for line in fields(caplog, "request") if line["path"] == "/graphql"] == [499])
+    assert "request.failed" not in caplog.text
+
+
+async def test_a_half_closed_connection_is_worked_for_no_longer():
+    """Whoever ends their side while the answer is made is gone: the only place is free for the next."""
+    async with simulated_door(server={"requests_at_work": 1, "request_seconds": 20}) as door:
+        assert (await door.ask("{ nodes { name } }")).status == 200
+        door.simulated.prometheus.pause()
+        async with connect(door) as client:
+            waits = json.dumps({"query": "{ nodes { metrics(names: [CPU_USAGE]) { missing } } }"}).encode()
+            await client.send(post(waits))
+            await until(lambda: any(task.get_name() == "http/client-watch" for task in asyncio.all_tasks()))
+            client.writer.write_eof()
+            started = time.monotonic()
+            assert (await door.ask("{ cluster { nodeCount } }", VIEWER)).status == 200
+            assert time.monotonic() - started < 1.0, "Prometheus is waited for two seconds"
+        door.simulated.prometheus.resume()
+
+
 async def test_a_client_that_never_reads_is_cut_off_and_costs_little(caplog: pytest.LogCaptureFixture):
     """An answer of megabytes waits in slices; another client's small question is answered meanwhile."""
     async with simulated_door(server=SOON, nodes=50, pods_per_node=200) as door:
@@ -284,14 +320,73 @@ async def test_the_longest_idle_connection_makes_room_for_one_more():
 
 
 @pytest.mark.thorough
-async def test_ten_thousand_idle_connections_are_held_in_little_memory():
-    """As many as the process may have files; others are served beside them."""
-    async with simulated_door() as door, contextlib.AsyncExitStack() as stack:
-        before = resident()
-        count = 4_000  # both ends of each are open in this process
-        for _ in range(count):
-            await stack.enter_async_context(connect(door))
-        assert (await door.ask("{ cluster { nodeCount } }")).status == 200
-        grown = resident() - before
+async def test_ten_thousand_idle_connections_are_held_in_little_memory(tmp_path: Path):
+    """Or as many as a process may open here (`ulimit -Hn`); others are served beside them as before."""
+    count = min(10_000, files_allowed() - 1_000)
+    async with gateway_apart(
+        tmp_path, sections={"server": {"header_seconds": 120, "connections": count + 10}}
+    ) as apart:
+        alone = await seconds_of_an_answer(apart)
+        before = apart.process.memory()
+        idle = await asyncio.to_thread(connect_many, apart.url, count)
+        try:
+            beside = await seconds_of_an_answer(apart)
+            held = (await apart.metrics("process_open_fds"))[""]
+            grown = apart.process.memory() - before
+        finally:
+            for line in idle:
+                line.close()
 
-    assert grown / count < 40_000, f"{grown / count:.0f} bytes a connection, both of its ends"
+    print(f"{count} idle connections: {grown / count:.0f} bytes each; {beside / alone:.2f} of the usual time")
+    assert held > count
+    assert grown / count < 16_000, f"{grown / count:.0f} bytes a connection"
+    assert beside < 3 * alone
+
+
+def files_allowed() -> int:
+    """How many files a process may have open here; this one from now on too."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return hard if hard != resource.RLIM_INFINITY else 1_000_000
+
+
+def connect_many(url: str, count: int) -> list[socket.socket]:
+    address = urlsplit(url)
+    return [socket.create_connection((address.hostname, address.port), timeout=30) for _ in range(count)]
+
+
+async def seconds_of_an_answer(apart: Apart) -> float:
+    """The median of many: small ones, one after the other."""
+    took = []
+    for _ in range(200):
+        started = time.perf_counter()
+        assert (await apart.ask("{ cluster { nodeCount } }")).status == 200
+        took.append(time.perf_counter() - started)
+    return statistics.median(took)
+
+
+@pytest.mark.thorough
+async def test_hundreds_of_slow_clients_are_given_up_in_time_and_keep_nobody_waiting():
+    """Headers and bodies that trickle in, all at once; somebody else is answered all the while."""
+    async with simulated_door(server={"header_seconds": 1.5, "body_seconds": 1.5}) as door:
+        assert (await door.ask("{ cluster { nodeCount } }")).status == 200
+        async with contextlib.AsyncExitStack() as stack:
+            slow = [await stack.enter_async_context(connect(door)) for _ in range(300)]
+            for number, each in enumerate(slow):
+                await each.send(b"GET /graphql HTTP/1.1\r\nX-" if number % 2 else post(b"{", announced=100))
+            trickling = asyncio.gather(*(send_slowly(each, b"x" * 40) for each in slow), return_exceptions=True)
+            longest = 0.0
+            ends = asyncio.gather(*(each.closed_after() for each in slow))
+            while not ends.done():
+                started = time.monotonic()
+                assert (await door.ask("{ cluster { nodeCount } }", VIEWER)).status == 200
+                longest = max(longest, time.monotonic() - started)
+                await asyncio.sleep(0.05)
+            trickling.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await trickling
+
+    said = Counter(answer[9:12] for answer, _ in await ends)  # a byte that crosses the 408 resets the connection
+    assert set(said) <= {b"408", b""}
+    assert said[b"408"] > 100
+    assert longest < 1.0
