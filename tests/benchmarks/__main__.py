@@ -1,170 +1,150 @@
-"""`make bench`: the whole cluster in one answer, beside what it would cost without the gateway.
+"""`make bench`: the whole cluster in one answer, beside bare Starlette, the API server, and what one writes first.
 
-On one real API server with 500 nodes and 15,000 pods, in turns in one run:
+On etcd and kube-apiserver alone, over HTTP, for clusters of four sizes, in turns in one run. Prints every figure as it
+is measured and at the end the table of goals; with `--out docs/benchmarks` the table, the plots and all figures are
+written there. What each row and bar means: docs/benchmarks/README.md.
 
-    gateway   the nested query over HTTP, with a service account's token, answered by `binnacle serve`
-    LIST      the API server's own list of the same pods, with the same token (no join, no nodes, no GraphQL)
-    naive     the same query by Strawberry and kubernetes-asyncio without a cache (tests/benchmarks/naive.py)
+    make bench                                              all sizes, 9 runs
+    make bench ARGS="--quick"                               the two small sizes, 3 short runs: a minute or two
+    make bench ARGS="--sizes 500/15000 --rows nested,small --runs 3"
+    make bench ARGS="--peer theirs=http://127.0.0.1:4000/graphql,-,query.graphql --kubeconfig /tmp/bench.kubeconfig"
 
-Prints medians and ratios, the gateway's memory, and what the watch cache keeps for each pod.
-Two cores serve all parties: ratios mean more than seconds.
+A peer is asked its document (a file's name or the text itself) with its token; `-` stands for an administrator's token
+of the cluster that is measured, whose kubeconfig `--kubeconfig` writes before anything is asked: point the peer at it.
 """
+
+from __future__ import annotations
 
 import argparse
 import asyncio
 import contextlib
-import socket
-import statistics
-import subprocess
+import os
 import sys
+import tempfile
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-import aiohttp
+import uvloop
 
-from tests.benchmarks import records
-from tests.cluster.control_plane import GATEWAY, ControlPlane, eventually
+from tests.benchmarks import report
+from tests.benchmarks.clusters import filled, recorded
+from tests.benchmarks.figures import Results
+from tests.benchmarks.objects import Recipe
+from tests.benchmarks.rows import beside, churn, fair, metrics, nested, pages, rights, small
+from tests.benchmarks.servers import CLIENTS, OTHERS, Servers, place
+from tests.benchmarks.stage import Options, Peer, Stage
 
-QUERY: Final = "{ nodes { name pods { name namespace phase nodeName address } } }"
-BIN: Final = Path(sys.executable).parent
-MIB: Final = 1024 * 1024
+SIZES: Final = ("3/30", "100/1000", "500/15000", "5000/150000")
+ROWS: Final = {
+    "beside": beside.measure,
+    "small": small.measure,
+    "pages": pages.measure,
+    "rights": rights.measure,
+    "metrics": metrics.measure,
+    "fair": fair.measure,
+    "churn": churn.measure,
+}
+"""Beside `nested`, which is measured at each start of the gateway."""
+EVERY_ROW: Final = ("nested", *ROWS)
 
 
 def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m tests.benchmarks", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--nodes", type=int, default=500)
-    parser.add_argument("--pods", type=int, default=15_000)
-    parser.add_argument("--rounds", type=int, default=7, help="counted turns of each, after one warm-up")
+    parser.add_argument("--sizes", help="nodes/pods, separated by commas", default=",".join(SIZES))
+    parser.add_argument("--rows", help=f"of {', '.join(EVERY_ROW)}", default=",".join(EVERY_ROW))
+    parser.add_argument("--runs", type=int, default=9, help="counted runs of each measurement (default: 9)")
+    parser.add_argument("--seconds", type=float, default=1.5, help="of each run that counts requests (default: 1.5)")
+    parser.add_argument("--quick", action="store_true", help="the two small sizes, 3 runs of half a second")
+    parser.add_argument("--peer", action="append", default=[], metavar="NAME=URL,TOKEN,DOCUMENT")
+    parser.add_argument("--kubeconfig", type=Path, help="where to write the measured cluster's, for peers")
+    parser.add_argument("--out", type=Path, help="folder for results.json, results.md and plots")
     options = parser.parse_args(arguments)
-    asyncio.run(bench(options))
-    print()
-    return records.main(["--pods", str(options.pods)])
+    if options.quick:
+        options.sizes, options.runs, options.seconds = ",".join(SIZES[:2]), min(options.runs, 3), 0.5
+    rows = options.rows.split(",")
+    if unknown := set(rows) - set(EVERY_ROW):
+        parser.error(f"no such rows: {', '.join(sorted(unknown))}")
+    recipes = [recipe(size) for size in options.sizes.split(",")]
+    asked = Options(options.runs, options.seconds, tuple(map(peer, options.peer)))
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        results = runner.run(bench(recipes, rows, asked, quick=options.quick, kubeconfig=options.kubeconfig))
+    print(report.table(results))
+    if options.out:
+        report.write(results, options.out)
+        say(f"written to {options.out}")
+    return 0
 
 
-async def bench(options: argparse.Namespace) -> None:
-    say(f"starting a control plane, creating {options.nodes} nodes and {options.pods} pods (about a minute)")
-    flags = ("--max-requests-inflight", "2000", "--max-mutating-requests-inflight", "1000")
-    async with ControlPlane(api_server_flags=flags) as plane:
-        nodes = await plane.create_nodes(options.nodes)
-        await plane.create_pods(options.pods, nodes)
-        user = await plane.create_service_account("reader")
-        await plane.allow(user, ["get", "list"], ["nodes", "pods", "namespaces", "services"])
-        await plane.wait_allowed(user, "list", "pods")
-        token = await plane.create_token("reader")
-        with contextlib.ExitStack() as processes:
-            gateway, gateway_url = start(processes, "gateway", plane)
-            _, naive_url = start(processes, "naive", plane)
-            async with plane.api(token=token) as api, aiohttp.ClientSession() as session:
-                turns = {
-                    "gateway": asker(session, f"{gateway_url}/graphql", token),
-                    "LIST": lister(api, f"{plane.server}/api/v1/pods"),
-                    "naive": asker(session, f"{naive_url}/graphql/", token),
-                }
-                await until_answering(turns["gateway"])
-                await until_answering(turns["naive"])
-                say(f"measuring {options.rounds} rounds")
-                figures = await measure(turns, options.rounds)
-            memory = resident(gateway.pid)
-    report(figures, memory, options)
+def recipe(size: str) -> Recipe:
+    nodes, pods = size.split("/")
+    return Recipe(int(nodes), int(pods))
 
 
-def start(stack: contextlib.ExitStack, what: str, plane: ControlPlane) -> tuple[subprocess.Popen[bytes], str]:
-    """Start one of the two servers as a process of its own; its address."""
-    port, kubeconfig = free_port(), str(plane.kubeconfig_of(GATEWAY))
-    command = {
-        "gateway": [
-            str(BIN / "binnacle"),
-            "serve",
-            "--kubeconfig",
-            kubeconfig,
-            "--host",
-            "127.0.0.1",
-            "--port",
-            str(port),
-            "--log-level",
-            "warning",
-        ],
-        "naive": [sys.executable, "-m", "tests.benchmarks.naive", kubeconfig, str(port)],
-    }[what]
-    process = subprocess.Popen(command)
-    stack.callback(process.wait)
-    stack.callback(process.terminate)
-    return process, f"http://127.0.0.1:{port}"
+def peer(text: str) -> Peer:
+    """What `--peer` was given."""
+    name, _, rest = text.partition("=")
+    url, token, document = rest.split(",", 2)
+    file = Path(document)
+    return Peer(name, url, token, file.read_text() if file.is_file() else document)
 
 
-Turn = Callable[[], Awaitable[int]]  # one request; the bytes of its answer
+async def bench(
+    recipes: Sequence[Recipe],
+    rows: Sequence[str],
+    options: Options,
+    *,
+    quick: bool = False,
+    kubeconfig: Path | None = None,
+) -> Results:
+    began = time.monotonic()
+    os.sched_setaffinity(0, OTHERS)
+    results = Results(report.about(options.runs, quick=quick))
+    for each in recipes:
+        await at_size(each, rows, options, results, kubeconfig)
+        say(f"{each.title}: done, {(time.monotonic() - began) / 60:.1f} minutes after the start")
+    results.about["minutes"] = round((time.monotonic() - began) / 60, 1)
+    return results
 
 
-def asker(session: aiohttp.ClientSession, url: str, token: str) -> Turn:
-    async def ask() -> int:
-        async with session.post(url, json={"query": QUERY}, headers={"Authorization": f"Bearer {token}"}) as response:
-            body = await response.read()
-            if response.status != 200 or b'"errors"' in body[-4096:]:
-                raise RuntimeError(f"{url} answered {response.status}: {body[:300]!r}")
-            return len(body)
-
-    return ask
-
-
-def lister(session: aiohttp.ClientSession, url: str) -> Turn:
-    async def ask() -> int:
-        async with session.get(url, headers={"Accept-Encoding": "identity"}) as response:
-            response.raise_for_status()
-            return len(await response.read())
-
-    return ask
-
-
-async def until_answering(turn: Turn) -> None:
-    async def answering() -> bool:
-        try:
-            await turn()
-        except (aiohttp.ClientError, RuntimeError):
-            return False
-        return True
-
-    await eventually(answering, limit_s=120)
-
-
-async def measure(turns: dict[str, Turn], rounds: int) -> dict[str, list[tuple[float, int]]]:
-    """Seconds and bytes per turn; everybody takes turns, so that a slow minute of the machine slows all of them."""
-    figures: dict[str, list[tuple[float, int]]] = {name: [] for name in turns}
-    for _ in range(rounds):
-        for name, turn in turns.items():
-            started = time.perf_counter()
-            size = await turn()
-            figures[name].append((time.perf_counter() - started, size))
-    return figures
-
-
-def resident(pid: int) -> int:
-    """The resident memory of a process, in bytes."""
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmRSS:"):
-            return int(line.split()[1]) * 1024
-    raise LookupError(pid)
-
-
-def report(figures: dict[str, list[tuple[float, int]]], memory: int, options: argparse.Namespace) -> None:
-    base = statistics.median(seconds for seconds, _ in figures["gateway"])
-    print(f"\n{options.nodes} nodes, {options.pods} pods, {options.rounds} rounds: {QUERY}\n")
-    print(f"{'':<10}{'median':>10}{'min':>10}{'max':>10}{'MiB':>9}{'gateway is':>17}")
-    for name, turns in figures.items():
-        times = sorted(seconds for seconds, _ in turns)
-        median = statistics.median(times)
-        ratio = "" if name == "gateway" else f"{median / base:.1f} x faster"
-        print(f"{name:<10}{median:>9.3f}s{times[0]:>9.3f}s{times[-1]:>9.3f}s{turns[0][1] / MIB:>9.1f}{ratio:>17}")
-    print(f"\nmemory of the gateway: {memory / MIB:.0f} MiB")
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+async def at_size(
+    size: Recipe, rows: Sequence[str], options: Options, results: Results, kubeconfig: Path | None
+) -> None:
+    """Start everything that this size needs, and measure its rows. The last of the starts is the one that serves."""
+    if "churn" in rows:
+        await recorded(size, say)  # now, as it may need an API server of its own
+    say(f"{size.title}: starting etcd and kube-apiserver")
+    async with contextlib.AsyncExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="binnacle-bench-")))
+        plane = await stack.enter_async_context(filled(size, say))
+        if kubeconfig:
+            kubeconfig.write_bytes(plane.kubeconfig.read_bytes())
+        place(plane, OTHERS)
+        servers = Servers(folder)
+        bare = await stack.enter_async_context(servers.bare(plane.kubeconfig))
+        starts = nested.Starts()
+        stage: Stage | None = None
+        for run in range(options.runs if "nested" in rows else 1):
+            last = run == (options.runs if "nested" in rows else 1) - 1
+            start = servers.gateway({"kubeconfig": str(plane.kubeconfig_of("gateway"))})
+            async with contextlib.AsyncExitStack() as this_run:
+                gateway = await (stack if last else this_run).enter_async_context(start)
+                stage = stage or Stage(size, options, servers, results, say, plane, bare, gateway)
+                os.sched_setaffinity(0, CLIENTS)
+                if "nested" in rows:
+                    await nested.first(stage, gateway, starts)
+                    await nested.raw_stream(stage, starts)
+                stage.gateway = gateway
+        assert stage
+        if "nested" in rows:
+            await nested.conclude(stage, starts)
+        for row, measure in ROWS.items():
+            if row in rows:
+                say(f"{size.title}: {row}")
+                await measure(stage)
 
 
 def say(line: str) -> None:

@@ -13,6 +13,7 @@ import asyncio
 import contextlib
 import json
 import secrets
+import shutil
 import ssl
 import subprocess
 import sys
@@ -91,11 +92,14 @@ class ControlPlane:
         with_controllers: bool = False,
         with_kwok: bool = False,
         api_server_flags: Sequence[str] = (),
+        kept: Path | None = None,
+        start_limit_s: float = START_LIMIT_S,
         say: Callable[[str], None] = lambda line: print(line, file=sys.stderr, flush=True),
     ) -> None:
         """Without controllers there are no service accounts by default, and pods may be created without one.
 
-        `api_server_flags` come last, so they win; `say` is told when a program has to be built first.
+        `api_server_flags` come last, so they win; `say` is told when a program has to be built first. `kept` is what
+        `keep` wrote: the cluster begins with a copy of it.
         """
         self._api_server_program = programs.API_SERVER if server == "newest" else programs.OLDEST_API_SERVER
         self._feature_gates = feature_gates or {}
@@ -103,6 +107,8 @@ class ControlPlane:
         self._with_controllers = with_controllers
         self._with_kwok = with_kwok
         self._api_server_flags = api_server_flags
+        self._kept = kept
+        self._start_limit_s = start_limit_s
         self._say = say
         self._temporary: tempfile.TemporaryDirectory[str] | None = None
         self._processes: list[Process] = []
@@ -124,10 +130,13 @@ class ControlPlane:
         self._temporary = tempfile.TemporaryDirectory(prefix="binnacle-cluster-")
         try:
             await asyncio.to_thread(self._make_files)
+            if self._kept:
+                await asyncio.to_thread(shutil.copytree, self._kept, self.folder / "etcd")
             await self._start_etcd()
             await self.start_api_server()
             await self._wait_for_namespace("default")
-            await self.kubectl("create", "-f", str(FOLDER / "rbac.yaml"))
+            if not self._kept:
+                await self.kubectl("create", "-f", str(FOLDER / "rbac.yaml"))
             await self.wait_allowed(GATEWAY, "list", "pods")
             if self._with_controllers:
                 await self.start_controllers()
@@ -166,6 +175,11 @@ class ControlPlane:
     def server(self) -> str:
         """The API server's address, `https://127.0.0.1:PORT`."""
         return f"https://127.0.0.1:{self._port}"
+
+    @property
+    def etcd(self) -> str:
+        """etcd's address, `http://127.0.0.1:PORT`."""
+        return f"http://127.0.0.1:{self._etcd_port}"
 
     @property
     def ca_file(self) -> Path:
@@ -390,7 +404,7 @@ class ControlPlane:
         gates = ",".join(f"{gate}={str(on).lower()}" for gate, on in self._feature_gates.items())
         self._api_server = self._start(
             self._api_server_program,
-            f"--etcd-servers=http://127.0.0.1:{self._etcd_port}",
+            f"--etcd-servers={self.etcd}",
             "--bind-address=127.0.0.1",
             f"--secure-port={self._port}",
             f"--cert-dir={self.folder}",
@@ -418,7 +432,14 @@ class ControlPlane:
                     return answer.status == 200
             return False
 
-        await self._api_server.ready(ready, START_LIMIT_S)
+        await self._api_server.ready(ready, self._start_limit_s)
+
+    def keep(self, folder: Path) -> None:
+        """Stop everything, and write all objects to a folder from which another cluster can begin (`kept`)."""
+        for process in reversed(self._processes):
+            process.terminate()
+        self._processes.clear()
+        shutil.copytree(self.folder / "etcd", folder)
 
     def freeze_api_server(self) -> None:
         """Stop it in mid-step (SIGSTOP): connections stay open and nothing answers."""
@@ -471,6 +492,11 @@ class ControlPlane:
             if not process.running:
                 raise process.failure("ended")
 
+    @property
+    def pids(self) -> Mapping[str, int]:
+        """Program to its process."""
+        return {process.name: process.pid for process in self._processes}
+
     def memory(self) -> Mapping[str, int]:
         """Program to resident bytes (Linux)."""
         return {process.name: process.memory() for process in self._processes}
@@ -492,7 +518,7 @@ class ControlPlane:
         return process
 
     async def _start_etcd(self) -> None:
-        address = f"http://127.0.0.1:{self._etcd_port}"
+        address = self.etcd
         peer = f"http://127.0.0.1:{self._peer_port}"
         etcd = self._start(
             programs.ETCD,
@@ -506,7 +532,7 @@ class ControlPlane:
             "--quota-backend-bytes=8589934592",  # its default, 2 GiB, is full at about 30,000 pods
             "--log-level=error",
         )
-        await etcd.ready(lambda: answers(f"{address}/health"), START_LIMIT_S)
+        await etcd.ready(lambda: answers(f"{address}/health"), self._start_limit_s)
 
     async def _wait_for_namespace(self, name: str) -> None:
         """The API server makes its own namespaces a moment after it says that it is ready."""

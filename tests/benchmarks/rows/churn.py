@@ -1,0 +1,172 @@
+"""Pods that change: 1,000 a second, replayed as a real API server told them; 200 a second on a real one."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass
+from typing import Final
+
+import orjson
+
+from tests.benchmarks.clusters import pods_patched, recorded
+from tests.benchmarks.figures import figure
+from tests.benchmarks.load import Connection, connected, get, latencies, post
+from tests.benchmarks.objects import PodPlan
+from tests.benchmarks.servers import Server
+from tests.benchmarks.stage import NESTED, ONE_NODE, Stage, WrongAnswer, answered, same
+
+CHART: Final = "while pods change"
+VISIBLE: Final = "a change is visible after"
+SEEN: Final = "query S($n: String!, $p: String!) { pod(namespace: $n, name: $p) { restarts } }"
+MARKS: Final = 30
+PAUSE_S: Final = 1.0
+"""Between two nested questions: all that a second changes is made anew in each answer."""
+UNSEEN_S: Final = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How many changes a second, and where from."""
+
+    per_second: int
+    where: str
+
+    def __str__(self) -> str:
+        return f"{self.per_second:,} a second, {self.where}"
+
+
+REPLAYED: Final = Pace(1_000, "replayed")
+REAL: Final = Pace(200, "on the real API server")
+
+
+async def measure(stage: Stage) -> None:
+    """The replay has a gateway of its own, which knows nothing but what was recorded."""
+    kept = stage.gateway
+    recording = await recorded(stage.recipe, stage.say)
+    async with (
+        stage.servers.replay(recording.folder) as api,
+        stage.servers.gateway({"server": api.url}) as stage.gateway,
+        connected(api.url) as (control,),
+    ):
+        await _replayed(stage, api, control)
+    stage.gateway = kept
+    await _real(stage)
+
+
+async def _replayed(stage: Stage, api: Server, control: Connection) -> None:
+    async with connected(stage.gateway.url) as (connection,), connected(stage.bare.url) as (bare,):
+        sent = get(stage.body("nested", stage.recipe.nested()))
+        same(await answered(connection, stage.ask(NESTED)), stage.recipe.nested(), "the answer over the replay")
+        quiet = await _small(stage, connection)
+        await _pace(api, control, REPLAYED.per_second)
+        await asyncio.sleep(0.5)
+        share = await _absorbed(stage)
+        busy = await _small(stage, connection)
+        nested, limit = [], []
+        for _ in range(stage.options.runs):
+            await asyncio.sleep(PAUSE_S)
+            reply = await connection.ask(stage.ask(NESTED))
+            same(reply.body, stage.recipe.nested(), "the answer while pods change")
+            nested.append(reply.seconds)
+            limit.append(await bare.time(sent))
+        seen = [await _mark_seen(stage, api, control, connection) for _ in range(MARKS)]
+        ratio = figure(nested).median / figure(limit).median
+        profile = []
+        if ratio > 8:
+            profile = await stage.profile(connection, lambda: stage.ask(NESTED), pause_s=PAUSE_S / 4)
+        await _pace(api, control, 0)
+    stage.bar(f"nested, again, {REPLAYED}", "binnacle", figure(nested))
+    stage.bar(f"nested, again, {REPLAYED}", "bare Starlette", figure(limit))
+    stage.goal(
+        "churn", f"nested, again, while pods change, {REPLAYED}", "at most 8 times bare Starlette", ratio, 8, "times",
+        profile=profile,
+    )  # fmt: skip
+    _told(stage, REPLAYED, share, quiet, busy, seen)
+
+
+async def _real(stage: Stage) -> None:
+    """Of each change, the moment in which the API server confirmed it; the clients' core has to make them as well."""
+    stage.say(f"{stage.recipe.title}: changing pods on the real API server")
+    seen: list[float] = []
+    waiting: list[tuple[PodPlan, int, float]] = []
+
+    def told(plan: PodPlan, restarts: int, at: float) -> None:
+        if not waiting and len(seen) < MARKS:
+            waiting.append((plan, restarts, at))
+
+    async with connected(stage.gateway.url, 2) as (connection, other):
+        quiet = await _small(stage, connection)
+        seconds = 4 * stage.options.seconds + 1
+        async with asyncio.TaskGroup() as tasks:
+            patching = tasks.create_task(
+                pods_patched(stage.plane, stage.recipe, per_second=REAL.per_second, seconds=seconds, told=told)
+            )
+            await asyncio.sleep(0.5)
+            share = await _absorbed(stage)
+            busy = await _small(stage, connection)
+            while not patching.done():
+                if waiting:
+                    plan, restarts, at = waiting[0]
+                    seen.append(await _seen(stage, other, plan.namespace, plan.name, restarts, at))
+                    waiting.clear()
+                await asyncio.sleep(0.001)
+    _told(stage, REAL, share, quiet, busy, seen)
+
+
+def _told(stage: Stage, pace: Pace, share: float, quiet: float, busy: float, seen: list[float]) -> None:
+    milliseconds = [each * 1000 for each in seen]
+    stage.bar(f"{CHART}: share of one core", str(pace), figure([share * 100]), "%")
+    stage.bar(f"{CHART}: small query", f"quiet ({pace.where})", figure([quiet]), "requests/s")
+    stage.bar(f"{CHART}: small query", str(pace), figure([busy]), "requests/s")
+    stage.bar(VISIBLE, str(pace), figure(milliseconds), "ms")
+    pods = (15_000, 150_000)
+    stage.goal("churn", f"absorbing {pace}", "under 30 % of one core", share * 100, 30, "%", pods=pods)
+    stage.goal(
+        "churn",
+        f"small query while pods change, {pace}",
+        "at most a third slower",
+        quiet / busy,
+        4 / 3,
+        "times",
+        pods=pods,
+    )
+    stage.goal(
+        "churn", f"a change is visible, {pace}: median", "10 ms", figure(milliseconds).median, 10, "ms", pods=pods
+    )
+    stage.goal("churn", f"a change is visible, {pace}: longest", "100 ms", max(milliseconds), 100, "ms", pods=pods)
+
+
+async def _absorbed(stage: Stage) -> float:
+    """The share of one core that the gateway takes while nobody asks anything."""
+    began, before = time.monotonic(), stage.gateway.cpu_seconds()
+    await asyncio.sleep(stage.options.seconds * 2)
+    return (stage.gateway.cpu_seconds() - before) / (time.monotonic() - began)
+
+
+async def _small(stage: Stage, connection: Connection) -> float:
+    """Small queries a second, on one connection."""
+    request = stage.ask(ONE_NODE % stage.recipe.node_names[-1])
+    await connection.ask(request)
+    return len(await latencies([connection], [request], stage.options.seconds)) / stage.options.seconds
+
+
+async def _pace(api: Server, control: Connection, per_second: int) -> None:
+    await answered(control, post(f"{api.url}/bench/rate?per_second={per_second}", {}))
+
+
+async def _mark_seen(stage: Stage, api: Server, control: Connection, connection: Connection) -> float:
+    mark = orjson.loads(await answered(control, post(f"{api.url}/bench/mark", {})))
+    return await _seen(stage, connection, mark["namespace"], mark["name"], mark["restarts"], mark["at"])
+
+
+async def _seen(stage: Stage, connection: Connection, namespace: str, name: str, restarts: int, at: float) -> float:
+    """Seconds from a moment of the machine's clock until an answer has the change, or one after it."""
+    request = stage.ask(SEEN, n=namespace, p=name)
+    while True:
+        shown = orjson.loads(await answered(connection, request))["data"]["pod"]["restarts"]
+        now = time.monotonic()
+        if shown >= restarts:
+            return max(0.0, now - at)
+        if now - at > UNSEEN_S:
+            raise WrongAnswer(f"{namespace}/{name} has {shown} restarts in place of {restarts}, {now - at:.1f} s later")
