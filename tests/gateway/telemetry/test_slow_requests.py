@@ -1,0 +1,113 @@
+"""The log of slow requests: what somebody on call needs of them, and nothing that its author would not want there."""
+
+import hashlib
+import io
+import json
+import logging
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pytest
+
+from gateway import logs
+from gateway.telemetry.request import Telemetry
+from gateway.telemetry.settings import TelemetrySettings
+from schema.execution.observer import Phase
+from tests.front_door import ADMIN, simulated_door
+
+SECRET = "hunter2"
+QUERY = (
+    "query Mine($role: String) { nodes(filter: {role: $role}) { name metrics(names: [CPU_USAGE]) { value } } "
+    'pod(namespace: "team-x", name: "hunter2") { name } }'
+)
+PHASES = {f"{phase}_ms" for phase in Phase}
+
+
+class Lines:
+    """The log as it is written, line by line."""
+
+    def __init__(self, stream: io.StringIO) -> None:
+        self._stream = stream
+
+    @property
+    def text(self) -> str:
+        return self._stream.getvalue()
+
+    def __call__(self, event: str) -> list[Mapping[str, Any]]:
+        return [line for line in map(json.loads, self.text.splitlines()) if line["event"] == event]
+
+
+@pytest.fixture
+def lines(caplog: pytest.LogCaptureFixture) -> Iterator[Lines]:
+    stream = io.StringIO()
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(logs.JsonLines())
+    root = logging.getLogger()
+    root.addHandler(handler)
+    caplog.set_level(logging.INFO)
+    yield Lines(stream)
+    root.removeHandler(handler)
+
+
+async def test_a_slow_request_is_told_with_its_hash_its_cost_and_its_phases(lines: Lines):
+    """Its document is found by the hash; the line has neither it nor a variable, an argument, or the token."""
+    async with simulated_door(settings={"telemetry": TelemetrySettings(slow_seconds=1e-9)}) as door:
+        answer = await door.ask(QUERY, variables={"role": SECRET})
+        assert answer.status == 200
+        slow = door.gateway.telemetry.metrics.registry.get_sample_value("binnacle_requests_slow_total")
+
+    (line,) = lines("request.slow")
+    assert slow == 1
+    assert line["level"] == "warning"
+    assert line["document"] == hashlib.sha256(QUERY.encode()).hexdigest()
+    assert line["request_id"] == answer.headers["X-Request-Id"]
+    assert (line["operation"], line["status"], line["kept"]) == ("Mine", 200, False)
+    assert line["user"] == "demo-admin"  # whose token is called like him
+    assert line["cost"] > 1
+    assert set(line) >= PHASES
+    spent = sum(line[phase] for phase in PHASES)
+    assert 0.5 * line["milliseconds"] - 5 < spent <= line["milliseconds"] + 1, "the phases are where the time went"
+    known = {"time", "level", "event", "logger", "request_id", "user", "operation", "document", "cost", "kept"}
+    assert set(line) == known | PHASES | {"milliseconds", "status"}
+    for hidden in (SECRET, ADMIN, "team-x", "role", "nodes"):
+        assert hidden not in json.dumps({**line, "user": ""}), hidden
+
+
+async def test_a_request_that_was_refused_tells_how_far_it_came(lines: Lines):
+    """Without a token nothing was read; a document that is none has no cost."""
+    async with simulated_door(settings={"telemetry": TelemetrySettings(slow_seconds=1e-9)}) as door:
+        await door.ask(QUERY, None)
+        await door.ask("{ nope }")
+
+    without_token, invalid = lines("request.slow")
+    assert without_token["status"] == 401
+    assert {key for key in without_token if key.endswith("_ms")} == {"auth_ms"}
+    assert not {"document", "cost", "operation"} & set(without_token)
+    assert invalid["document"] == hashlib.sha256(b"{ nope }").hexdigest()
+    assert "cost" not in invalid
+    assert {"auth_ms", "read_ms", "wait_ms", "prepare_ms"} <= set(invalid)
+    assert "execute_ms" not in invalid
+
+
+async def test_text_that_is_no_unicode_cannot_break_the_line(lines: Lines):
+    """Half a surrogate pair, in a body and in an address: an answer of 4xx, and never a mistake of ours."""
+    async with simulated_door(settings={"telemetry": TelemetrySettings(slow_seconds=1e-9)}) as door:
+        headers = {"Content-Type": "application/json"}
+        body = b'{"query": "{ a \\ud800 }"}'
+        posted = await door.request("POST", "/graphql", ADMIN, data=body, headers=headers)
+        got = await door.request("GET", "/graphql?query=%7B%20%ED%A0%80%20%7D", ADMIN)
+
+    assert {posted.status // 100, got.status // 100} <= {2, 4}
+    assert len(lines("request.slow")) == 2
+    assert lines("request.failed") == []
+
+
+@pytest.mark.parametrize(("limit", "told"), [(0.0, 0), (3_600.0, 0)], ids=["switched off", "not that slow"])
+def test_others_are_not_told(lines: Lines, limit: float, told: int):
+    """0 switches it off; else it begins above the limit."""
+    telemetry = Telemetry(TelemetrySettings(slow_seconds=limit))
+
+    with telemetry.request({"type": "http", "method": "POST", "path": "/graphql", "headers": []}):
+        pass
+
+    assert lines("request.slow") == []
