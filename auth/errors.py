@@ -19,6 +19,7 @@
     ├── Unavailable              503  a part that every answer needs is not there; try again
     │   ├── ReviewsUnavailable        the API server cannot be asked who somebody is, or what they may do
     │   └── NotSynced                 the first list of a kind is still on its way
+    ├── ResourceVersionNotReached 504 what the request must show has not come here in time
     ├── TooManyRequests          429  one user's share is used up; try again
     └── InternalError            500  our mistake; the log has the reason under the request's id
 
@@ -53,6 +54,7 @@ class Code(StrEnum):
     METRICS_UNAVAILABLE = "METRICS_UNAVAILABLE"
     PROMQL_DISABLED = "PROMQL_DISABLED"
     NOT_SYNCED = "NOT_SYNCED"
+    RESOURCE_VERSION_NOT_REACHED = "RESOURCE_VERSION_NOT_REACHED"
     UNAVAILABLE = "UNAVAILABLE"
     INTERNAL = "INTERNAL"
 
@@ -238,6 +240,21 @@ class ReviewsUnavailable(Unavailable):
 
 class NotSynced(Unavailable):
     """The first list of a kind is still on its way."""
+
+
+class ResourceVersionNotReached(ClientError):
+    """What the request must show of a kind has not come to this gateway in time, or nobody has written it."""
+
+    code = Code.RESOURCE_VERSION_NOT_REACHED
+    status = 504
+
+    def __init__(self, kind: str, *, wanted: str, seen: str) -> None:
+        super().__init__(
+            f"Of {kind} this gateway knows what happened up to version {seen or '(none yet)'}, not up to {wanted}",
+            kind=kind,
+            wanted=wanted,
+            seen=seen,
+        )
 
 
 class InternalError(ClientError):

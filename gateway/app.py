@@ -140,6 +140,7 @@ async def open_gateway(config: Config, stop_serving: Callable[[], None]) -> Asyn
             prometheus,
             access,
             limits=config.limits,
+            execution=config.execution,
             require_metrics_right=config.prometheus.require_metrics_right,
             passing_on=None if (right := right_to_ask(config.prometheus)) is None else PassingOn(prometheus, right),
         )

@@ -12,12 +12,21 @@ from auth.errors import ClientError, Code, InternalError, TooManyRequests, Unaut
 from gateway import logs
 from gateway.http.media import MediaType
 from schema.execution.plan.encoded import EncodedData
+from schema.execution.versions import RESOURCE_VERSIONS
 
 # Large enough to cost nothing per byte, small enough that a slow reader's share of the memory is.
 SLICE_BYTES: Final = 256 * 1024
 
 # Answers depend on who asks: nobody else's cache may keep them, and a browser's must not confuse two people.
 _HEADERS: Final = {"Cache-Control": "private, no-cache", "Vary": "Authorization, Accept, Accept-Encoding"}
+
+
+# What an answer tells beside what it shows: it changes while that stays the same.
+_ASIDE: Final = frozenset({RESOURCE_VERSIONS})
+
+
+class Aside(bytes):
+    """A piece of an answer that its entity tag leaves out."""
 
 
 def client_error(error: GraphQLError) -> ClientError | None:
@@ -49,6 +58,12 @@ def encode(body: Mapping[str, object]) -> bytes:
 
 def pieces(body: Mapping[str, object]) -> tuple[bytes, ...]:
     """The body as JSON, to be sent one after the other: `data` that is encoded already is one of them, not copied."""
+    extensions = body.get("extensions")
+    if isinstance(extensions, Mapping) and (aside := {name: extensions[name] for name in _ASIDE & extensions.keys()}):
+        kept = {name: value for name, value in extensions.items() if name not in aside}
+        *first, last = pieces({**body, "extensions": kept})  # it ends with the extensions, which are last of a body
+        separator = b"," if kept else b""
+        return (*first, last[:-2], Aside(separator + encode(aside)[1:-1]), b"}}")
     data = body.get("data")
     if not isinstance(data, EncodedData):
         return (encode(body),)
@@ -65,7 +80,7 @@ def answer(
         "headers": {**_HEADERS, **(headers or {})},
         "media_type": f"{media_type}; charset=utf-8",
     }
-    if sum(map(len, body)) <= SLICE_BYTES:
+    if sum(map(len, body)) <= SLICE_BYTES and not any(isinstance(piece, Aside) for piece in body):
         return Response(b"".join(body), **options)
     return SlicedResponse(body, **options)
 

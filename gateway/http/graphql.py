@@ -37,6 +37,7 @@ from gateway.http.vigil import ClientGone, watched
 from gateway.telemetry.request import of
 from schema.execution.context import GraphContext
 from schema.execution.observer import Phase
+from schema.execution.versions import VersionsAsked
 
 _ALLOWED: Final = "GET, POST"
 _STREAMS: Final = ("text/event-stream", "multipart/mixed")
@@ -163,7 +164,10 @@ class GraphQLEndpoint:
     async def _execute(self, request: Request, asked: GraphQLRequest, text: str, media_type: MediaType) -> Response:
         observed = of(request.scope)
         context = GraphContext(
-            headers=request.scope["headers"], request_id=request.scope["request_id"], observer=observed
+            headers=request.scope["headers"],
+            request_id=request.scope["request_id"],
+            observer=observed,
+            versions=VersionsAsked.of(asked.extensions),
         )
         if asked.operation_name:
             logs.bind(operation=asked.operation_name)

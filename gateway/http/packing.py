@@ -2,6 +2,7 @@
 
 An answer is a function of who asks and of what they may see of one moment. Its tag is a hash of the answer and of the
 user under the replicas' common key: it tells nothing of what it stands for, and nobody can make the tag of another.
+What is told aside, such as the versions that the answer saw, is no part of it.
 """
 
 import asyncio
@@ -16,7 +17,7 @@ import zstandard
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gateway.http.answers import SLICE_BYTES, SlicedResponse
+from gateway.http.answers import SLICE_BYTES, Aside, SlicedResponse
 
 # Below this, headers and packets outweigh what is saved.
 COMPRESS_FROM_BYTES: Final = 1_400
@@ -91,7 +92,8 @@ class Packing:
         """Weak (RFC 9110, 8.8.1): the same answer compressed differently is as good."""
         digest = hashlib.blake2b(user.encode() + b"\0", key=self._key, digest_size=16)
         for piece in pieces:
-            digest.update(piece)
+            if not isinstance(piece, Aside):
+                digest.update(piece)
         return f'W/"{digest.hexdigest()}"'
 
 

@@ -13,6 +13,7 @@ from auth.errors import ClientError, Code, Forbidden, InvalidArgument, Unavailab
 from schema.execution.observer import UNOBSERVED, Observer
 from schema.execution.patience import Patience
 from schema.execution.problems import Problems
+from schema.execution.versions import NO_VERSIONS, VersionsAsked
 from schema.execution.view import View
 from schema.sources.kubernetes.kinds import Kind
 from schema.sources.prometheus.raw import RawOutcome, RawQuery
@@ -26,6 +27,7 @@ class GraphContext(RequestContext):
     large: bool = False  # executed, and to be encoded, in the worker thread
     observer: Observer = UNOBSERVED
     patience: Patience = field(default_factory=Patience)
+    versions: VersionsAsked = NO_VERSIONS
     _view: View | None = None
 
     @property

@@ -23,6 +23,7 @@ from schema.execution.needs import Needs
 from schema.execution.observer import Observer, Phase
 from schema.execution.plan.operations import Operation, Operations
 from schema.execution.prepare import Documents, PreparedDocument
+from schema.execution.versions import RESOURCE_VERSIONS, versions_seen
 from schema.execution.view import View
 from schema.sources.prometheus.raw import RawAnswer
 
@@ -81,9 +82,12 @@ class ExecutionExtension(SchemaExtension):
             raise Unauthenticated("Nobody has verified who asks")
         observer = context.observer
         with observer.phase(Phase.GATHER):
-            context.view = await self._pipeline.gatherer.view(context.identity, operation.needs)
+            context.view = await self._pipeline.gatherer.view(context.identity, operation.needs, context.versions)
         observer.cost(context.view.cost)
         self._tell_staleness(context.view)
+        if context.versions.told:
+            seen = versions_seen(context.view, operation.needs.kinds)
+            self.execution_context.extensions_results[RESOURCE_VERSIONS] = seen
         kept = operation.plan and operation.plan.kept(context.view, operation.nodes)
         observer.answered(kept=kept is not None)
         if kept is not None:

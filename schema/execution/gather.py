@@ -7,14 +7,15 @@ from dataclasses import dataclass, replace
 from typing import Any, Final, Protocol, TypeAlias, final
 
 from auth.access import ALL, NODES, PODS, Access, AccessNeed, Everywhere, Resource, Scope, Visibility
-from auth.errors import NotSynced
+from auth.errors import NotSynced, ResourceVersionNotReached
 from auth.identity import Identity
 from auth.reviewers import Attributes, Decision
 from schema.asking.indexes import Indexes
 from schema.execution.cost import check_cost
 from schema.execution.limits import LimitExceeded, located
 from schema.execution.needs import MetricNeed, Needs, Reach
-from schema.execution.settings import LimitSettings
+from schema.execution.settings import ExecutionSettings, LimitSettings
+from schema.execution.versions import NO_VERSIONS, VersionsAsked
 from schema.execution.view import View
 from schema.sources.kubernetes.cluster import ClusterSnapshot, KindStatus
 from schema.sources.kubernetes.kinds import STANDING, Kind
@@ -45,6 +46,7 @@ class KubernetesSource(Protocol):
     async def want(self, kinds: Iterable[Kind[Any]]) -> None: ...
     def snapshot(self, kinds: Iterable[Kind[Any]]) -> ClusterSnapshot: ...
     def troubled(self, kinds: Iterable[Kind[Any]]) -> Mapping[str, KindStatus]: ...
+    async def reach(self, wanted: Mapping[Kind[Any], str], seconds: float) -> Mapping[Kind[Any], str]: ...
 
 
 class MetricsSource(Protocol):
@@ -81,6 +83,7 @@ class Gatherer:
         *,
         require_metrics_right: bool = False,
         passing_on: PassingOn | None = None,
+        execution: ExecutionSettings = ExecutionSettings(),  # noqa: B008 - nor does it
     ) -> None:
         self._kubernetes = kubernetes
         self._metrics = metrics
@@ -89,22 +92,28 @@ class Gatherer:
         self._indexes = Indexes()
         self._require_metrics_right = require_metrics_right
         self._passing_on = passing_on
+        self._version_seconds = execution.min_resource_version_seconds
         self._cost_limit = limits.cost
         self._calls_limit = limits.calls
 
-    async def view(self, identity: Identity, needs: Needs) -> View:
+    async def view(self, identity: Identity, needs: Needs, versions: VersionsAsked = NO_VERSIONS) -> View:
         """Await what the operation needs. Raises NotSynced and ReviewsUnavailable: then nothing can be answered.
+
+        Raises also BadRequest and ResourceVersionNotReached for versions that it cannot show.
 
         Raises also, before anything is asked of Prometheus, when the answer would cost more than the limit. A kind is
         watched for nobody who may not see it: the rights are known before.
         """
         if self._require_metrics_right:
             needs = replace(needs, access=needs.access | _metrics_rights(needs.metrics))
+        wanted = versions.wanted(needs.kinds)
         self._check_standing(needs.kinds)
         self._check_calls(needs)
         visibility, rights, decisions = await self._permissions(identity, needs)
         kinds = [kind for kind in needs.kinds if kind in STANDING or _sees(visibility, kind, needs.access)]
         await self._kubernetes.want(kinds)
+        if wanted:
+            await self._reach({kind: wanted[kind] for kind in wanted if _sees(visibility, kind, needs.access)})
         troubled = self._kubernetes.troubled(kinds)
         snapshot = self._kubernetes.snapshot(needs.kinds)
         cost = check_cost(needs.costs, snapshot, visibility, self._cost_limit)
@@ -141,6 +150,11 @@ class Gatherer:
     def forget(self, kind: Kind[Any]) -> None:
         """Let go of what is kept of a kind that is no longer watched."""
         self._indexes.forget(kind.key)
+
+    async def _reach(self, wanted: Mapping[Kind[Any], str]) -> None:
+        """Wait for what the answer must show: only of kinds that its caller sees, or the wait would tell of others."""
+        for kind, seen in (await self._kubernetes.reach(wanted, self._version_seconds)).items():
+            raise ResourceVersionNotReached(kind.name, wanted=wanted[kind], seen=seen)
 
     async def _permissions(
         self, identity: Identity, needs: Needs

@@ -18,6 +18,13 @@ class ExecutionSettings(BaseModel):
         description="Most memory for encoded answers and parts of them, in bytes, over all operations and users; what "
         "was not used for the longest time leaves first. The pods of a cluster of 150,000 with five fields take 30 MB.",
     )
+    min_resource_version_seconds: float = Field(
+        default=3.0,
+        ge=0,
+        le=60,
+        description="How long a request with `minResourceVersions` waits for what it must show; then it is answered "
+        "with `RESOURCE_VERSION_NOT_REACHED`. A version that no change has takes up to 2.5 seconds to be sure of.",
+    )
 
 
 class LimitSettings(BaseModel):

@@ -87,6 +87,9 @@ class Everything:
     async def want(self, kinds: Iterable[Kind[Any]]) -> None:
         """All that is asked for is there."""
 
+    async def reach(self, wanted: Mapping[Kind[Any], str], seconds: float) -> Mapping[Kind[Any], str]:
+        return await self._cluster.reach(wanted, seconds)
+
     async def frames(self, questions: Iterable[Question]) -> Mapping[Question, MetricFrame]:
         return {question: self._frames.get(question) or self._frame(question) for question in questions}
 

@@ -146,6 +146,21 @@ async def test_a_watch_ends_after_its_timeout_and_says_before_how_far_it_got(
     assert 4 < loop.time() - started < 8
 
 
+async def test_the_shortest_watch_with_a_bookmark_tells_how_far_a_quiet_kind_is(
+    server: ApiServer, pods: str, namespace: str
+):
+    """Others are written meanwhile; a list of one has the API server catch up, and the bookmark then says so."""
+    version = (await server.get(pods)).version
+    await server.make.create_namespace(f"{namespace}-other")
+    listed = (await server.get(pods, limit="1")).version
+    asked = {"resourceVersion": version, "allowWatchBookmarks": "true", "timeoutSeconds": "3"}
+    async with server.watch(pods, **asked) as events:
+        bookmark = await events.next()
+
+    assert bookmark["type"] == "BOOKMARK"
+    assert int(bookmark["object"]["metadata"]["resourceVersion"]) >= int(listed) > int(version)
+
+
 async def test_a_watch_without_bookmarks_gets_none(server: ApiServer, pods: str):
     """They are for those who ask."""
     version = (await server.get(pods)).version

@@ -53,13 +53,17 @@ class ClusterSnapshot:
     """One moment of some kinds, an immutable value. Each kind's is its own: no version would hold for two of them.
 
     Equal if it shows the same kinds at the same moments. A kind that is not watched is shown empty.
+
+    `versions` has, of each kind that is watched, the newest resourceVersion of which it shows anything. They are no
+    part of what is equal: bookmarks raise them, and change nothing that is shown.
     """
 
-    __slots__ = ("pictures", "version")
+    __slots__ = ("pictures", "version", "versions")
 
-    def __init__(self, of: Mapping[str, Snapshot[Any]], version: str) -> None:
+    def __init__(self, of: Mapping[str, Snapshot[Any]], version: str, versions: Mapping[str, str]) -> None:
         self.pictures = of
         self.version = version  # the API server's own (its gitVersion, "v1.37.2"); "" until it is known
+        self.versions = versions
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, ClusterSnapshot):
@@ -95,11 +99,6 @@ class ClusterSnapshot:
     @property
     def services(self) -> Snapshot[ServiceRecord]:
         return self.named("services")
-
-    @property
-    def versions(self) -> Mapping[str, str]:
-        """Kind to resourceVersion, of those that are watched."""
-        return {key: snapshot.version for key, snapshot in self.pictures.items() if snapshot.version}
 
     def contradicts(self, other: "ClusterSnapshot") -> bool:
         """Whether the two show different moments of a kind that is in both."""
@@ -154,7 +153,7 @@ class Cluster:
         sharing = Sharing()
         self._in_use = {kind.key: self._in_scopes(kind, sharing, patient=True) for kind in STANDING}
         self._nothing = {kind.key: nothing(kind) for kind in (*STANDING, *on_demand)}
-        self._snapshot = self._taken()
+        self._snapshot = self._taken(self._nothing)
 
     @property
     def nodes(self) -> Watched[NodeRecord]:
@@ -190,9 +189,9 @@ class Cluster:
     def snapshot(self, kinds: Iterable[Kind[Any]] | None = None) -> ClusterSnapshot:
         """The picture of now, of these kinds or of all: the same object, or an equal one, until one of them changes."""
         if kinds is not None:
-            return ClusterSnapshot({kind.key: self._picture(kind.key) for kind in kinds}, self._server_version)
-        taken = self._taken()
-        if taken != self._snapshot:
+            return self._taken([kind.key for kind in kinds])
+        taken = self._taken(self._nothing)
+        if taken != self._snapshot or taken.versions != self._snapshot.versions:
             self._snapshot = taken
         return self._snapshot
 
@@ -229,6 +228,25 @@ class Cluster:
             async with asyncio.timeout(self._first_list_seconds):
                 for each in wanted:
                     await each.wait_known()
+
+    async def reach(self, wanted: Mapping[Kind[Any], str], seconds: float) -> Mapping[Kind[Any], str]:
+        """Wait until these kinds have all up to these versions: for so many seconds at most.
+
+        Returns those that do not, with the versions that they have. What cannot be watched is not waited for: nothing
+        of it is shown.
+        """
+        late = {
+            used: version
+            for kind, version in wanted.items()
+            if (used := self._in_use.get(kind.key)) is not None and not used.has(version)
+        }
+        if not late:
+            return {}
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds), asyncio.TaskGroup() as tasks:
+                for used, version in late.items():
+                    tasks.create_task(used.reached(version), name=f"reached/{used.kind.key}")
+        return {used.kind: used.complete_to for used, version in late.items() if not used.has(version)}
 
     def when_given_back(self, tell: Callable[[Kind[Any]], None]) -> None:
         """Have `tell` called when a kind's memory is given back. It must not raise."""
@@ -311,17 +329,20 @@ class Cluster:
         used.stop()
         objects = len(used.snapshot())
         del self._in_use[used.kind.key]
-        self._snapshot = self._taken()
+        self._snapshot = self._taken(self._nothing)
         for tell in self._tell:
             tell(used.kind)
         log.info("kind.given-back", extra={"cluster": self.name, "kind": used.kind.key, "objects": objects})
 
-    def _taken(self) -> ClusterSnapshot:
-        return ClusterSnapshot({key: self._picture(key) for key in self._nothing}, self._server_version)
-
-    def _picture(self, key: str) -> Snapshot[Any]:
-        used = self._in_use.get(key)
-        return self._nothing[key] if used is None else used.snapshot()
+    def _taken(self, keys: Iterable[str]) -> ClusterSnapshot:
+        pictures: dict[str, Snapshot[Any]] = {}
+        versions: dict[str, str] = {}
+        for key in keys:
+            used = self._in_use.get(key)
+            pictures[key] = self._nothing[key] if used is None else used.snapshot()
+            if used is not None and (version := used.version):
+                versions[key] = version
+        return ClusterSnapshot(pictures, self._server_version, versions)
 
     async def _keep_version(self) -> None:
         """Ask for the server's version at the start, and whenever it answers again: it may have been upgraded."""

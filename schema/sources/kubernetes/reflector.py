@@ -49,6 +49,7 @@ from schema.sources.kubernetes.policy import (
     refusal,
     status_of,
 )
+from schema.sources.kubernetes.progress import Progress
 from schema.sources.kubernetes.store import Draft, Event, Gone, Mark, Put, Store
 
 T = TypeVar("T", bound=Record)
@@ -165,6 +166,10 @@ class Reflector(Generic[T]):
         self._path = kind.path(namespace)
         self._bookmarks = kind.bookmarks
         self._accept_list, self._accept_watch = (_PARTIAL_LIST, _PARTIAL) if kind.metadata_only else (JSON, JSON)
+        self._writing = asyncio.Lock()  # no watch but ours writes while a list is swapped in
+        self.progress = Progress(
+            api, self._path, store, self._take_aside, accept=self._accept_watch, bookmarks=kind.bookmarks
+        )
         self._patient = patient  # a first refusal may be that of an API server that has just started
         self._decoder = decoder
         self._on_return = on_return  # called when the API server answers again after it did not
@@ -346,6 +351,24 @@ class Reflector(Generic[T]):
             raise _Ended(ended)
         return draft
 
+    async def _take_aside(self, since: str, lines: Sequence[bytes]) -> bool:
+        """Take in what a second watch brings, of which each event is there that the store may lack."""
+        batch: list[Event[T]] = []
+        turn = _Turn()
+        for line in lines:
+            if turn.is_over():
+                await turn.pass_on()
+            event = self._read(Watching(since), line)
+            if isinstance(event, Put | Gone | Mark):
+                batch.append(event)
+            elif event is not None:
+                return False
+        async with self._writing:
+            if not self.store.has(since):  # listed again, as of before
+                return False
+            self.store.apply(batch)
+        return True
+
     def _read(self, state: State, line: bytes) -> Event[T] | _InitialEnd | Outcome | None:
         """What one line of a watch says; None if it speaks of an object without so much as a name."""
         try:
@@ -386,11 +409,12 @@ class Reflector(Generic[T]):
 
     async def _commit(self, draft: Draft[T], version: str) -> None:
         """Swap the list in: what changed by it is found out in turns, the swap is one step."""
-        merge, turn = self.store.merge(draft, version), _Turn()
-        for _ in merge.steps():
-            if turn.is_over():
-                await turn.pass_on()
-        self.store.adopt(merge)
+        async with self._writing:
+            merge, turn = self.store.merge(draft, version), _Turn()
+            for _ in merge.steps():
+                if turn.is_over():
+                    await turn.pass_on()
+            self.store.adopt(merge)
         self.lists += 1
         self.listed.set()
         self._heard()

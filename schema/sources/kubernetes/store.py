@@ -15,12 +15,16 @@ Not promised: order between the objects of one batch; that every state of an obj
 anything about a version that comes a second time with another meaning, because etcd was restored from a backup without
 raising its revision (etcdutl's `--bump-revision`, which Kubernetes asks for).
 
+Whoever waits for a version (`reached`) is woken once all up to there is in the picture, by whatever told so: an event,
+a bookmark, a list.
+
 The work for one event does not grow with the number of objects (save by the number of blocks), nor does a snapshot's;
 `commit` compares the old picture with the new one, about 0.3 µs an object, and can be done in steps. Versions are those
 of one kind; they grow with every change of that kind and compare as numbers (Kubernetes promises so since 1.35; etcd
 always gave them so).
 """
 
+import asyncio
 from collections import Counter, deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import chain, takewhile
@@ -116,7 +120,7 @@ class Snapshot(Generic[T]):
         Its version is the oldest of theirs: up to there it shows everything.
         """
         return cls(
-            min((part.version for part in parts), key=_age),
+            min((part.version for part in parts), key=age),
             joined([part._ordered for part in parts]),  # noqa: SLF001 - of this very class, as below
             _Anywhere([part._by_uid for part in parts]),  # noqa: SLF001
             _Groups([part._groups for part in parts]),  # noqa: SLF001
@@ -358,6 +362,7 @@ class Store(Generic[T]):
         self._ring_limit = ring_limit
         self._floor = ""  # the newest version whose changes the ring has lost
         self._consumers: list[Callable[[Sequence[Change[T]]], None]] = []
+        self._waiting: list[tuple[str, asyncio.Future[None]]] = []
 
     def __len__(self) -> int:
         return len(self._picture.ordered)
@@ -366,6 +371,21 @@ class Store(Generic[T]):
     def version(self) -> str:
         """The last version seen; "" before the first list."""
         return self._version
+
+    def has(self, version: str) -> bool:
+        """Whether all that happened up to `version` is in the picture."""
+        return bool(self._version) and not _is_newer(version, self._version)
+
+    async def reached(self, version: str) -> None:
+        """Return as soon as it has this version, however long that takes."""
+        if self.has(version):
+            return
+        waiting = (version, asyncio.get_running_loop().create_future())
+        self._waiting.append(waiting)
+        try:
+            await waiting[1]
+        finally:
+            self._waiting.remove(waiting)
 
     def snapshot(self) -> Snapshot[T]:
         """The picture of now, shared by all readers until the next change."""
@@ -388,6 +408,7 @@ class Store(Generic[T]):
             self._snapshot = None  # made again by the next reader, and never once per event
             self._remember(changes)
             self._tell(changes)
+        self._wake()
         return changes
 
     def replace(self, records: Iterable[T], version: str) -> Sequence[Change[T]]:
@@ -421,6 +442,7 @@ class Store(Generic[T]):
             self._remember(merge.changes)
         self._picture, self._version, self._snapshot = merge.picture, merge.version, None
         self._tell(merge.changes)
+        self._wake()
         return merge.changes
 
     def changes_since(self, version: str) -> Sequence[Change[T]]:
@@ -451,13 +473,18 @@ class Store(Generic[T]):
         for consumer in self._consumers if changes else ():
             consumer(changes)
 
+    def _wake(self) -> None:
+        for version, waiting in self._waiting:
+            if self.has(version) and not waiting.done():
+                waiting.set_result(None)
+
 
 def _is_newer(version: str, than: str) -> bool:
     """Versions are decimal numbers without leading zeros: the longer one is larger. "" is before all of them."""
-    return _age(version) > _age(than)
+    return age(version) > age(than)
 
 
-def _age(version: str) -> tuple[int, str]:
+def age(version: str) -> tuple[int, str]:
     return (len(version), version)
 
 

@@ -7,7 +7,7 @@ from typing import Any, Generic, TypeVar, final
 
 from schema.sources.kubernetes.kinds import Decoder, Kind, Record
 from schema.sources.kubernetes.reflector import KindStatus, Reflector
-from schema.sources.kubernetes.store import Snapshot, Store
+from schema.sources.kubernetes.store import Snapshot, Store, age
 
 T = TypeVar("T", bound=Record)
 
@@ -78,6 +78,32 @@ class KindInUse(Generic[T]):
     async def wait_known(self) -> None:
         for scope in self.scopes:
             await scope.reflector.known.wait()
+
+    @property
+    def version(self) -> str:
+        """The newest version of which it shows anything: whoever has all up to there has all that this shows."""
+        if len(self.scopes) == 1:
+            return self.scopes[0].store.version
+        return max((scope.store.version for scope in self.scopes), key=age, default="")
+
+    @property
+    def complete_to(self) -> str:
+        """The version up to which it shows everything, save where it cannot be watched."""
+        return min((scope.store.version for scope in self._readable), key=age, default="")
+
+    def has(self, version: str) -> bool:
+        """Whether all that happened up to `version` is shown, save where it cannot be watched."""
+        return all(scope.store.has(version) for scope in self._readable)
+
+    async def reached(self, version: str) -> None:
+        """Return as soon as it has this version, however long that takes."""
+        async with asyncio.TaskGroup() as tasks:
+            for scope in self._readable:
+                tasks.create_task(scope.reflector.progress.reached(version), name=f"reached/{scope.name}")
+
+    @property
+    def _readable(self) -> Sequence[Watched[T]]:
+        return [scope for scope in self.scopes if not scope.reflector.refused]
 
     def snapshot(self) -> Snapshot[T]:
         """The picture of now: the same object until something in it changes."""

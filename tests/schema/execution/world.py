@@ -163,6 +163,9 @@ class World:
     async def want(self, kinds: Iterable[Kind[Any]]) -> None:
         """All that is asked for is there."""
 
+    async def reach(self, wanted: Mapping[Kind[Any], str], seconds: float) -> Mapping[Kind[Any], str]:
+        return await self.cluster.reach(wanted, seconds)
+
     async def view(self, who: Identity, needs: Needs) -> View:
         return await self.gatherer.view(who, needs)
 

@@ -56,6 +56,9 @@ class ModelServer:
         self.silences: list[float | None] = []  # how long each of them may be silent
         self.watchers: list[Watcher] = []
         self.closed = 0  # streams that were left
+        self.asked_for_one = 0  # lists of one object, which tell how far the server is
+        self.short: list[Watcher] = []  # watches of a few seconds
+        self.bookmarks_soon = True  # each of these has its bookmark at once; else it is silent
 
     # ------------------------------------------------------------------------------------------- what happens in it
 
@@ -136,10 +139,15 @@ class ModelServer:
             self.closed += 1
             if watcher in self.watchers:
                 self.watchers.remove(watcher)
+            if watcher in self.short:
+                self.short.remove(watcher)
 
     async def get(self, path: str, params: Mapping[str, str], *, timeout: float) -> Reply:
         assert path == self.path
         assert timeout > 0
+        if params == {"limit": "1"}:
+            self.asked_for_one += 1
+            return Reply(200, {}, self._list())
         assert params["resourceVersionMatch"] == "Exact"
         if params["resourceVersion"] != str(self.version):
             return Reply(410, {}, b"{}")  # the model keeps no past states
@@ -154,6 +162,8 @@ class ModelServer:
         if params.get("watch") != "true":
             return self._incoming(200, _once(self.lists.pop(0)) if self.lists else self._list_chunks())
         assert params["allowWatchBookmarks"] == "true"
+        if params["timeoutSeconds"] == "3":
+            return self._short_watch(int(params["resourceVersion"]), watcher)
         assert 300 <= int(params["timeoutSeconds"]) <= 600
         if "sendInitialEvents" in params:
             return self._streaming_list(watcher)
@@ -190,6 +200,16 @@ class ModelServer:
             if version > since:
                 watcher.queue.put_nowait(line)
         self.watchers.append(watcher)
+        return self._incoming(200, self._watched(watcher))
+
+    def _short_watch(self, since: int, watcher: Watcher) -> Incoming:
+        """A bookmark comes two seconds before the end: here, with all that it is about."""
+        for version, line in self.history:
+            if version > since:
+                watcher.queue.put_nowait(line)
+        if self.bookmarks_soon:
+            watcher.queue.put_nowait(pods.bookmark(self.version))
+        self.short.append(watcher)
         return self._incoming(200, self._watched(watcher))
 
     def _list(self) -> bytes:
