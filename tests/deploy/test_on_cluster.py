@@ -156,6 +156,16 @@ class Release:
             await process.ready(functools.partial(answers_200, url), READY_LIMIT_S)
         return process, port
 
+    def check(self, pod: Manifest) -> Any:
+        """What `binnacle check` says in a pod that was started, with its configuration and its account."""
+        folder = self.folder / pod["metadata"]["name"]
+        said = subprocess.run(
+            [BINNACLE, "check", "--config", folder / "config.yaml", "--output", "json"],
+            env={**os.environ, "BINNACLE_KUBERNETES__KUBECONFIG": str(folder / "kubeconfig")},
+            capture_output=True, text=True, check=False, timeout=READY_LIMIT_S,
+        )  # fmt: skip
+        return json.loads(said.stdout)
+
 
 def kubeconfig_with(plane: ControlPlane, token: str) -> str:
     cluster = {"server": plane.server, "certificate-authority": str(plane.ca_file)}
@@ -267,6 +277,8 @@ async def test_installed_it_answers_the_nested_query_through_its_node_port_and_l
         assert {(pod["spec"]["nodeName"], pod["metadata"]["name"]) for pod in pods} <= shown
         assert body["data"]["cluster"]["nodeCount"] == 3
 
+        findings = (await asyncio.to_thread(release.check, pods[0]))["findings"]
+        assert [found for found in findings if found["outcome"] == "fails" or found["rule"]] == []
         await both_say_the_same(session, [f"http://127.0.0.1:{port}" for port in ports.values()])
 
         hook = one(parsed(release.helm_("get hooks")), "Pod")["spec"]["containers"][0]
