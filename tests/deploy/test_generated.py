@@ -1,10 +1,13 @@
 """What deploy/ says twice is the same: the chart's schema and the settings, rights and kinds, chart and manifests."""
 
+import json
+import re
+
 import pytest
 import yaml
 
 from deploy.dashboards import dashboards
-from deploy.render import CHART, DASHBOARDS, MANIFESTS, VALUES_SCHEMA, manifests, values_schema
+from deploy.render import CHART, DASHBOARDS, HERE, MANIFESTS, VALUES_SCHEMA, manifests, values_schema
 from schema.sources.kubernetes import kinds
 from tests.deploy.helm import Helm
 
@@ -30,6 +33,19 @@ def test_the_chart_asks_for_exactly_the_kinds_that_the_gateway_watches():
 
 def test_the_dashboards_ask_what_the_gateway_asks():
     assert {file.name: file.read_text() for file in DASHBOARDS.iterdir()} == dict(dashboards()), ANEW
+
+
+def test_the_pages_name_only_values_that_the_chart_has():
+    """What stands between backquotes and begins as a value does must be one."""
+    schema = json.loads(VALUES_SCHEMA.read_text())
+    for page in ("docs/deploy.md", "docs/operations.md", "README.md"):
+        for name in re.findall(r"`([a-z]\w*(?:\.\w+)+)(?:=\w+)?`", (HERE.parent / page).read_text()):
+            found = schema
+            for key in name.split(".") if name.split(".")[0] in schema["properties"] else ():
+                if "properties" not in found:
+                    break  # Kubernetes' own, such as resources
+                assert key in found["properties"], (page, name)
+                found = found["properties"][key]
 
 
 @pytest.mark.cluster  # Helm may have to be built
