@@ -5,6 +5,7 @@ import base64
 
 import pytest
 
+from gateway.demo import SimulatedCluster
 from tests.front_door import SHOP, FrontDoor, simulated_door
 
 PAGE = """
@@ -151,26 +152,98 @@ async def test_hidden_pods_change_nothing_of_a_page(front_door: FrontDoor):
     assert await page(front_door, SHOP, **question) == before
 
 
-@pytest.mark.parametrize(
-    "order", [[], [{"key": "NAME", "direction": "DESC"}], [{"key": "CREATED_AT"}, {"key": "NAMESPACE"}]]
-)
-async def test_while_pods_come_and_go_every_pod_that_lived_throughout_is_seen_once(order):
-    """Two hundred changes a second, small pages, an order by keys that never change."""
-    async with simulated_door(nodes=6, pods_per_node=40, churn=200) as door:
-        # as the gateway has heard of them: a pod that was just created travels through a watch first
-        first = {pod["id"] for pod in (await door.ask("{ pods { id } }")).data["pods"]}
-        seen: list[list[str]] = []
-        present = first
-        async with asyncio.timeout(30):
-            while len(seen) < 4 or len(first ^ present) <= 10:  # walks take milliseconds: until enough has changed
-                seen.append([row["id"] for row in await walk(door, 5, order)])
-                present = {pod.uid for pod in door.simulated.pods()}
-        lived = first & present
+NAMELESS = """query($after: String, $order: [%sOrder!]) {
+  page: %sConnection(first: 20, after: $after, orderBy: $order) {
+    edges { node { id } } pageInfo { hasNextPage endCursor }
+  }
+}"""
+A_SECOND = 200
 
-    assert len(lived) > 50
+
+class Crowd:
+    """Objects of which 200 a second come and as many go, oldest first; what was there before them stays."""
+
+    def __init__(self, simulated: SimulatedCluster, kind: str) -> None:
+        self.come = self.gone = 0
+        self._simulated = simulated
+        self._kind = kind
+
+    @property
+    def seconds(self) -> float:
+        """How long this many would take at that rate."""
+        return self.gone / A_SECOND
+
+    async def mill(self) -> None:
+        loop = asyncio.get_running_loop()
+        started = loop.time()
+        while True:
+            await asyncio.sleep(0.02)
+            due = int((loop.time() - started) * A_SECOND)
+            while self.come < due:
+                self._comes(self.come)
+                self.come += 1
+            while self.gone < due - 100:  # each lives for half a second
+                self._simulated.delete(self._kind, "crowd", self._name(self.gone))
+                self.gone += 1
+
+    def _name(self, number: int) -> str:
+        return f"{'abcdefghijklmnopqrstuvwxyz'[number * 7 % 26]}-{number}"  # all over the order
+
+    def _comes(self, number: int) -> None:
+        name = self._name(number)
+        if self._kind == "pods":
+            self._simulated.create_pod("crowd", name)
+            return
+        metadata = {"name": name, "namespace": "crowd", "uid": f"uid-{number}", "creationTimestamp": moment(number)}
+        self._simulated.put(self._kind, {"metadata": metadata, "spec": {"selector": {}, "ports": []}})
+
+
+def moment(number: int) -> str:
+    return f"2026-11-24T{number % 24:02}:{number % 60:02}:00Z"
+
+
+@pytest.mark.parametrize(
+    ("kind", "order"),
+    [
+        ("Pod", [{"key": "NAME", "direction": "DESC"}]),
+        ("Pod", [{"key": "CREATED_AT"}, {"key": "NAMESPACE"}]),
+        ("Service", []),
+    ],
+)
+async def test_while_objects_come_and_go_every_one_that_lived_throughout_is_seen_once(kind, order):
+    """Two hundred a second of each, several pages, an order by keys that never change."""
+    plural = f"{kind.lower()}s"
+    async with simulated_door(nodes=6, pods_per_node=40) as door, asyncio.timeout(60), asyncio.TaskGroup() as tasks:
+        lived = {row["id"] for row in (await door.ask(f"{{ {plural} {{ id }} }}")).data[plural]}
+        crowd = Crowd(door.simulated, plural)
+        milling = tasks.create_task(crowd.mill())
+        loop = asyncio.get_running_loop()
+        seen: list[list[str]] = []
+        started = loop.time()
+        while len(seen) < 4 or crowd.seconds < 1.0:
+            seen.append(await walk_all(door, NAMELESS % (kind, plural), order))
+        took = loop.time() - started
+        milling.cancel()
+
+    assert crowd.gone / took > A_SECOND / 3, "as many as that really went, besides the first half second"
+    assert crowd.come - crowd.gone <= took * A_SECOND
+    assert len(lived) > 5
+    newcomers = [len(set(walked) - lived) for walked in seen]
+    assert max(newcomers) > 20, "the walks met the crowd"
     for walked in seen:
         assert len(walked) == len(set(walked))
         assert lived <= set(walked)
+
+
+async def walk_all(door: FrontDoor, query: str, order) -> list[str]:
+    uids: list[str] = []
+    cursor = None
+    while True:
+        shown = (await door.ask(query, variables={"after": cursor, "order": order})).data["page"]
+        uids += [edge["node"]["id"] for edge in shown["edges"]]
+        if not shown["pageInfo"]["hasNextPage"]:
+            return uids
+        cursor = shown["pageInfo"]["endCursor"]
 
 
 async def test_a_page_asks_for_the_metrics_of_its_own_pods_alone():
