@@ -5,6 +5,7 @@ import re
 import socket
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,7 @@ from tests.front_door import ADMIN, SHOP, VIEWER, simulated_door
 BINNACLE = Path(sys.executable).parent / "binnacle"
 PAGE = Path(__file__).parents[3] / "docs/operations.md"
 OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
+LAG = "binnacle_event_loop_lag_seconds_count"
 DASHBOARD = "query Dashboard { nodes { name pods { name metrics(names: [CPU_USAGE]) { value } } } }"
 
 
@@ -110,25 +112,32 @@ async def test_a_watch_that_is_lost_shows_at_the_next_scrape(front_door):
     assert registry.get_sample_value("binnacle_watch_failures_total", {"kind": "pods"}) >= 1
 
 
-@pytest.mark.parametrize(
-    ("token", "query", "verdict", "code"),
-    [
-        (None, "{ nodes { name } }", "missing", "UNAUTHENTICATED"),
-        ("nobody", "{ nodes { name } }", "rejected", "UNAUTHENTICATED"),
-        (ADMIN, "{ nope }", "accepted", "GRAPHQL_VALIDATION_FAILED"),
-        (ADMIN, "{", "accepted", "GRAPHQL_PARSE_FAILED"),
-        (ADMIN, "{ a:__typename " + "b:__typename " * 200 + "}", "accepted", "LIMIT_EXCEEDED"),
-    ],
-)
-async def test_a_refusal_is_counted_by_its_reason(front_door, token, query, verdict, code):
-    """The codes are those that clients see; such a request has no operation."""
-    await front_door.ask(query, token)
+REFUSED = [
+    (None, "{ nodes { name } }", "missing", "UNAUTHENTICATED"),
+    ("nobody", "{ nodes { name } }", "rejected", "UNAUTHENTICATED"),
+    ("two words", "{ nodes { name } }", "malformed", "UNAUTHENTICATED"),
+    ("x" * 20_000, "{ nodes { name } }", "too_long", "UNAUTHENTICATED"),
+    (ADMIN, "{ nope }", "accepted", "GRAPHQL_VALIDATION_FAILED"),
+    (ADMIN, "{", "accepted", "GRAPHQL_PARSE_FAILED"),
+    (ADMIN, "{ a:__typename " + "b:__typename " * 200 + "}", "accepted", "LIMIT_EXCEEDED"),
+    (ADMIN, "mutation { a }", "accepted", "GRAPHQL_VALIDATION_FAILED"),
+]
+
+
+async def test_refusals_are_counted_by_their_reasons(front_door):
+    """The codes are those that clients see; such requests have no operation."""
+    for token, query, _, code in REFUSED:
+        assert (await front_door.ask(query, token)).codes == [code]
+    claiming = await front_door.ask("{ nodes { name } }", ADMIN, headers={"Impersonate-User": "root"})
+    assert claiming.codes == ["BAD_REQUEST"]
 
     seen = await scraped(front_door)
 
-    assert seen("binnacle_auth_verdicts_total", verdict=verdict) == 1
-    assert seen("binnacle_requests_refused_total", code=code) == 1
-    assert seen.total("binnacle_requests_total", operation="none") == 1
+    verdicts = Counter(verdict for _, _, verdict, _ in REFUSED) + Counter(["bad_request"])
+    assert seen.labelled("binnacle_auth_verdicts_total", "verdict") == verdicts
+    codes = Counter(code for *_, code in REFUSED) + Counter(["BAD_REQUEST"])
+    assert seen.labelled("binnacle_requests_refused_total", "code") == codes
+    assert seen.total("binnacle_requests_total", operation="none") == len(REFUSED) + 1
     assert seen.total("binnacle_answers_total") == 0
 
 
@@ -142,6 +151,58 @@ async def test_errors_beside_data_are_no_refusals(front_door):
     assert seen("binnacle_errors_total", code="FORBIDDEN") == 1
     assert seen.total("binnacle_requests_refused_total") == 0
     assert seen("binnacle_requests_total", operation="anonymous", status="200") == 1
+
+
+async def test_requests_under_way_are_seen_while_they_are():
+    """Those that are executed, and those that wait for one of these places; none once all are answered."""
+    limits = {"requests_at_work": 2, "requests_per_user": 8, "requests_waiting": 8}
+    async with simulated_door(server=limits) as door:
+        await door.ask("{ nodes { name } }")  # who asks, and what they may see, is known from here on
+        door.simulated.prometheus.pause()
+        count = door.gateway.telemetry.metrics.registry.get_sample_value
+
+        async def under_way():
+            return [count(f"binnacle_requests_{name}") for name in ("in_flight", "at_work", "waiting")]
+
+        asked = [asyncio.create_task(door.ask(DASHBOARD)) for _ in range(5)]
+        await door.eventually(under_way, [5, 2, 3])
+        door.simulated.prometheus.resume()
+        answers = await asyncio.gather(*asked)
+
+        await door.eventually(under_way, [0, 0, 0])
+    assert {answer.status for answer in answers} == {200}
+
+
+async def test_who_finds_no_place_is_counted_by_the_code_that_they_hear():
+    """503 for want of a place; such a request has no operation."""
+    limits = {"requests_at_work": 1, "requests_per_user": 2, "requests_waiting": 1}
+    async with simulated_door(server=limits) as door:
+        await door.ask("{ nodes { name } }")
+        await door.ask("{ pods { name } }", VIEWER)
+        door.simulated.prometheus.pause()
+        count = door.gateway.telemetry.metrics.registry.get_sample_value
+
+        async def waiting():
+            return count("binnacle_requests_at_work"), count("binnacle_requests_waiting")
+
+        asked = [asyncio.create_task(door.ask(DASHBOARD)) for _ in range(2)]
+        await door.eventually(waiting, (1, 1))
+        refused = await door.ask("{ pods { name } }", VIEWER)
+        door.simulated.prometheus.resume()
+        await asyncio.gather(*asked)
+
+    assert (refused.status, refused.codes) == (503, ["UNAVAILABLE"])
+    assert count("binnacle_requests_refused_total", {"code": "UNAVAILABLE"}) == 1
+    assert count("binnacle_requests_total", {"operation": "none", "status": "503"}) == 1
+
+
+async def test_the_lag_of_the_loop_is_measured_from_the_start(front_door):
+    """Four times a second, whether anybody asks or not."""
+
+    async def measured():
+        return (front_door.gateway.telemetry.metrics.registry.get_sample_value(LAG) or 0) >= 2
+
+    await front_door.eventually(measured, True)
 
 
 async def test_names_of_operations_are_few_whatever_clients_send():
@@ -223,11 +284,11 @@ async def test_the_documentation_has_every_metric_and_no_other(front_door):
     assert documented == ours
 
 
-@pytest.mark.parametrize("path", ["/debug", "/debug/pprof", "/debug/vars", "/debug/requests", "/debug/pprof/heap"])
-async def test_there_is_nothing_to_debug_from_outside(front_door, path):
+async def test_there_is_nothing_to_debug_from_outside(front_door):
     """Profilers and dumps show what permissions hide."""
-    for token in (None, ADMIN):
-        assert (await front_door.request("GET", path, token)).status == 404
+    for path in ("/debug", "/debug/", "/debug/pprof", "/debug/vars", "/debug/requests", "/debug/pprof/heap"):
+        for token in (None, ADMIN):
+            assert (await front_door.request("GET", path, token)).status == 404, path
 
 
 async def test_the_lag_is_how_much_too_late_a_timer_came():
