@@ -25,6 +25,7 @@ from schema.sources.kubernetes.kinds import (
 )
 from schema.sources.kubernetes.objects import NamespaceRecord, NodeRecord, PodRecord, Sharing
 from schema.sources.kubernetes.policy import BACKOFF, Backoff
+from schema.sources.kubernetes.progress import Progress
 from schema.sources.kubernetes.reflector import KindStatus, Reflector
 from schema.sources.kubernetes.selfcheck import CacheDiverged, differences
 from schema.sources.kubernetes.services import ServiceRecord
@@ -302,7 +303,7 @@ class Cluster:
             on_return=self._ask_version.set,
             backoff=self._backoff(),
         )
-        return Watched(kind, decoder, store, reflector)
+        return Watched(kind, decoder, store, reflector, Progress(self._api, kind, reflector))
 
     def _watch(self, used: KindInUse[Any]) -> None:
         """Start what keeps it; before `run` and after its end there is nobody to keep anything."""

@@ -16,15 +16,16 @@ Not promised for kinds without bookmarks: there is no telling that nothing has h
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Sequence
-from typing import Any, Final, Protocol, final
+from typing import Any, Final, final
 
 import msgspec
 
 from auth.api import Unreachable
-from schema.sources.kubernetes.api import JSON, ObjectsApi
-from schema.sources.kubernetes.framing import Lines, Malformed
-from schema.sources.kubernetes.store import Store, age
+from schema.sources.kubernetes.api import ObjectsApi
+from schema.sources.kubernetes.framing import Malformed
+from schema.sources.kubernetes.kinds import Kind
+from schema.sources.kubernetes.reflector import Reflector
+from schema.sources.kubernetes.store import age
 
 # What is written arrives within some milliseconds; what has not arrived by then is asked for.
 PATIENCE_S: Final = 0.2
@@ -33,14 +34,6 @@ PATIENCE_S: Final = 0.2
 WATCH_S: Final = 3
 
 LIST_TIMEOUT_S: Final = 5.0
-
-OK: Final = 200
-
-
-class TakeIn(Protocol):
-    """Takes in what a watch has brought; False if that watch is of no use any more. `since`: where it began."""
-
-    def __call__(self, since: str, lines: Sequence[bytes]) -> Awaitable[bool]: ...
 
 
 class _ListMeta(msgspec.Struct, frozen=True):
@@ -55,22 +48,12 @@ class _List(msgspec.Struct, frozen=True):
 class Progress:
     """One kind in one scope. The contract stands at the head of this module."""
 
-    def __init__(  # noqa: PLR0913 - what it needs, handed in
-        self,
-        api: ObjectsApi,
-        path: str,
-        store: Store[Any],
-        take_in: TakeIn,
-        *,
-        accept: str = JSON,
-        bookmarks: bool = True,
-    ) -> None:
+    def __init__(self, api: ObjectsApi, kind: Kind[Any], reflector: Reflector[Any]) -> None:
         self._api = api
-        self._path = path
-        self._accept = accept
-        self._store = store
-        self._take_in = take_in
-        self._bookmarks = bookmarks
+        self._path = kind.path(reflector.key.namespace)
+        self._bookmarks = kind.bookmarks
+        self._reflector = reflector
+        self._store = reflector.store
         self._one_at_a_time = asyncio.Lock()
 
     async def reached(self, version: str) -> None:
@@ -89,7 +72,7 @@ class Progress:
         async with self._one_at_a_time:
             with contextlib.suppress(Unreachable, Malformed):
                 if self._store.version and not self._store.has(version) and await self._exists(version):
-                    await self._watch(self._store.version)
+                    await self._reflector.watch_aside(WATCH_S)
 
     async def _exists(self, version: str) -> bool:
         reply = await self._api.get(self._path, {"limit": "1"}, timeout=LIST_TIMEOUT_S)
@@ -98,18 +81,3 @@ class Progress:
         except msgspec.MsgspecError:  # a Status has no resourceVersion
             return False
         return age(version) <= age(newest)
-
-    async def _watch(self, since: str) -> None:
-        asked = {
-            "watch": "true",
-            "allowWatchBookmarks": "true",
-            "timeoutSeconds": str(WATCH_S),
-            "resourceVersion": since,
-        }
-        async with self._api.stream(self._path, asked, accept=self._accept) as incoming:
-            if incoming.status != OK:
-                return
-            lines = Lines()
-            async for chunk in incoming.chunks:
-                if not await self._take_in(since, lines.feed(chunk)):
-                    return

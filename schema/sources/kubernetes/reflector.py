@@ -49,7 +49,6 @@ from schema.sources.kubernetes.policy import (
     refusal,
     status_of,
 )
-from schema.sources.kubernetes.progress import Progress
 from schema.sources.kubernetes.store import Draft, Event, Gone, Mark, Put, Store
 
 T = TypeVar("T", bound=Record)
@@ -167,9 +166,6 @@ class Reflector(Generic[T]):
         self._bookmarks = kind.bookmarks
         self._accept_list, self._accept_watch = (_PARTIAL_LIST, _PARTIAL) if kind.metadata_only else (JSON, JSON)
         self._writing = asyncio.Lock()  # no watch but ours writes while a list is swapped in
-        self.progress = Progress(
-            api, self._path, store, self._take_aside, accept=self._accept_watch, bookmarks=kind.bookmarks
-        )
         self._patient = patient  # a first refusal may be that of an API server that has just started
         self._decoder = decoder
         self._on_return = on_return  # called when the API server answers again after it did not
@@ -273,6 +269,21 @@ class Reflector(Generic[T]):
                 self._follows()
                 self._resumed_at = None
 
+    async def watch_aside(self, seconds: int) -> None:
+        """Follow a second watch from where the store is, beside the one that goes on, until it ends (progress.py).
+
+        It brings every event that the store may lack, and those that it has change nothing. Raises Unreachable and
+        Malformed, and says nothing of a refusal: the kind is as live as its own watch.
+        """
+        since = self.store.version
+        async with self._watching({"resourceVersion": since, "timeoutSeconds": str(seconds)}) as incoming:
+            if incoming.status != OK:
+                return
+            lines = Lines()
+            async for chunk in incoming.chunks:
+                if not await self._take_aside(since, lines.feed(chunk)):
+                    return
+
     def _watching(self, asked: Mapping[str, str]) -> AbstractAsyncContextManager[Incoming]:
         seconds = random.randint(SHORTEST_WATCH_S, LONGEST_WATCH_S)  # noqa: S311 - spreads load, guards nothing
         params = {"watch": "true", "allowWatchBookmarks": "true", "timeoutSeconds": str(seconds), **asked}
@@ -352,7 +363,7 @@ class Reflector(Generic[T]):
         return draft
 
     async def _take_aside(self, since: str, lines: Sequence[bytes]) -> bool:
-        """Take in what a second watch brings, of which each event is there that the store may lack."""
+        """Take in what a second watch brings, which began at `since`; False if it is of no use any more."""
         batch: list[Event[T]] = []
         turn = _Turn()
         for line in lines:

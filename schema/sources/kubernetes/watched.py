@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar, final
 
 from schema.sources.kubernetes.kinds import Decoder, Kind, Record
+from schema.sources.kubernetes.progress import Progress
 from schema.sources.kubernetes.reflector import KindStatus, Reflector
 from schema.sources.kubernetes.store import Snapshot, Store, age
 
@@ -14,12 +15,13 @@ T = TypeVar("T", bound=Record)
 
 @dataclass(frozen=True, slots=True)
 class Watched(Generic[T]):
-    """One kind in one scope: what its objects are read by, where they are kept, and what keeps them."""
+    """One kind in one scope: what its objects are read by, where they are kept, what keeps them, and up to when."""
 
     kind: Kind[T]
     decoder: Decoder[T]
     store: Store[T]
     reflector: Reflector[T]
+    progress: Progress
 
     @property
     def name(self) -> str:
@@ -99,7 +101,7 @@ class KindInUse(Generic[T]):
         """Return as soon as it has this version, however long that takes."""
         async with asyncio.TaskGroup() as tasks:
             for scope in self._readable:
-                tasks.create_task(scope.reflector.progress.reached(version), name=f"reached/{scope.name}")
+                tasks.create_task(scope.progress.reached(version), name=f"reached/{scope.name}")
 
     @property
     def _readable(self) -> Sequence[Watched[T]]:
