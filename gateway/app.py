@@ -71,6 +71,7 @@ from schema.sources.kubernetes import kinds
 from schema.sources.kubernetes.client import open_api
 from schema.sources.kubernetes.cluster import Cluster
 from schema.sources.kubernetes.objects import NamespaceRecord
+from schema.sources.kubernetes.resource_metrics import ResourceMetrics
 from schema.sources.kubernetes.settings import KubernetesSettings
 from schema.sources.kubernetes.store import Snapshot
 from schema.sources.prometheus.catalogue import Profile
@@ -135,9 +136,13 @@ async def open_gateway(config: Config, stop_serving: Callable[[], None]) -> Asyn
         stack.push_async_callback(access.aclose)
         operations = Operations(config.execution)
         documents = Documents(Limits(config.limits), parser)
+        # Where there is no Prometheus, the API server's own numbers take its place, if it has any.
+        in_its_place = ResourceMetrics(api, config.prometheus, config.kubernetes.namespaces)
+        stack.push_async_callback(in_its_place.close)
+        measuring = in_its_place if config.prometheus.url is None else prometheus
         gatherer = Gatherer(
             cluster,
-            prometheus,
+            measuring,
             access,
             limits=config.limits,
             execution=config.execution,
@@ -161,7 +166,7 @@ async def open_gateway(config: Config, stop_serving: Callable[[], None]) -> Asyn
         lag = asyncio.create_task(watch_lag(metrics.loop_lag.observe), name="event-loop-lag")
         stack.push_async_callback(_end, lag)
         lag.add_done_callback(lambda task: _died(task, gateway, stop_serving))
-        recognising = asyncio.create_task(prometheus.recognise(), name="prometheus/profile")
+        recognising = asyncio.create_task(measuring.recognise(), name="metrics/recognise")
         stack.push_async_callback(_end, recognising)
         recognising.add_done_callback(lambda task: _died(task, gateway, stop_serving, may_end=True))
         yield gateway

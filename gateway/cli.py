@@ -368,7 +368,11 @@ def _add_settings(flags: argparse._ArgumentGroup) -> None:
         ("--kubeconfig", "FILE", "kubeconfig of the cluster (default: in a pod its service account, else kubectl's)"),
         ("--context", "NAME", "context of the kubeconfig (default: its current one)"),
         ("--server", "URL", "address of the API server, instead of a kubeconfig"),
-        ("--prometheus-url", "URL", "address of Prometheus (default: none, and metrics say NOT_CONFIGURED)"),
+        (
+            "--prometheus-url",
+            "URL",
+            "address of Prometheus (default: none, and CPU and memory of metrics.k8s.io alone)",
+        ),
         ("--host", "ADDRESS", "address to listen on (default: 0.0.0.0, every interface)"),
         ("--port", "PORT", "port to listen on; 0 takes a free one (default: 8080)"),
         ("--tls-certificate", "FILE", "certificate with its intermediates, PEM; serves https (default: none, http)"),

@@ -430,7 +430,7 @@ def _report(info: GraphInfo, frame: MetricFrame, places: int = 1) -> None:
     key = (question.metric, question.level, question.range)
     if not info.context.problems.met(key, places):
         error = MetricsUnavailable(
-            f"Prometheus gave no answer about {question.metric.name} of {question.level.value}s: {frame.reason}",
+            f"{frame.source} gave no answer about {question.metric.name} of {question.level.value}s: {frame.reason}",
             metric=question.metric.name,
             level=question.level.name,
         )

@@ -107,6 +107,7 @@ GATEWAY = Account(
     rights=(
         rights(READ, OBJECTS),
         rights(("create",), ("tokenreviews.authentication.k8s.io", "subjectaccessreviews.authorization.k8s.io")),
+        rights(("list",), ("nodes.metrics.k8s.io", "pods.metrics.k8s.io")),
     ),
 )
 

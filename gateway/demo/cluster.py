@@ -44,7 +44,7 @@ class SimulatedCluster:
         self.gateway_token_file = token_file
         self._world = world
         self._churn = Churn(world)
-        self._api = KubernetesApi(world.storage, self.accounts, self.kubernetes.gate)
+        self._api = KubernetesApi(world.storage, self.accounts, self.kubernetes.gate, world.now)
         self._metrics = PrometheusApi(world.storage, world.now)
 
     @property
@@ -204,16 +204,18 @@ async def simulated_cluster(  # noqa: PLR0913
     seed: int = DEFAULT_SEED,
     now: Callable[[], float] = time.time,
     progress: Progress | None = None,
+    resource_metrics: bool = False,
 ) -> AsyncIterator[SimulatedCluster]:
     """A cluster on two ports of 127.0.0.1: a control-plane node and `nodes - 1` workers, `churn` writes a second.
 
-    `now` is its clock, in seconds since 1970.
+    `now` is its clock, in seconds since 1970. `resource_metrics`: it has `metrics.k8s.io` too, from the start.
     """
     world = build(nodes=nodes, pods_per_node=pods_per_node, seed=seed, now=now, progress=progress)
     with TemporaryDirectory(prefix="binnacle-demo-") as folder:
         token_file = Path(folder) / "token"
         token_file.write_text(GATEWAY_TOKEN)
         cluster = SimulatedCluster(world, token_file)
+        cluster.features.resource_metrics = resource_metrics
         await cluster.start()
         try:
             if not churn:

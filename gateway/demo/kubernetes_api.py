@@ -1,10 +1,12 @@
-"""The simulated API server: LIST, GET and WATCH of the kinds in resources.py, reviews of tokens and rights, over HTTP.
+"""The simulated API server: LIST, GET and WATCH of the kinds in resources.py, reviews of tokens and rights, and where
+it is switched on `metrics.k8s.io`; over HTTP.
 
 Its words and codes are kube-apiserver's (1.37, with its watch cache): tests/conformance asks both the same.
 Everything needs a token that `Accounts` knows; what is not simulated is 404.
 """
 
 import asyncio
+import time
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
@@ -14,7 +16,7 @@ from typing import Any
 import orjson
 from aiohttp import web
 
-from gateway.demo import statuses
+from gateway.demo import resource_metrics, statuses
 from gateway.demo.accounts import Account, Accounts, Attempt
 from gateway.demo.requests import ListOptions, Position, Target, list_options, target
 from gateway.demo.resources import RESOURCES, Resource, selection
@@ -59,6 +61,8 @@ class Features:
     bookmark_interval: float = BOOKMARK_INTERVAL_S
     old_watches_refused_over_http: bool = False
     """A watch from a forgotten version is HTTP 410, not a stream whose only event says so."""
+    resource_metrics: bool = False
+    """`metrics.k8s.io` is served, as where metrics-server is installed."""
 
 
 _REVIEWS = frozenset(
@@ -77,7 +81,13 @@ class KubernetesApi:
     `gate` is awaited before every write to a stream: a paused server falls silent in the middle of a watch.
     """
 
-    def __init__(self, storage: Storage, accounts: Accounts, gate: Callable[[], Awaitable[None]]) -> None:
+    def __init__(
+        self,
+        storage: Storage,
+        accounts: Accounts,
+        gate: Callable[[], Awaitable[None]],
+        now: Callable[[], float] = time.time,
+    ) -> None:
         self.features = Features()
         self.requests: Counter[tuple[str, str]] = Counter()
         self.token_reviews: deque[str] = deque(maxlen=REVIEWS_REMEMBERED)
@@ -86,6 +96,7 @@ class KubernetesApi:
         self._storage = storage
         self._accounts = accounts
         self._gate = gate
+        self._now = now
 
     def application(self) -> web.Application:
         application = web.Application(client_max_size=MAX_BODY)
@@ -114,7 +125,9 @@ class KubernetesApi:
     def _authorize(self, account: Account, wanted: Target) -> None:
         if not wanted.resource:
             attempt = Attempt(wanted.verb, wanted.path)
-            if wanted.path not in _OPEN_PATHS and not self._accounts.allows(account.username, account.groups, attempt):
+            # What groups there are is open to everybody who has logged in (`system:discovery`).
+            open_to_all = wanted.path in _OPEN_PATHS or wanted.path.startswith("/apis/")
+            if not open_to_all and not self._accounts.allows(account.username, account.groups, attempt):
                 raise statuses.forbidden_path(wanted.forbidden_to(account.username))
         elif not self._accounts.allows(account.username, account.groups, wanted.attempt):
             sentence = wanted.forbidden_to(account.username)
@@ -128,6 +141,8 @@ class KubernetesApi:
                 return web.Response(text="ok")
             case Target(resource=name, name="") if wanted.attempt.resource in _REVIEWS:
                 return await self._review(request, name, account)
+            case Target(path=path) if self.features.resource_metrics and path.startswith(resource_metrics.PATH):
+                return _json(resource_metrics.answer(self._storage, self._now(), wanted))
             case Target(subresource="") if (resource := _served(wanted)) is not None:
                 return await self._objects(request, wanted, resource)
             case Target(group=group, resource=name) if name and group in _GROUPS:

@@ -14,6 +14,8 @@ _VERBS = {"POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete
 _TRUE = frozenset({"true", "1", "t", "True", "TRUE", "T"})
 _NOT_OLDER_THAN = "NotOlderThan"
 _EXACT = "Exact"
+METRICS = "metrics.k8s.io"
+"""The one group whose resources are called as those of the core group are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +39,10 @@ class Target:
 
     @property
     def label(self) -> str:
-        """What requests are counted by: `list pods`, `create tokenreviews`, or the path."""
-        return f"{self.verb} {self.resource}" if self.resource else self.path
+        """What requests are counted by: `list pods`, `create tokenreviews`, `list pods.metrics.k8s.io`, or the path."""
+        if not self.resource:
+            return self.path
+        return f"{self.verb} {self.resource}.{self.group}" if self.group == METRICS else f"{self.verb} {self.resource}"
 
     def forbidden_to(self, username: str) -> str:
         """The API server's sentence for it."""

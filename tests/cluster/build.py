@@ -169,6 +169,8 @@ def _linker_flags(module: str) -> str:
         stamps = {f"{stamp}Version": f"v{version}", f"{stamp}Major": major, f"{stamp}Minor": minor}
     elif version := required.get("sigs.k8s.io/kwok"):
         stamps = {"sigs.k8s.io/kwok/pkg/consts.Version": f"v{version}"}
+    elif version := required.get("sigs.k8s.io/metrics-server"):  # before Prometheus, of which it takes its parser
+        stamps = {"k8s.io/client-go/pkg/version.gitVersion": f"v{version}"}
     elif version := required.get("github.com/prometheus/prometheus"):
         _, release, patch = version.split(".")  # the module v0.316.0 is the release 3.16.0
         stamps = {"github.com/prometheus/common/version.Version": f"{release[0]}.{int(release[1:])}.{patch}"}

@@ -23,11 +23,15 @@ import pytest_asyncio
 from tests.cluster import build, objects, programs
 from tests.cluster.control_plane import ControlPlane, eventually
 from tests.cluster.exporters import Exporters
+from tests.cluster.metrics_server import MetricsServer, scraped
 from tests.cluster.mirror import Mirror
 from tests.cluster.prometheus import PrometheusServer, Target, exporter_targets
 
 NODES = ("control-plane", "worker-1", "worker-2")
-FIXTURES = {"real_cluster", "namespace", "control_plane", "exporters", "real_prometheus", "own_prometheus"}
+FIXTURES = {
+    *("real_cluster", "namespace", "control_plane", "metered_cluster"),
+    *("exporters", "real_prometheus", "own_prometheus"),
+}
 MISSING = "the test cluster is not to be had here"
 
 
@@ -157,6 +161,29 @@ async def real_prometheus(
     targets = exporter_targets(exporters.address, NODES)
     async with PrometheusServer(targets, kwok_address=real_cluster.kwok_address) as server:
         yield server
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def metered_cluster(
+    pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[ControlPlane]:
+    """A control plane with `metrics.k8s.io`, served by metrics-server: two nodes, and `web` and `idle` in `default`.
+
+    It takes half a minute: metrics-server has numbers after its second scrape.
+    """
+    server = MetricsServer(tmp_path_factory.mktemp("metrics-server"))
+    plane = ControlPlane(with_kwok=True, api_server_flags=server.api_server_flags)
+    provide(pytestconfig, [*plane.needed_programs(), programs.METRICS_SERVER])
+    async with plane:
+        await plane.create(scraped(objects.node(f"node-{number}", number)) for number in range(2))
+        web = objects.pod("web", node="node-0", cpu_use="250m", memory_use="64Mi")
+        await plane.create([web, objects.pod("idle", node="node-1")])
+        try:
+            await server.start(plane)
+            await server.wait_for_pods(plane, 2)
+            yield plane
+        finally:
+            server.stop()
 
 
 def provide(config: pytest.Config, needed: Iterable[programs.Program]) -> None:

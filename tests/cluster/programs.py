@@ -54,13 +54,16 @@ PROMTOOL = Program("promtool", "prometheus", "github.com/prometheus/prometheus/c
 HELM = Program(
     "helm", "helm", "helm.sh/helm/v4/cmd/helm", (4, 0), "about 2 minutes", ("version", "--template={{.Version}}")
 )
+METRICS_SERVER = Program(
+    "metrics-server", "metrics-server", "sigs.k8s.io/metrics-server/cmd/metrics-server", (0, 8), "about 2 minutes"
+)
 OLDEST_API_SERVER = Program(
     "kube-apiserver", "kubernetes-oldest", f"{KUBERNETES}/kube-apiserver", None, "about 4 minutes"
 )
 
 ALL = (
     ETCD, API_SERVER, KUBECTL, KWOK, CONTROLLER_MANAGER, SCHEDULER, PROMETHEUS, OLDEST_API_SERVER, PROMTOOL,
-    HELM,
+    HELM, METRICS_SERVER,
 )  # fmt: skip
 """In the order of need, so that tests can begin while the rest is still building."""
 

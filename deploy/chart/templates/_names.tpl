@@ -46,6 +46,10 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name (.Chart.Version | replace "+" "_") 
 {{- toYaml (default $confined (.Values.config.auth).authenticators) }}
 {{- end }}
 
+{{- define "binnacle.withoutPrometheus" -}}
+in the place of a Prometheus: CPU and memory of this moment, where the cluster has metrics-server
+{{- end }}
+
 {{- define "binnacle.image" -}}
 {{- if .Values.image.digest }}
 {{- printf "%s@%s" .Values.image.repository .Values.image.digest }}

@@ -22,10 +22,19 @@ Held: TypeAlias = "float | tuple[Sample, ...]"
 class Missing(Described):
     """Why a metric has no value."""
 
-    NOT_CONFIGURED = "NOT_CONFIGURED", "The gateway knows of no Prometheus."
+    NOT_CONFIGURED = (
+        "NOT_CONFIGURED",
+        (
+            "The gateway knows of no Prometheus. Without one there are CPU_USAGE and MEMORY_USAGE of this moment "
+            "alone, and shares of them, where the cluster has `metrics.k8s.io`."
+        ),
+    )
     UNREACHABLE = (
         "UNREACHABLE",
-        "Prometheus did not answer, not in time, or not with what was asked; the errors say more.",
+        (
+            "Prometheus, or `metrics.k8s.io` in its place, did not answer, not in time, or not with what was asked; "
+            "the errors say more."
+        ),
     )
     NO_SERIES = "NO_SERIES", "Prometheus answered, and has no such series of this object (yet)."
     STALE = "STALE", "The newest number is too old, or from before this object was created."
@@ -180,10 +189,11 @@ class MetricFrame:
     evaluated_at: float = 0.0
     series: Mapping[str, Mapping[str, tuple[Series, ...]]] = field(default_factory=dict)
     namespaces: frozenset[str] | None = None  # all others are FORBIDDEN; None: none is
+    source: str = "Prometheus"  # who was asked, for the errors
 
     @classmethod
-    def failed(cls, question: Question, failure: Missing, reason: str, at: float) -> Self:
-        return cls(question, {}, failure, reason, at)
+    def failed(cls, question: Question, failure: Missing, reason: str, at: float, source: str = "Prometheus") -> Self:
+        return cls(question, {}, failure, reason, at, source=source)
 
     def within(self, namespaces: frozenset[str]) -> Self:
         """As somebody sees it who may see metrics in these namespaces alone."""

@@ -117,7 +117,7 @@ PromQL = Annotated[str, AfterValidator(_promql)]
 
 
 class PrometheusSettings(BaseModel):
-    """How Prometheus is asked. Without `url` nothing is, and every metric says NOT_CONFIGURED."""
+    """How Prometheus is asked; without `url`, how `metrics.k8s.io` is in its place."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
