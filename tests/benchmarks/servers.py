@@ -22,7 +22,7 @@ from tests.cluster.control_plane import ControlPlane, answers, eventually
 from tests.cluster.process import Process, free_ports
 
 READY: Final = re.compile(r"\bready\b.*\bseconds=([0-9.]+)")
-START_LIMIT_S: Final = 180.0
+START_LIMIT_S: Final = 600.0
 CORES: Final = sorted(os.sched_getaffinity(0))
 CLIENTS: Final = {CORES[0]}
 SERVER: Final = {CORES[-1]}

@@ -14,7 +14,7 @@ import zstandard
 
 from tests.benchmarks.clusters import INITIAL_END, LISTED, streaming_list
 from tests.benchmarks.figures import figure, in_turns
-from tests.benchmarks.load import connected, ends_with, get, latencies
+from tests.benchmarks.load import Connection, connected, ends_with, get, latencies
 from tests.benchmarks.objects import Recipe
 from tests.benchmarks.servers import SERVER, GatewayServer, as_client_on
 from tests.benchmarks.stage import MIB, NESTED, Stage, answered, same
@@ -31,6 +31,7 @@ ORDERS: Final = tuple(
 STREAMED_PODS: Final = 15_000
 STREAMED_RUNS: Final = 2
 """Above so many pods the raw lists are fetched so often only: a gigabyte each time."""
+ASKED: Final = 10
 MOST_CONNECTED_PODS: Final = 15_000
 """50 connections at once are asked for so many pods at most: more is the network's business, not the gateway's."""
 
@@ -104,12 +105,13 @@ async def conclude(stage: Stage, starts: Starts) -> None:
         }
         found = await in_turns(turns, stage.options.runs)
         found["new identity"] = figure(starts.first)
+        cpu = {"new identity": figure(starts.cpu).median, "again identity": await _cpu(stage, ours)}
         for coding in urls:
             size = len(body) if coding == "identity" else len(compressed[coding][1])
             suffix = "" if coding == "identity" else f", {coding}"
-            stage.bar(FIRST + suffix, "binnacle", found[f"new {coding}"], bytes=size)
+            for chart, what in ((FIRST, f"new {coding}"), (AGAIN, f"again {coding}")):
+                stage.bar(chart + suffix, "binnacle", found[what], bytes=size, cpu_seconds=cpu.get(what))
             stage.bar(FIRST + suffix, "bare Starlette", found[f"bare {coding}"], bytes=size)
-            stage.bar(AGAIN + suffix, "binnacle", found[f"again {coding}"], bytes=size)
             stage.bar(AGAIN + suffix, "bare Starlette", found[f"bare {coding}"], bytes=size)
         for coding in urls:
             limit = found[f"bare {coding}"].median
@@ -130,6 +132,14 @@ async def conclude(stage: Stage, starts: Starts) -> None:
                 again_s / limit, 1.5, "times", profile=profile,
             )  # fmt: skip
     await _many_connections(stage, urls["identity"])
+
+
+async def _cpu(stage: Stage, connection: Connection) -> float:
+    """Of the whole process, for an answer that is kept."""
+    before = stage.gateway.cpu_seconds()
+    for _ in range(ASKED):
+        await connection.time(stage.ask(NESTED))
+    return (stage.gateway.cpu_seconds() - before) / ASKED
 
 
 async def _many_connections(stage: Stage, bare_url: str) -> None:
