@@ -40,7 +40,7 @@ UID: Final = re.compile(rb"(?<=\x24)[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][
 """A uid in protobuf: 36 (0x24) bytes. The first in a pod is its own; its owner's follows."""
 
 START_LIMIT_S: Final = 900.0
-"""How long an API server may take to read 150,000 pods when it starts: half a minute on two idle cores, or much more."""
+"""How long an API server may take to read 150,000 pods when it starts; half a minute on two idle cores."""
 
 CHURNED_PODS: Final = 5_000
 LISTED: Final = ("nodes", "pods", "namespaces", "services")
