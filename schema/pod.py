@@ -1,8 +1,9 @@
 """Pods: what runs on the nodes."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import strawberry
 
@@ -16,7 +17,8 @@ from schema.enums import graphql_enum
 from schema.event import Event, happenings
 from schema.execution.context import GraphInfo, listable
 from schema.execution.for_all import for_all
-from schema.execution.needs import EVERYTHING, FieldNeeds, Reach, needing
+from schema.execution.foresight import Through
+from schema.execution.needs import FieldNeeds, Reach, needing
 from schema.label import Label
 from schema.lists.belonging import selecting_services, workload_needs, workload_of
 from schema.lists.fields import belonging_field
@@ -60,7 +62,10 @@ def _workload(root: strawberry.Parent[PodRecord], info: GraphInfo) -> Owner | No
 
 
 def _in_namespace_needs(reach: Reach) -> FieldNeeds:
-    return FieldNeeds(access=(AccessNeed(NAMESPACES, reach.namespaces),), reach=Reach(namespaces=reach.namespaces))
+    return FieldNeeds(
+        access=(AccessNeed(NAMESPACES, reach.namespaces),),
+        reach=replace(reach, rows=Through(reach.rows, _leading_to(_in_namespace))),
+    )
 
 
 def _in_namespace(
@@ -71,8 +76,13 @@ def _in_namespace(
     return cast("Namespace | None", info.context.view.snapshot.namespaces.get("", root.namespace))
 
 
-def _node_needs(_reach: Reach) -> FieldNeeds:
-    return FieldNeeds(access=(AccessNeed(NODES),), reach=EVERYTHING)  # one pod's node may be any node
+def _node_needs(reach: Reach) -> FieldNeeds:
+    # From one pod's node, pods of all namespaces can be come to.
+    return FieldNeeds(access=(AccessNeed(NODES),), reach=Reach(rows=Through(reach.rows, _leading_to(_node))))
+
+
+def _leading_to(resolve: Callable[[Any, GraphInfo], Any]) -> Callable[[Any, Any], Iterable[Any]]:
+    return lambda root, info: filter(None, (resolve(root, info),))
 
 
 def _node(

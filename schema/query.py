@@ -48,8 +48,8 @@ class Query:
         "(By UID: `nodes(filter: {id: …})`. Relay's `node(id:)` and its interface are not offered: "
         "here a Node is Kubernetes' Node.)",
     )
-    pods: list[Pod] | None = rows_field(PODS, needs=PODS.root_needs)
-    pods_connection: Connection[Pod] | None = page_field(PODS, needs=PODS.root_page_needs)
+    pods: list[Pod] | None = rows_field(PODS)
+    pods_connection: Connection[Pod] | None = page_field(PODS)
     pod_counts: list[PodCount] | None = strawberry.field(
         resolver=pod_counts,
         metadata=needing(pod_counts_needs),

@@ -12,6 +12,7 @@ import strawberry
 
 from auth.access import PODS, AccessNeed
 from schema.execution.context import GraphInfo, listable
+from schema.execution.foresight import Through
 from schema.execution.needs import FieldNeeds, NeedsHook, Reach, needing
 from schema.lists.fields import Belonging
 from schema.measured import MEASURED_NAMESPACES, MEASURED_PODS
@@ -71,6 +72,15 @@ def _needs(needs: NeedsHook, *also: Callable[[Reach], FieldNeeds]) -> NeedsHook:
     return hook
 
 
+def _of_pods(pods_of: PodsOf, needs: NeedsHook) -> NeedsHook:
+    """Asked of the workloads' pods, as far as these can be told before."""
+
+    def pods(root: Any, info: GraphInfo) -> Sequence[PodRecord]:
+        return _visible(pods_of, root, info) or ()
+
+    return lambda reach, **arguments: needs(replace(reach, rows=Through(reach.rows, pods)), **arguments)
+
+
 def namespace_metrics() -> Any:
     def metrics(root: strawberry.Parent[NamespaceRecord], info: GraphInfo, names: MetricNames = None) -> list[Metric]:
         if listable(info, PODS, root.name) is None:
@@ -114,7 +124,7 @@ def workload_metrics(pods_of: PodsOf, *also: Callable[[Reach], FieldNeeds]) -> A
 
     return strawberry.field(
         resolver=metrics,
-        metadata=needing(_needs(metrics_needs(MEASURED_WORKLOADS), *also)),
+        metadata=needing(_needs(_of_pods(pods_of, metrics_needs(MEASURED_WORKLOADS)), *also)),
         description=f"What its pods use together at this moment, those that have a value: {_NOW}",
     )
 
@@ -136,7 +146,7 @@ def workload_metrics_range(pods_of: PodsOf, *also: Callable[[Reach], FieldNeeds]
 
     return strawberry.field(
         resolver=metrics_range,
-        metadata=needing(_needs(metrics_range_needs(MEASURED_WORKLOADS), *also)),
+        metadata=needing(_needs(_of_pods(pods_of, metrics_range_needs(MEASURED_WORKLOADS)), *also)),
         description=f"What the pods that it has now used together over time, {_OVER_TIME}",
     )
 

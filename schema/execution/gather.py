@@ -12,19 +12,21 @@ from auth.identity import Identity
 from auth.reviewers import Attributes, Decision
 from schema.asking.indexes import Indexes
 from schema.execution.cost import check_cost
+from schema.execution.foresight import Foresight
 from schema.execution.limits import LimitExceeded, located
 from schema.execution.needs import MetricNeed, Needs, Reach
 from schema.execution.settings import ExecutionSettings, LimitSettings
 from schema.execution.versions import NO_VERSIONS, VersionsAsked
 from schema.execution.view import View
 from schema.sources.kubernetes.cluster import ClusterSnapshot, KindStatus
-from schema.sources.kubernetes.kinds import STANDING, Kind
+from schema.sources.kubernetes.kinds import STANDING, Kind, Record
 from schema.sources.prometheus.catalogue import MEASURED, Level, MetricName
 from schema.sources.prometheus.frames import MetricFrame, Missing, Question, Selector, TimeWindow
 from schema.sources.prometheus.raw import RawDisabled, RawForbidden, RawOutcome, RawQuery
 
 # Longer selectors cost Prometheus more than the rows that they save; from here on, all series are asked for.
 NAMED_AT_MOST: Final = 256
+NAMED_BYTES: Final = 16_384
 # What else must be allowed, where `require_metrics_right` says so: what `kubectl top` needs.
 _METRICS_OF_PODS: Final = Resource("metrics.k8s.io", "pods")
 _METRICS_OF_NODES: Final = Resource("metrics.k8s.io", "nodes", namespaced=False)
@@ -103,6 +105,9 @@ class Gatherer:
 
         Raises also, before anything is asked of Prometheus, when the answer would cost more than the limit. A kind is
         watched for nobody who may not see it: the rights are known before.
+
+        The view is of the moment after the last wait; where metrics were asked of single objects, of the moment before
+        it: those that came in between would seem to have none.
         """
         if self._require_metrics_right:
             needs = replace(needs, access=needs.access | _metrics_rights(needs.metrics))
@@ -117,30 +122,34 @@ class Gatherer:
         troubled = self._kubernetes.troubled(kinds)
         snapshot = self._kubernetes.snapshot(needs.kinds)
         cost = check_cost(needs.costs, snapshot, visibility, self._cost_limit)
-        questions = _questions(needs.metrics, snapshot, visibility, self._wall_clock())
+        now = self._wall_clock()
+        refused = {key: status.reason for key, status in troubled.items() if status.refused}
+        pending = {key: status.reason for key, status in troubled.items() if not status.synced and not status.refused}
+        foresight = Foresight(View(snapshot, visibility, {}, refused, {}, now, self._indexes, pending=pending))
+        questions = _questions(needs.metrics, foresight, now)
         frames, raw = await asyncio.gather(
             self._frames(questions.values(), visibility), self._raw(needs.raw, decisions)
         )
+        if not foresight.used:  # else the answer shows what was asked about
+            snapshot, now = self._kubernetes.snapshot(needs.kinds), self._wall_clock()
         return View(
-            self._kubernetes.snapshot(needs.kinds),  # taken again: the answer shows the moment after the last wait
+            snapshot,
             visibility,
             {
                 (metric, level): frames[question]
                 for (metric, level, window), question in questions.items()
                 if window is None
             },
-            {key: status.reason for key, status in troubled.items() if status.refused},
+            refused,
             _stale(troubled),
-            self._wall_clock() if needs.clock else 0.0,
+            now if needs.clock else 0.0,
             self._indexes,
             ranges={
                 (metric, level, window): frames[question]
                 for (metric, level, window), question in questions.items()
                 if window is not None
             },
-            pending={
-                key: status.reason for key, status in troubled.items() if not status.synced and not status.refused
-            },
+            pending=pending,
             rights=rights,
             decisions=decisions,
             raw=raw,
@@ -242,9 +251,7 @@ def _stale(troubled: Mapping[str, KindStatus]) -> dict[str, int]:
     return {key: round(age) for key, age in ages.items() if age is not None}
 
 
-def _questions(
-    needs: Iterable[MetricNeed], snapshot: ClusterSnapshot, visibility: Visibility, now: float
-) -> dict[Asked, Question]:
+def _questions(needs: Iterable[MetricNeed], foresight: Foresight, now: float) -> dict[Asked, Question]:
     """One question per metric, level and window: the union of what its fields can come to."""
     reaches: dict[Asked, set[Reach]] = {}
     for need in needs:
@@ -255,78 +262,46 @@ def _questions(
         (metric, level, window): Question(
             metric,
             level,
-            _selector(level, wanted, snapshot, visibility, now),
+            _selector(level, wanted, foresight),
             None if window is None else window.at(now),
         )
         for (metric, level, window), wanted in reaches.items()
     }
 
 
-def _selector(
-    level: Level, reaches: Iterable[Reach], snapshot: ClusterSnapshot, visibility: Visibility, now: float
-) -> Selector:
+def _selector(level: Level, reaches: Collection[Reach], foresight: Foresight) -> Selector:
+    """The objects in reach by name, where they are few; else their namespaces, where those are few; else all."""
     match level:
         case Level.CLUSTER:
-            return Selector() if isinstance(visibility.scope(NODES), Everywhere) else NOBODY
+            return Selector() if isinstance(foresight.context.view.visibility.scope(NODES), Everywhere) else NOBODY
         case Level.NODE:
-            return Selector(names=_bounded(_union(_known_nodes(reach, snapshot, visibility) for reach in reaches)))
+            return Selector(names=_bounded(_union(_names(foresight.of(reach.rows)) for reach in reaches)))
         case Level.NAMESPACE:
-            named = [_namespaces(reach, snapshot, visibility) for reach in reaches]
-            return Selector(namespaces=_bounded(_union(named)))
+            named = [(_names(foresight.of(reach.rows)), reach.namespaces) for reach in reaches]
+            parts = (_with_pods(within if names is None else names, foresight) for names, within in named)
+            return Selector(namespaces=_bounded(_union(parts)))
         case Level.POD | Level.CONTAINER:
-            selectors = [_pod_selector(reach, snapshot, visibility, now) for reach in reaches]
+            pods = [(reach.namespaces, foresight.of(reach.rows)) for reach in reaches]
+            places = (_with_pods(within, foresight) if rows is None else _places(rows) for within, rows in pods)
             return Selector(
-                namespaces=_bounded(_union(selector.namespaces for selector in selectors)),
-                names=_bounded(_union(selector.names for selector in selectors)),
+                namespaces=_bounded(_union(places)), names=_bounded(_union(_names(rows) for _, rows in pods))
             )
 
 
-def _known_nodes(reach: Reach, snapshot: ClusterSnapshot, visibility: Visibility) -> frozenset[str] | None:
-    """Only names read from the store ever reach PromQL; and only visible ones, or the time it takes would tell."""
-    if reach.nodes is None:
-        return None
-    return frozenset(
-        name
-        for name in filter(None, reach.nodes)  # a look-up without a name is refused where it stands
-        if visibility.reads(NODES, "", name) and snapshot.nodes.get("", name) is not None
-    )
+def _names(rows: Iterable[Record] | None) -> frozenset[str] | None:
+    return None if rows is None else frozenset(row.name for row in rows)
 
 
-def _pod_selector(reach: Reach, snapshot: ClusterSnapshot, visibility: Visibility, now: float) -> Selector:
-    """The pods in reach by name, where they are few; else their namespaces, where those are few; else all."""
-    if reach.rows is not None:
-        rows = reach.rows(snapshot, visibility, now)
-        if len(rows) <= NAMED_AT_MOST:
-            return _named({(pod.namespace, pod.name) for pod in rows})
-    if reach.pods is not None and reach.namespaces is not None:
-        found = {
-            (namespace, name)
-            for namespace in reach.namespaces
-            for name in filter(None, reach.pods)
-            if visibility.reads(PODS, namespace, name) and snapshot.pods.get(namespace, name) is not None
-        }
-        return _named(found)
-    if reach.nodes is not None:
-        return _named(
-            {
-                (pod.namespace, pod.name)
-                for node in reach.nodes
-                for pod in snapshot.pods.on_node(node)
-                if pod.namespace in visibility.scope(PODS)
-                and (reach.namespaces is None or pod.namespace in reach.namespaces)
-            }
-        )
-    return Selector(namespaces=_namespaces(reach, snapshot, visibility))
+def _places(rows: Iterable[Record]) -> frozenset[str]:
+    return frozenset(row.namespace for row in rows)
 
 
-def _named(pods: set[tuple[str, str]]) -> Selector:
-    return Selector(frozenset(namespace for namespace, _ in pods), frozenset(name for _, name in pods))
-
-
-def _namespaces(reach: Reach, snapshot: ClusterSnapshot, visibility: Visibility) -> frozenset[str] | None:
-    scope = visibility.scope(PODS)
-    if reach.namespaces is not None:
-        return frozenset(name for name in reach.namespaces if name in scope and snapshot.pods.count_in(name))
+def _with_pods(namespaces: frozenset[str] | None, foresight: Foresight) -> frozenset[str] | None:
+    """Of these namespaces those that have pods which the caller may list: no others ever reach PromQL."""
+    view = foresight.context.view
+    scope = view.visibility.scope(PODS)
+    if namespaces is not None:
+        return frozenset(name for name in namespaces if name in scope and view.snapshot.pods.count_in(name))
     return None if isinstance(scope, Everywhere) else scope
 
 
@@ -341,4 +316,7 @@ def _union(parts: Iterable[frozenset[str] | None]) -> frozenset[str] | None:
 
 
 def _bounded(names: frozenset[str] | None) -> frozenset[str] | None:
-    return None if names is None or len(names) > NAMED_AT_MOST else names
+    """All (None) where there are too many to name."""
+    if names is None or len(names) > NAMED_AT_MOST or sum(map(len, names)) > NAMED_BYTES:
+        return None
+    return names

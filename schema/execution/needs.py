@@ -4,7 +4,7 @@ A field says it where it is defined, in its metadata: a hook that is called with
 what the fields above it can reach. Gather awaits the union of all answers; resolvers then only read.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -28,12 +28,11 @@ from graphql.execution.values import VariableValues, get_argument_values
 from strawberry.types.arguments import convert_arguments
 from strawberry.types.field import StrawberryField
 
-from auth.access import AccessNeed, Visibility
+from auth.access import AccessNeed
 from auth.reviewers import Attributes
 from schema.execution.cost import COUNTED, PAGE_ARGUMENTS, Cost, Costs, Place, page_size
-from schema.sources.kubernetes.cluster import ClusterSnapshot
+from schema.execution.foresight import Rows
 from schema.sources.kubernetes.kinds import KINDS, Kind
-from schema.sources.kubernetes.objects import PodRecord
 from schema.sources.prometheus.catalogue import Level, MetricName
 from schema.sources.prometheus.frames import TimeWindow
 from schema.sources.prometheus.raw import RawQuery
@@ -46,14 +45,13 @@ _DEFINITION: Final = "strawberry-definition"  # where Strawberry keeps its own f
 class Reach:
     """Which objects a field can come to, as far as its arguments and those above it narrow it; None: all.
 
-    It narrows questions to Prometheus, never what is shown. `rows` finds the pods of a list at the root, where that can
-    be known before its metrics are: with the cluster, what the caller sees of it, and the time.
+    It narrows questions to Prometheus, never what is shown. `rows` finds the objects themselves; `parts`, for a field
+    that lists what belongs to other objects, what belongs to each of them (None: the field lists a whole kind).
     """
 
-    nodes: frozenset[str] | None = None
     namespaces: frozenset[str] | None = None
-    pods: frozenset[str] | None = None
-    rows: Callable[[ClusterSnapshot, Visibility, float], Sequence[PodRecord]] | None = None
+    rows: Rows | None = None
+    parts: Rows | None = None
     kinds: frozenset[str] | None = None  # of what the caller's rights are asked
 
 

@@ -1,6 +1,6 @@
 """A listing as fields of the graph. The type of each field is what its class says that it is."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Annotated, Any, TypeVar
 
@@ -8,6 +8,7 @@ import strawberry
 
 from schema.asking.connections import Window
 from schema.execution.context import GraphInfo
+from schema.execution.foresight import Through
 from schema.execution.needs import FieldNeeds, Reach, needing
 from schema.lists.connection import After, Before, First, Last, connection
 from schema.lists.listing import Among, ClusterListing, Listing
@@ -26,17 +27,17 @@ Belonging = Callable[[Any, GraphInfo], Among[R] | None]
 NeedsHook = Callable[..., FieldNeeds]
 
 
-def rows_field(listing: Listing[R], description: str = "", needs: NeedsHook | None = None) -> Any:
+def rows_field(listing: Listing[R], description: str = "") -> Any:
     """All of a kind: the list at the root."""
 
     def rows(info: GraphInfo, filter: Any = None, order_by: Any = None, limit: Limit = None) -> Any:  # noqa: A002
         return listing.select(info, filter, order_by, limit)
 
     told = description or _all(listing) + "."
-    return _field(listing, rows, needs or listing.needs, told)
+    return _field(listing, rows, listing.needs, told)
 
 
-def page_field(listing: Listing[R], description: str = "", needs: NeedsHook | None = None) -> Any:
+def page_field(listing: Listing[R], description: str = "") -> Any:
     """The same, a page at a time."""
 
     def rows(  # noqa: PLR0913, PLR0917 - the schema's arguments
@@ -55,7 +56,7 @@ def page_field(listing: Listing[R], description: str = "", needs: NeedsHook | No
         f"{_all(listing)}, a page at a time. In orders by keys that never change no row is skipped or repeated while "
         "others come and go; in others it is best effort."
     )
-    return _field(listing, rows, needs or listing.needs, told)
+    return _field(listing, rows, listing.page_needs, told)
 
 
 def belonging_field(
@@ -74,7 +75,7 @@ def belonging_field(
         among = belonging(root, info)
         return None if among is None else listing.select(info, filter, order_by, limit, among)
 
-    return _field(listing, rows, needs or listing.needs, description)
+    return _field(listing, rows, _below(belonging, needs or listing.needs), description)
 
 
 def belonging_page_field(listing: Listing[R], belonging: Belonging[R], description: str) -> Any:
@@ -97,7 +98,7 @@ def belonging_page_field(listing: Listing[R], belonging: Belonging[R], descripti
         page = listing.page(info, filter, order_by, Window(first, after, last, before), among)
         return None if page is None else connection(page)
 
-    return _field(listing, rows, listing.needs, description)
+    return _field(listing, rows, _below(belonging, listing.page_needs), description)
 
 
 def look_up_field(listing: Listing[R]) -> Any:
@@ -139,6 +140,16 @@ def reading(needs: NeedsHook, *also: NeedsHook) -> NeedsHook:
         )
 
     return hook
+
+
+def _below(belonging: Belonging[R], needs: NeedsHook) -> NeedsHook:
+    """The same for a list of what belongs to the objects around it."""
+
+    def part(root: Any, info: GraphInfo) -> Sequence[Among[R]]:
+        among = belonging(root, info)
+        return () if among is None else (among,)
+
+    return lambda reach, **arguments: needs(replace(reach, parts=Through(reach.rows, part)), **arguments)
 
 
 def _all(listing: Listing[R]) -> str:

@@ -4,12 +4,13 @@ A list at the root is of all objects of its kind, a list inside an object of tho
 Rows are the store's own records.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
 from operator import attrgetter
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar, cast
 
-from auth.access import NODES, AccessNeed, Everywhere, Resource, Scope, Visibility
+from auth.access import NAMESPACES, AccessNeed, Everywhere, Resource, Scope, Visibility
 from schema.arguments import NAME_BYTES, check_length
 from schema.asking import filters
 from schema.asking.connections import Page, Window, check_size, page
@@ -17,7 +18,8 @@ from schema.asking.cursors import fingerprint
 from schema.asking.filters import Moment
 from schema.asking.orders import NATURAL, Order, first
 from schema.execution.context import GraphInfo, listable, listable_everywhere, refuse_look_up
-from schema.execution.needs import FieldNeeds, MetricNeed, Reach
+from schema.execution.foresight import ROWS_AT_MOST, Foresight, Rows, unless_refused
+from schema.execution.needs import EVERYTHING, FieldNeeds, MetricNeed, Reach
 from schema.lists.filter import ObjectFilter, Reads
 from schema.lists.order import Key, OrderArgument, check_order, metrics_in, order_input, order_of, reads_in
 from schema.sources.kubernetes.cluster import ClusterSnapshot
@@ -41,6 +43,52 @@ class Among(Generic[R]):
     of: str
     rows: Iterable[R]
     namespace: str = ""
+
+
+# The rows of a list: of a whole kind, or among those that belong to one object.
+Choice = Callable[[GraphInfo, Among[R] | None], Sequence[R] | None]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Shown(Generic[R]):
+    """Which rows a list will have: the whole kind's, or those of each object that it stands in."""
+
+    listing: "Listing[R]"
+    parts: Rows | None
+    choose: Choice[R]
+
+    def __call__(self, foresight: Foresight) -> Sequence[R] | None:
+        info = cast("GraphInfo", foresight)
+        if self.parts is None:
+            return self._few(self._chosen(info, None))
+        parts = foresight.of(self.parts)
+        if parts is None:
+            return None
+        rows: list[R] = []
+        looked_at = 0
+        for among in parts:
+            seen = list(islice(self.listing.visible(info, among.rows), ROWS_AT_MOST + 1))
+            looked_at += len(seen)
+            if looked_at > ROWS_AT_MOST:
+                return None
+            rows += self._chosen(info, replace(among, rows=seen))
+        return rows
+
+    def _chosen(self, info: GraphInfo, among: Among[R] | None) -> Sequence[R]:
+        return unless_refused(lambda: self.choose(info, among)) or ()
+
+    def _few(self, rows: Sequence[R]) -> Sequence[R] | None:
+        return rows if len(rows) <= ROWS_AT_MOST else None
+
+
+def _found(find: Callable[[GraphInfo], R | None]) -> Rows:
+    """What a look-up will show."""
+
+    def rows(foresight: Foresight) -> Sequence[R]:
+        found = unless_refused(lambda: find(cast("GraphInfo", foresight)))
+        return () if found is None else (found,)
+
+    return rows
 
 
 class Listing(Generic[R]):
@@ -72,13 +120,55 @@ class Listing(Generic[R]):
         reach: Reach,
         filter: Any = None,  # noqa: A002
         order_by: Any = None,
-        **_page: object,
+        limit: int | None = None,
     ) -> FieldNeeds:
-        """What a list needs, whole or in pages, and what the fields inside it can come to."""
+        """What a list needs, and what the fields inside it can come to."""
+        check_size("limit", limit)
+        whole = limit is None and filter is None and reach.parts is None
+
+        def shown(info: GraphInfo, among: Among[R] | None) -> Sequence[R] | None:
+            return self.select(info, filter, order_by, limit, among)
+
+        return self._needs(reach, filter, order_by, None if whole else shown)
+
+    def page_needs(  # noqa: PLR0913, PLR0917 - the schema's arguments
+        self,
+        reach: Reach,
+        filter: Any = None,  # noqa: A002
+        order_by: Any = None,
+        first: int | None = None,
+        after: str | None = None,
+        last: int | None = None,
+        before: str | None = None,
+    ) -> FieldNeeds:
+        """What a page needs, and what the fields inside it can come to."""
+        window = Window(first, after, last, before)
+
+        def shown(info: GraphInfo, among: Among[R] | None) -> Sequence[R] | None:
+            page = self.page(info, filter, order_by, window, among)
+            return None if page is None else page.rows
+
+        return self._needs(reach, filter, order_by, shown)
+
+    def _needs(
+        self,
+        reach: Reach,
+        filter: Any,  # noqa: A002
+        order_by: Any,
+        shown: Choice[R] | None,
+    ) -> FieldNeeds:
+        """`shown` are the rows that the list will have, None: all of the kind.
+
+        An order by a metric is only known when that is: then what it chooses from is asked about.
+        """
         wanted: ObjectFilter = filter or self._everything
         expression = wanted.expression
         check_order(order_by)
         inside = self._inside(reach, wanted)
+        if metrics_in(order_by):
+            whole = filter is None and reach.parts is None
+            shown = None if whole else lambda info, among: self.select(info, filter, among=among)
+        inside = replace(inside, rows=None if shown is None else _Shown(self, reach.parts, shown), parts=None)
         places = self._places(wanted)
         others = wanted.reads | reads_in(order_by, self._keys)
         return FieldNeeds(
@@ -94,7 +184,8 @@ class Listing(Generic[R]):
     def find_needs(self, _reach: Reach, namespace: str, name: str) -> FieldNeeds:
         """What a look-up by name needs: `list` in that namespace, else `get` of that one."""
         place = frozenset({namespace})
-        return FieldNeeds(access=(AccessNeed(self.resource, place, name),), reach=Reach(namespaces=place))
+        reach = Reach(namespaces=place, rows=_found(lambda info: self.find(info, namespace, name)))
+        return FieldNeeds(access=(AccessNeed(self.resource, place, name),), reach=reach)
 
     @property
     def _level(self) -> Level:
@@ -246,6 +337,10 @@ class Listing(Generic[R]):
             shown = sorted(scope)
         return (each for namespace in shown for each in objects.in_namespace(namespace))
 
+    def visible(self, info: GraphInfo, rows: Iterable[R]) -> Iterable[R]:
+        """Those of the rows that the caller may list."""
+        return self._visible(info.context.view.visibility.scope(self.resource), rows)
+
     def _visible(self, scope: Scope, rows: Iterable[R]) -> Iterable[R]:
         return rows if isinstance(scope, Everywhere) else [each for each in rows if each.namespace in scope]
 
@@ -257,11 +352,12 @@ class ClusterListing(Listing[R]):
         return self.find(info, "", name)
 
     def find_named_needs(self, _reach: Reach, name: str) -> FieldNeeds:
-        return FieldNeeds(access=(AccessNeed(self.resource, name=name),), reach=self._named(frozenset({name})))
+        reach = replace(self._named(frozenset({name})), rows=_found(lambda info: self.find_named(info, name)))
+        return FieldNeeds(access=(AccessNeed(self.resource, name=name),), reach=reach)
 
-    def _named(self, names: frozenset[str] | None) -> Reach:
+    def _named(self, names: frozenset[str]) -> Reach:
         """What the fields inside such objects can come to."""
-        return Reach(nodes=names) if self.resource == NODES else Reach(namespaces=names)
+        return Reach(namespaces=names) if self.resource == NAMESPACES else EVERYTHING
 
     def _places(self, wanted: ObjectFilter) -> frozenset[str] | None:  # noqa: ARG002
         return None

@@ -1,19 +1,16 @@
 """Lists of pods: which ones, in which order, a page of them, and counts of groups."""
 
-import sys
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from operator import attrgetter
 from typing import Annotated, Any, ClassVar, Final, Optional
 
 import strawberry
 
-from auth.access import SERVICES, Scope, Visibility
+from auth.access import SERVICES, Scope
 from auth.errors import InvalidArgument
 from schema.asking import filters
-from schema.asking.connections import Bounds, Window, check_size
-from schema.asking.orders import Order, ordered
 from schema.attention import PodAttention
 from schema.enums import graphql_enum
 from schema.execution.context import GraphInfo
@@ -36,17 +33,13 @@ from schema.lists.filter import (
     whether,
 )
 from schema.lists.listing import PLACE, Listing
-from schema.lists.order import NAMESPACED_KEYS, Key, order_of
+from schema.lists.order import NAMESPACED_KEYS, Key
 from schema.sources.described import Described
 from schema.sources.kubernetes import kinds
-from schema.sources.kubernetes.cluster import ClusterSnapshot
 from schema.sources.kubernetes.objects import PodRecord
 from schema.sources.kubernetes.pod_details import SELECTABLE
 from schema.sources.kubernetes.store import Snapshot
 from schema.sources.prometheus.catalogue import Level
-
-# So many pods may go while metrics are fetched, without one of the page lacking its own.
-_SPARE: Final = 16
 
 
 @strawberry.input(description=filter_of("Pods"))
@@ -134,84 +127,13 @@ _KEYS: Final = NAMESPACED_KEYS | {
 
 
 class PodListing(Listing[PodRecord]):
-    """Pods are measured one by one, and stand on nodes."""
-
-    def root_needs(
-        self,
-        reach: Reach,
-        filter: Any = None,  # noqa: A002
-        order_by: Any = None,
-        limit: int | None = None,
-    ) -> FieldNeeds:
-        """What the list at the root needs: metrics of its own rows alone, where these are few."""
-        check_size("limit", limit)
-        bounds = Bounds(first=sys.maxsize if limit is None else limit)
-        return self._with_rows(self.needs(reach, filter, order_by), filter, order_by, bounds)
-
-    def root_page_needs(  # noqa: PLR0913, PLR0917 - the schema's arguments
-        self,
-        reach: Reach,
-        filter: Any = None,  # noqa: A002
-        order_by: Any = None,
-        first: int | None = None,
-        after: str | None = None,
-        last: int | None = None,
-        before: str | None = None,
-    ) -> FieldNeeds:
-        """What a page at the root needs: metrics of that page alone, where it is short."""
-        needs = self.needs(reach, filter, order_by)
-        bounds = Window(first, after, last, before).bounds(self.fingerprint(filter, order_by))
-        return self._with_rows(needs, filter, order_by, bounds)
-
-    def find_needs(self, reach: Reach, namespace: str, name: str) -> FieldNeeds:
-        needs = super().find_needs(reach, namespace, name)
-        return replace(needs, reach=Reach(namespaces=frozenset({namespace}), pods=frozenset({name})))
-
-    def _with_rows(
-        self,
-        needs: FieldNeeds,
-        filter: PodFilter | None,  # noqa: A002
-        order_by: Any,
-        bounds: Bounds,
-    ) -> FieldNeeds:
-        """An order by a metric is only known when that is: then the metrics of all are needed."""
-        if needs.metrics or needs.reach is None:
-            return needs
-        wanted: Any = filter or self.filter()
-        rows = _Rows(self, wanted, order_of(order_by, _KEYS, _no_info(), self.level), bounds)
-        return replace(needs, reach=replace(needs.reach, rows=rows))
-
-    def _inside(self, reach: Reach, wanted: ObjectFilter) -> Reach:
-        inside, nodes = super()._inside(reach, wanted), wanted.narrowing.get("node_name")
-        return replace(inside, nodes=reach.nodes if nodes is None else nodes, pods=wanted.narrowing.get("name"))
+    """Pods stand on nodes."""
 
     def _candidates(self, objects: Snapshot[PodRecord], scope: Scope, wanted: ObjectFilter) -> Iterable[PodRecord]:
         nodes = wanted.narrowing.get("node_name")
         if nodes is None or "uid" in wanted.narrowing or wanted.narrowing.keys() >= {"name", "namespace"}:
             return super()._candidates(objects, scope, wanted)
         return self._visible(scope, sorted((pod for name in nodes for pod in objects.on_node(name)), key=PLACE))
-
-
-def _no_info() -> Any:
-    """No key of pods reads a view, and where a metric is read this order is not made."""
-    return None
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Rows:
-    """Which pods a list will show, before it is shown."""
-
-    listing: PodListing
-    wanted: ObjectFilter
-    order: Order
-    bounds: Bounds
-
-    def __call__(self, snapshot: ClusterSnapshot, visibility: Visibility, now: float) -> Sequence[PodRecord]:
-        """Some more than it has now: the list is made a moment later, when others may have gone."""
-        found = self.listing.found(self.wanted, snapshot, visibility, now)
-        rows = ordered(found, self.order) if self.order else found
-        window = self.bounds.of(rows, self.order)
-        return rows[max(window.start - _SPARE, 0) : window.stop + _SPARE]
 
 
 PODS: Final = PodListing(kinds.PODS, kinds.PODS.resource, PodFilter, _KEYS, ("pod", "pods"), Level.POD)

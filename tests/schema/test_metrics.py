@@ -8,6 +8,7 @@ import pytest
 from aiohttp import web
 
 from gateway.demo.accounts import READ, rights
+from schema.sources.prometheus.frames import Selector
 from tests.front_door import FrontDoor, simulated_door
 
 NESTED = (
@@ -145,6 +146,98 @@ async def test_a_pod_asked_by_name_is_a_question_about_that_pod(front_door: Fron
     (question,) = front_door.simulated.metrics.questions
     assert question.selector.namespaces == {pod.namespace}
     assert question.selector.names == {pod.name}
+
+
+CPU = "metrics(names: [CPU_USAGE]) { value missing }"
+SHOWN = f"namespace name {CPU}"
+OF_PODS = {
+    "a limit below a limit": f"{{ nodes(limit: 2) {{ pods(limit: 3) {{ {SHOWN} }} }} }}",
+    "a page": f"{{ podsConnection(first: 5) {{ edges {{ node {{ {SHOWN} }} }} }} }}",
+    "a page below a filter": (
+        f'{{ nodes(filter: {{name: "worker-1"}}) {{ podsConnection(last: 3) {{ edges {{ node {{ {SHOWN} }} }} }} }} }}'
+    ),
+    "containers": f"{{ pods(limit: 4, orderBy: {{key: RESTARTS}}) {{ namespace name containers {{ {CPU} }} }} }}",
+    "by way of a service": f"{{ services(limit: 3) {{ pods {{ {SHOWN} }} }} }}",
+    "back from their nodes": f"{{ pods(limit: 2) {{ node {{ pods(limit: 2) {{ {SHOWN} }} }} }} }}",
+    "over time": (
+        "{ nodes(limit: 1) { pods(limit: 2) { namespace name metricsRange(names: [CPU_USAGE]) { missing } } } }"
+    ),
+    "a workload's": f"{{ deployments(limit: 2) {{ {CPU} pods {{ namespace name }} }} }}",
+    "an order by a metric": (
+        f"{{ nodes(limit: 1) {{ pods {{ namespace name }} "
+        f"first: pods(orderBy: {{metric: CPU_USAGE, direction: DESC}}, limit: 2) {{ {CPU} }} }} }}"
+    ),
+}
+
+
+def pods_in(data: object) -> set[tuple[str, str]]:
+    """Namespace and name of every pod in an answer, wherever it stands."""
+    if isinstance(data, list):
+        return {pod for each in data for pod in pods_in(each)}
+    if not isinstance(data, dict):
+        return set()
+    own = {(data["namespace"], data["name"])} if "namespace" in data else set()
+    return own.union(*map(pods_in, data.values()))
+
+
+async def test_few_pods_are_asked_about_by_their_names_wherever_they_stand(front_door: FrontDoor):
+    """One question, about what is shown and nothing else, also below limits, pages, filters and other objects."""
+    for what, query in OF_PODS.items():
+        front_door.simulated.metrics.questions.clear()
+
+        shown = pods_in((await front_door.ask(query)).data)
+
+        assert 0 < len(shown) < 40, what
+        (question,) = front_door.simulated.metrics.questions
+        assert question.selector.names == {name for _, name in shown}, what
+        assert question.selector.namespaces == {namespace for namespace, _ in shown}, what
+
+
+async def test_no_hidden_name_is_ever_asked_about(front_door: FrontDoor):
+    """Neither beside the caller's own pods nor in their place."""
+    own = {pod.name for pod in front_door.simulated.pods() if pod.namespace == "shop"}
+    for query in OF_PODS.values():
+        await front_door.ask(query, "demo-shop")
+
+    assert front_door.simulated.metrics.questions
+    for question in front_door.simulated.metrics.questions:
+        assert question.selector.namespaces == {"shop"}
+        assert question.selector.names is not None
+        assert question.selector.names <= own
+
+
+async def test_few_nodes_and_namespaces_are_asked_about_by_their_names_too(front_door: FrontDoor):
+    """And all of a kind as all of it: that question stays the same while objects come and go."""
+    metrics = front_door.simulated.metrics
+    placed = "pods(limit: 3, filter: {scheduled: true})"
+    nodes = (await front_door.ask(f"{{ {placed} {{ node {{ name {CPU} }} }} }}")).data["pods"]
+    assert [question.selector.names for question in metrics.questions] == [{pod["node"]["name"] for pod in nodes}]
+    metrics.questions.clear()
+    await front_door.ask(f'{{ namespaces(filter: {{nameContains: "p"}}, limit: 9) {{ {CPU} }} }}')
+    assert [question.selector.namespaces for question in metrics.questions] == [{"payments", "shop"}]
+    metrics.questions.clear()
+    await front_door.ask(f"{{ nodes {{ {CPU} pods {{ {CPU} }} }} }}")
+    assert {question.selector for question in metrics.questions} == {Selector()}
+
+
+async def test_more_pods_than_can_be_named_are_asked_about_by_namespace():
+    """Neither the number of names nor the length of the query grows beyond a bound."""
+    async with simulated_door(nodes=10, pods_per_node=30) as door:
+        for pod in range(70):
+            door.simulated.create_pod("shop", f"{pod}-{'x' * 250}", node="worker-1")
+
+        async def long_names() -> object:
+            counted = await door.ask('{ podCounts(by: [NAMESPACE], filter: {nameContains: "xxxxx"}) { count } }')
+            return counted.data["podCounts"]
+
+        await door.eventually(long_names, [{"count": 70}])
+        for filtered, limit, named in (("{}", 300, False), ('{nameContains: "xxxxx"}', 70, False), ("{}", 200, True)):
+            door.simulated.metrics.questions.clear()
+            rows = (await door.ask(f"{{ pods(filter: {filtered}, limit: {limit}) {{ {SHOWN} }} }}")).data["pods"]
+
+            (question,) = door.simulated.metrics.questions
+            assert (question.selector.names is not None) == named
+            assert question.selector.namespaces == {row["namespace"] for row in rows}
 
 
 async def test_what_nobody_may_see_is_not_asked_for(front_door: FrontDoor):

@@ -13,11 +13,17 @@ from auth.reviewers import Attributes, Decision
 from auth.settings import AuthSettings
 from schema.execution.gather import Gatherer
 from schema.execution.needs import FieldNeeds, Needs
+from schema.execution.plan.operations import Operations
+from schema.execution.prepare import Documents
+from schema.execution.settings import ExecutionSettings
 from schema.execution.view import View
+from schema.schema import describe
 from schema.sources.kubernetes.cluster import NotNeeded
 from schema.sources.kubernetes.kinds import NODES, PODS, Kind
 from schema.sources.kubernetes.objects import PodRecord, WirePod, pod_record
 from schema.sources.prometheus.frames import MetricFrame, Question
+from tests.schema.execution import world as made_up_world
+from tests.schema.execution.side_by_side import found, prepared
 from tests.schema.sources.kubernetes import pods
 from tests.schema.sources.kubernetes.model_server import Refusal
 from tests.schema.sources.kubernetes.test_kinds_on_demand import GADGETS, WIDGETS, World
@@ -191,3 +197,25 @@ def test_a_right_is_also_the_need_of_its_kind():
 
     assert FieldNeeds(access=both).watched() == {PODS, NODES}
     assert FieldNeeds(access=both, kinds=(OWNERS,)).watched() == {OWNERS, NODES}
+
+
+@pytest.mark.parametrize(("rows", "newest"), [("pods(limit: 3)", False), ("pods", True), ("nodes { pods", True)])
+async def test_an_answer_shows_those_whose_metrics_were_asked_for(rows: str, *, newest: bool):
+    """What comes while Prometheus answers is shown at once, unless the question was about single objects."""
+    made_up = made_up_world.World(1)
+    text = f"{{ {rows} {{ name metrics(names: [CPU_USAGE]) {{ value }} }} }}" + "}" * rows.count("{")
+    schema = describe()
+    operation = found(Operations(ExecutionSettings()), schema, prepared(Documents(), schema, text), {})
+    asked: list[Question] = []
+
+    async def frames(questions: Iterable[Question]) -> Mapping[Question, MetricFrame]:
+        asked.extend(questions)
+        made_up.write_pod("payroll", "a-new-one")
+        return {question: MetricFrame(question, {}) for question in asked}
+
+    made_up.numbers.frames = frames  # type: ignore[method-assign]
+    seen = await made_up.view(made_up_world.ADMIN, operation.needs)
+
+    assert (seen.snapshot.pods.get("payroll", "a-new-one") is not None) == newest
+    (question,) = asked
+    assert question.selector.names == (None if newest else {pod.name for pod in list(seen.snapshot.pods)[:3]})
