@@ -27,6 +27,7 @@ from types import TracebackType
 from typing import Any, Literal, Self
 
 import aiohttp
+import yaml
 
 from tests.cluster import objects, programs
 from tests.cluster.keys import Authority, TokenSigner
@@ -48,11 +49,23 @@ USERS: Mapping[str, tuple[str, ...]] = {
 """Who can log in with a static token, and their groups. `rbac.yaml` binds the gateway and the viewer, who may read
 everything that the gateway shows; the others have no rights until a test gives them some (`allow`)."""
 
+CHARTS_RIGHTS = FOLDER.parent.parent / "deploy" / "manifests" / "rights.yaml"
+GATEWAYS_ROLE = "binnacle-gateway"
+
 START_LIMIT_S = 60.0
 """Ready takes 3 s on an idle machine; during a build on the same cores it can be ten times that."""
 REQUEST_LIMIT_S = 30.0
 AT_ONCE = 64
 """Requests of a bulk creator in flight: more gained nothing on two cores."""
+
+
+def first_rights() -> str:
+    """rbac.yaml, the gateway's role filled with the chart's rules: its tests run with the rights it will have."""
+    documents = list(yaml.safe_load_all((FOLDER / "rbac.yaml").read_text()))
+    (chart,) = (role for role in yaml.safe_load_all(CHARTS_RIGHTS.read_text()) if role["kind"] == "ClusterRole")
+    (own,) = (role for role in documents if (role["kind"], role["metadata"]["name"]) == ("ClusterRole", GATEWAYS_ROLE))
+    own["rules"] = [*chart["rules"], *own["rules"]]
+    return yaml.safe_dump_all(documents)
 
 
 class Refused(Exception):  # noqa: N818 - an answer that tests ask for on purpose
@@ -136,7 +149,7 @@ class ControlPlane:
             await self.start_api_server()
             await self._wait_for_namespace("default")
             if not self._kept:
-                await self.kubectl("create", "-f", str(FOLDER / "rbac.yaml"))
+                await self.kubectl("create", "-f", "-", stdin=first_rights())
             await self.wait_allowed(GATEWAY, "list", "pods")
             if self._with_controllers:
                 await self.start_controllers()
@@ -427,7 +440,7 @@ class ControlPlane:
         )
 
         async def ready() -> bool:
-            with contextlib.suppress(aiohttp.ClientError):
+            with contextlib.suppress(aiohttp.ClientError, TimeoutError):
                 async with self.api() as session, session.get("/readyz") as answer:
                     return answer.status == 200
             return False
@@ -565,7 +578,7 @@ async def eventually(
 
 async def answers(url: str) -> bool:
     """Whether something answers there with 200."""
-    with contextlib.suppress(aiohttp.ClientError):
+    with contextlib.suppress(aiohttp.ClientError, TimeoutError):
         limit = aiohttp.ClientTimeout(total=REQUEST_LIMIT_S)
         async with aiohttp.ClientSession(timeout=limit) as session, session.get(url) as answer:
             return answer.status == 200
