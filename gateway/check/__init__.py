@@ -4,7 +4,8 @@ command.py       runs all of it
 findings.py      what was found of one thing, and how all of it is told
 cluster.py       the API server: whether it answers, as what, and what the gateway's account may
 metrics.py       Prometheus: whether it answers, and under which profile it has the series
-surroundings.py  the certificate shown to clients, and a Grafana beside
+scrapes.py       how often Prometheus scrapes, beside what is configured
+surroundings.py  the certificate shown to clients, an issuer of tokens, and a Grafana beside
 
 It asks as the gateway would, with the same settings, and changes nothing.
 """

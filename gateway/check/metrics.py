@@ -6,6 +6,7 @@ from contextlib import suppress
 from typing import Final
 
 from gateway.check.findings import Finding, Outcome
+from gateway.check.scrapes import check_scrapes
 from gateway.version import USER_AGENT
 from schema.sources.prometheus.catalogue import Level, MetricName, Profile
 from schema.sources.prometheus.client import Prometheus, open_prometheus
@@ -44,7 +45,8 @@ async def check_metrics(settings: PrometheusSettings) -> list[Finding]:
             await asyncio.wait_for(prometheus.recognise(), settings.timeout_seconds)
         profile = prometheus.profile
         counted = {level: await _series(prometheus, level) for level in ASKED}
-    found = [Finding("Prometheus", Outcome.WORKS, settings.url)]
+        scrapes = await check_scrapes(prometheus, settings)
+    found = [Finding("Prometheus", Outcome.WORKS, settings.url), scrapes]
     known = f"profile {profile}{'' if settings.profile else ', recognised by its jobs'}"
     if all(frame.failure is None and frame.size for frame in counted.values()):
         numbers = ", ".join(f"{frame.size} {level.name.lower()}s" for level, frame in counted.items())

@@ -2,12 +2,15 @@
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import Final, get_args
 
 import aiohttp
 from cryptography import x509
 
+from auth.authenticators.issuer import Issuer, IssuerUnreachable, Jwk
+from auth.settings import Algorithm, AuthSettings, OidcSettings
 from gateway.check.findings import Finding, Outcome
+from gateway.version import USER_AGENT
 
 TIMEOUT: Final = aiohttp.ClientTimeout(total=5)
 SOON_DAYS: Final = 14
@@ -32,6 +35,36 @@ def check_certificate(file: Path | None) -> list[Finding]:
     if days < SOON_DAYS:
         return [Finding("certificate", Outcome.WARNS, said, "Renew it; the gateway takes it up while it serves.")]
     return [Finding("certificate", Outcome.WORKS, said)]
+
+
+async def check_issuer(auth: AuthSettings, oidc: OidcSettings) -> list[Finding]:
+    """Whether the issuer is there, is the one that is configured, and has keys for the pinned algorithms."""
+    if "oidc" not in auth.authenticators or oidc.issuer is None:
+        return []
+    try:
+        keys = await Issuer(oidc.issuer, oidc.ca_file, oidc.timeout_seconds, USER_AGENT).keys()
+    except IssuerUnreachable as error:
+        return [
+            Finding(
+                "OIDC issuer",
+                Outcome.FAILS,
+                f"{oidc.issuer}: {error}",
+                "Look at `oidc.issuer` (exactly as tokens have it in `iss`), `oidc.ca_file`, HTTPS_PROXY and the "
+                "network policy. Its users cannot log in.",
+            )
+        ]
+    usable = {algorithm: sum(_signs(key, algorithm) for key in keys) for algorithm in get_args(Algorithm)}
+    wanted = ", ".join(oidc.algorithms)
+    if not any(usable[algorithm] for algorithm in oidc.algorithms):
+        offered = ", ".join(algorithm for algorithm, count in usable.items() if count)
+        advice = f"Set `oidc.algorithms` to what it signs with, of {offered}." if offered else "Its keys are too weak."
+        return [Finding("OIDC issuer", Outcome.FAILS, f"{oidc.issuer}: has no key for {wanted}", advice)]
+    counted = " and ".join(f"{usable[algorithm] or 'none'} for {algorithm}" for algorithm in oidc.algorithms)
+    return [Finding("OIDC issuer", Outcome.WORKS, f"{oidc.issuer}: keys: {counted}")]
+
+
+def _signs(key: Jwk, algorithm: Algorithm) -> bool:
+    return key.suits(algorithm) and key.public(algorithm) is not None
 
 
 async def check_grafana(url: str | None) -> list[Finding]:

@@ -3,6 +3,7 @@
 import asyncio
 import datetime as dt
 import json
+import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -15,17 +16,19 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from auth.settings import AuthSettings
+from auth.settings import AuthSettings, OidcSettings
 from gateway.check.cluster import check_cluster, rights
 from gateway.check.findings import Finding, Outcome, as_json, as_text, fails, summary
 from gateway.check.metrics import check_metrics
-from gateway.check.surroundings import check_certificate, check_grafana
+from gateway.check.scrapes import judged
+from gateway.check.surroundings import check_certificate, check_grafana, check_issuer
 from gateway.cli import main
 from gateway.config import Config
 from gateway.demo import simulated_cluster
 from schema.sources.kubernetes.settings import KubernetesSettings
 from schema.sources.prometheus.catalogue import Profile
 from schema.sources.prometheus.settings import PrometheusSettings
+from tests.auth.authenticators.local_issuer import Key, local_issuer
 from tests.cluster.control_plane import ControlPlane, eventually
 from tests.cluster.fixtures import Namespace, StartControlPlane
 from tests.cluster.prometheus import PrometheusServer
@@ -65,6 +68,9 @@ async def test_where_everything_works_it_says_so(simulated: Any):
         *await check_metrics(PrometheusSettings(url=simulated.prometheus_url, profile=Profile.GENERIC)),
     ]
 
+    scrapes = by_subject(found).pop("its scrapes")
+    assert (scrapes.outcome, scrapes.said[:24]) == (Outcome.NOT_ASKED, "Prometheus does not say:"), "of raw queries"
+    found.remove(scrapes)
     assert {finding.outcome for finding in found} == {Outcome.WORKS}
     assert {finding.said for finding in found} >= {"nodes", "pods", "events", "deployments", "tokenreviews"}
     assert by_subject(found)["account"].said.startswith("system:serviceaccount:")
@@ -127,16 +133,141 @@ async def test_a_profile_that_finds_nothing_names_one_that_does(
     await namespace.run_pods("one")
     await real_prometheus.wait_for_window(f'container_cpu_usage_seconds_total{{namespace="{namespace.name}"}}', 10)
 
-    (answers, series) = await check_metrics(
+    (answers, scrapes, series) = await check_metrics(
         PrometheusSettings(
-            url=real_prometheus.url, profile=Profile.PROMETHEUS, scrape_interval_seconds=2, rate_window="10s"
+            url=real_prometheus.url, profile=Profile.PROMETHEUS, scrape_interval_seconds=1, rate_window="10s"
         )
     )
 
     assert answers.outcome is Outcome.WORKS
+    assert scrapes.outcome is Outcome.WORKS
+    assert re.fullmatch(
+        r"one every (0\.9\d*|1|1\.\d\d?) s, as configured; the rate window of 10s holds \d+", scrapes.said
+    )
     assert series.outcome is Outcome.WARNS
     assert series.said == "profile prometheus finds no CPU of nodes and pods"
     assert series.advice.startswith("Set `prometheus.profile` to kube-prometheus-stack")
+
+
+@pytest.mark.cluster
+@pytest.mark.asyncio(loop_scope="session")
+@pytest.mark.parametrize(
+    ("interval", "window", "said"),
+    [(0.2, "1s", "the rate window of 1s holds "), (30, "5m", " s, not every 30 s as configured")],
+    ids=["a window too short", "an interval that is not that"],
+)
+async def test_an_interval_that_is_not_prometheus_own(
+    real_prometheus: PrometheusServer, namespace: Namespace, interval: float, window: str, said: str
+):
+    """Found out by a real one that scrapes every second: its rates would have gaps, or answers be kept for too long."""
+    await namespace.run_pods("one")
+    await real_prometheus.wait_for_window(f'container_cpu_usage_seconds_total{{namespace="{namespace.name}"}}', 5)
+
+    found = by_subject(
+        await check_metrics(
+            PrometheusSettings(url=real_prometheus.url, scrape_interval_seconds=interval, rate_window=window)
+        )
+    )
+
+    scrapes = found["its scrapes"]
+    assert scrapes.outcome is Outcome.WARNS
+    assert said in scrapes.said
+    assert "Set `prometheus." in scrapes.advice
+    assert not fails([scrapes])
+
+
+@pytest.mark.parametrize(
+    ("seconds", "outcome", "said"),
+    [
+        (15.0, Outcome.WORKS, "one every 15 s, as configured; the rate window of 5m holds 20"),
+        (15.3, Outcome.WORKS, "one every 15.3 s, as configured; the rate window of 5m holds 20"),
+        (60.0, Outcome.WARNS, "one every 60 s, not every 15 s as configured"),
+        (5.0, Outcome.WARNS, "one every 5 s, not every 15 s as configured"),
+        (150.0, Outcome.WARNS, "one every 150 s: the rate window of 5m holds 2 of them"),
+    ],
+)
+def test_what_an_interval_means_for_the_defaults(seconds: float, outcome: Outcome, said: str):
+    """Four scrapes in a window, as the settings want it."""
+    found = judged(seconds, PrometheusSettings(url="http://prometheus"))
+
+    assert (found.outcome, found.said) == (outcome, said)
+
+
+OIDC: Final = AuthSettings(authenticators=("oidc",))
+
+
+async def test_an_issuer_that_is_well(tmp_path: Path):
+    """It is asked only where it is configured."""
+    async with local_issuer(tmp_path) as issuer:
+        issuer.published.append(Key("ES256").jwk)
+        settings = OidcSettings(
+            issuer=issuer.url, audiences=("binnacle",), ca_file=issuer.ca_file, algorithms=("RS256", "ES256", "EdDSA")
+        )
+        (found,) = await check_issuer(OIDC, settings)
+        assert await check_issuer(AuthSettings(), settings) == []
+
+    assert (found.subject, found.outcome) == ("OIDC issuer", Outcome.WORKS)
+    assert found.said == f"{issuer.url}: keys: 1 for RS256 and 1 for ES256 and none for EdDSA"
+
+
+@pytest.mark.parametrize(
+    ("broken", "said"),
+    [
+        ("away", "Cannot connect to host 127.0.0.1:"),
+        ("another's certificate", "certificate verify failed"),
+        ("another issuer", "its discovery document is of another issuer, `https://evil.example`"),
+        ("no keys", "has no key for RS256"),
+        ("keys of another algorithm", "has no key for RS256"),
+        ("keys that are too weak", "has no key for RS256"),
+        ("an error", "keys: status 500"),
+        ("a page", "its keys are no key set"),
+    ],
+)
+async def test_an_issuer_with_each_thing_broken(tmp_path: Path, broken: str, said: str):
+    """Its users could not log in: it fails, and says what of it."""
+    async with local_issuer(tmp_path) as issuer:
+        ca_file: Path | None = issuer.ca_file
+        match broken:
+            case "away":
+                await issuer.stop()
+            case "another's certificate":
+                ca_file = None
+            case "another issuer":
+                issuer.discovery = {"issuer": "https://evil.example"}
+            case "no keys":
+                issuer.published = []
+            case "keys of another algorithm":
+                issuer.published = [Key("ES256").jwk]
+            case "keys that are too weak":
+                issuer.published = [Key("RS256", bits=1024).jwk]
+            case "an error":
+                issuer.status = 500
+            case "a page":
+                issuer.body = b"<html>"
+        (found,) = await check_issuer(OIDC, OidcSettings(issuer=issuer.url, audiences=("binnacle",), ca_file=ca_file))
+
+    assert found.outcome is Outcome.FAILS
+    assert said in found.said
+    assert found.said.startswith(issuer.url)
+    assert ("\n" in found.said, bool(found.advice)) == (False, True)
+    if broken == "keys of another algorithm":
+        assert found.advice == "Set `oidc.algorithms` to what it signs with, of ES256."
+
+
+async def test_an_old_api_server_with_another_clock(simulated: Any):
+    """It serves: both are warnings, and say what would be wrong."""
+    simulated.kubernetes.fail_with(
+        lambda: web.json_response(
+            {"gitVersion": "v1.29.4", "major": "1", "minor": "29+"}, headers={"Date": "Tue, 01 Jan 2019 10:00:00 GMT"}
+        )
+    )
+
+    found = by_subject(await check_cluster(config_of(simulated)))
+
+    assert found["API server"] == Finding("API server", Outcome.WARNS, "v1.29.4, older than what is tested (1.33)")
+    assert found["clock"].outcome is Outcome.WARNS
+    assert " s ahead of the API server's" in found["clock"].said
+    assert found["account"].outcome is Outcome.WARNS
 
 
 @pytest.mark.parametrize(
