@@ -15,6 +15,9 @@ from gateway.config_mistakes import ConfigError, one_line, unreadable
 
 _YAML_SUFFIXES = (".yaml", ".yml")
 
+# No setting comes near it, and Python itself refuses to print numbers of more than 4,300 digits.
+_LONGEST_NUMBER = 10**100
+
 
 def read(path: Path, named_by: str) -> dict[str, object]:
     """The file's top level; an empty file has none. `named_by` is who named the file: --config or BINNACLE_CONFIG."""
@@ -58,11 +61,24 @@ def _parsed_json(text: str, path: Path) -> object:
         return found
 
     try:
-        return json.loads(text, object_pairs_hook=once_each)
+        return json.loads(text, object_pairs_hook=once_each, parse_int=_integer)
     except json.JSONDecodeError as error:
         raise ConfigError(
             one_line(f"{path} is no JSON: {error.msg} at line {error.lineno}, column {error.colno}")
         ) from None
+    except ValueError:  # of `_integer`; a JSONDecodeError is one too
+        raise ConfigError(one_line(f"{path} is no JSON: it holds a number that nothing here could be")) from None
+
+
+def _integer(text: str) -> int:
+    """Raises ValueError for a number that is too long to be worked with."""
+    return _bounded(int(text))
+
+
+def _bounded(number: int) -> int:
+    if abs(number) >= _LONGEST_NUMBER:
+        raise ValueError
+    return number
 
 
 def _parsed_yaml(text: str, path: Path) -> object:
@@ -104,3 +120,9 @@ class _Loader(yaml.SafeLoader):
                 raise _Twice(key.value, lines[key.value], line)
             lines[key.value] = line
         return super().construct_mapping(node, deep)
+
+    def construct_yaml_int(self, node: yaml.ScalarNode) -> int:
+        return _bounded(super().construct_yaml_int(node))
+
+
+_Loader.add_constructor("tag:yaml.org,2002:int", _Loader.construct_yaml_int)

@@ -244,13 +244,31 @@ SECTIONS = sorted({section for section, _ in keys()})
 SETTING = st.sampled_from(sorted(keys())).flatmap(
     lambda key: st.tuples(st.just(key[0]), st.just(key[1]), JSON | st.text(max_size=12))
 )
+YAML = st.lists(
+    st.sampled_from(
+        ["server", "port", ": ", ":\n  ", "- ", "[", "]", "{", "}", "&a ", "*a", "!!int ", "!!binary ", "? "]
+    )
+    | st.sampled_from(["0x", "1_0", "1e9", "2026-13-45", ".inf", "'", '"', "|\n", "<<", "#", "\t", "\x00", "\n"]),
+    max_size=14,
+).map(lambda parts: "".join(parts).encode())
 
 
 @fuzzed
-@given(written=st.lists(SETTING, max_size=4) | JSON, raw=st.none() | st.binary(max_size=60))
-def test_config_files(written: Any, raw: bytes | None, tmp_path_factory: pytest.TempPathFactory):
+@given(
+    written=st.lists(SETTING, max_size=4) | JSON,
+    raw=st.none() | st.binary(max_size=60) | YAML,
+    suffix=st.sampled_from(["yaml", "json"]),
+)
+@example(written=None, raw=b'{"server": {"port": ' + b"9" * 5_000 + b"}}", suffix="json")
+@example(written=None, raw=b'{"server": {"port": ' + b"9" * 5_000 + b"}}", suffix="yaml")
+@example(written=None, raw=b"server: {port: 0x" + b"f" * 6_000 + b"}", suffix="yaml")
+@example(written=None, raw=b"[" * 100_000, suffix="json")
+@example(written=None, raw=b"auth: {audiences: &a [*a]}", suffix="yaml")
+@example(written=None, raw=b"oidc: {required_claims: &a {x: *a}}", suffix="yaml")
+@example(written=None, raw=b"a: &a [x, x]\nb: &b [*a, *a]\nserver: {host: *b}", suffix="yaml")
+def test_config_files(written: Any, raw: bytes | None, suffix: str, tmp_path_factory: pytest.TempPathFactory):
     """Of any content: a config, or one line that says what is wrong."""
-    path: Path = tmp_path_factory.getbasetemp() / "binnacle.yaml"
+    path: Path = tmp_path_factory.getbasetemp() / f"binnacle.{suffix}"
     if isinstance(written, list) and all(isinstance(each, tuple) for each in written):
         content: Any = {}
         for section, name, value in written:
