@@ -126,26 +126,30 @@ async def test_a_query_that_takes_too_long_darkens_nobody_elses_metrics():
     assert frames[CPU].failure is None
 
 
-async def test_only_so_many_are_under_way_and_the_others_wait():
-    """Prometheus evaluates a few queries at a time: the gateway's own must find room."""
-    most, now, gate = 0, 0, asyncio.Event()
+async def test_only_so_many_are_under_way_and_the_gateways_own_find_room():
+    """Prometheus evaluates a few queries at a time; whoever comes later waits, and is answered in the end."""
+    arrived, full, gate = 0, asyncio.Event(), asyncio.Event()
 
-    async def counting(request: web.Request) -> web.StreamResponse:
-        nonlocal most, now
-        now += 1
-        most = max(most, now)
-        if now == RAW_AT_ONCE:
-            gate.set()
-        await gate.wait()
-        now -= 1
+    async def held(request: web.Request) -> web.StreamResponse:
+        nonlocal arrived
+        if (await request.post())["query"] == "up":
+            arrived += 1
+            if arrived == RAW_AT_ONCE:
+                full.set()
+            await gate.wait()
         return await one_pod(request)
 
-    fake = FakePrometheus(counting)
+    fake = FakePrometheus(held)
     async with serving(fake), fake.opened(**MAY) as prometheus:
-        answers = await asyncio.gather(*(prometheus.raw(RawQuery(f"up + {number}")) for number in range(12)))
+        asking = [asyncio.create_task(prometheus.raw(UP)) for _ in range(RAW_AT_ONCE)]
+        await full.wait()
+        asking += [asyncio.create_task(prometheus.raw(UP)) for _ in range(3)]
+        frames = await prometheus.frames([CPU])
 
-    assert most == RAW_AT_ONCE
-    assert all(isinstance(answer, RawAnswer) for answer in answers)
+        assert frames[CPU].failure is None
+        assert arrived == RAW_AT_ONCE
+        gate.set()
+        assert all(isinstance(answer, RawAnswer) for answer in await asyncio.gather(*asking))
 
 
 async def test_a_query_ends_with_who_asked():
