@@ -13,7 +13,7 @@ from tests.benchmarks.objects import Recipe, stamped
 from tests.benchmarks.stage import WrongAnswer, same
 
 LIMIT_S = 240
-SHORT = ("nested", "pages", "churn")
+SHORT = ("nested", "pages")
 
 
 def bench(rows: Sequence[str], out: Path) -> subprocess.CompletedProcess[str]:
