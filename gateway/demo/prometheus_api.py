@@ -1,6 +1,7 @@
 """The simulated Prometheus: the queries of the gateway's catalogue, answered from the simulated cluster's use.
 
-Any other query is refused as Prometheus refuses what it cannot parse: there are no invented numbers.
+And a few plain ones, to try `prometheus(query:)` on (plain_promql.py). Any other query is refused as Prometheus refuses
+what it cannot parse: there are no invented numbers.
 """
 
 import asyncio
@@ -13,7 +14,9 @@ from typing import TypeAlias, TypeVar
 import orjson
 from aiohttp import web
 
+from gateway.demo import plain_promql
 from gateway.demo.nodes import Node
+from gateway.demo.plain_promql import Number, Plain, Text, Up, plain
 from gateway.demo.pods import Pod
 from gateway.demo.promql import recognise
 from gateway.demo.storage import Storage
@@ -31,6 +34,10 @@ BUILD = {
 }
 
 MOST_POINTS = 11_000
+
+TEXT_OVER_TIME = (
+    'invalid parameter "query": invalid expression type "string" for range query, must be Scalar or instant Vector'
+)
 
 T = TypeVar("T")
 Key: TypeAlias = tuple[str, ...]
@@ -72,6 +79,8 @@ class PrometheusApi:
         form = await _form(request)
         try:
             moment = _moment("time", form["time"]) if "time" in form else self._now()
+            if (asked := plain(form.get("query", ""))) is not None:
+                return _success(plain_promql.now(asked, self._nodes().values(), round(moment, 3)))
             answer = await self._answer(_vector, _question(form.get("query", "")), moment)
         except RefusedError as refused:
             return _refused(refused)
@@ -82,6 +91,8 @@ class PrometheusApi:
         form = await _form(request)
         try:
             moments = _moments(form)
+            if (asked := plain(form.get("query", ""))) is not None:
+                return _success(plain_promql.over_time(_with_a_past(asked), self._nodes().values(), moments))
             answer = await self._answer(_matrix, _question(form.get("query", "")), moments)
         except RefusedError as refused:
             return _refused(refused)
@@ -91,10 +102,13 @@ class PrometheusApi:
         self, made: Callable[[Question, Usages, list[Pod], T], bytes], question: Question, when: T
     ) -> bytes:
         self.questions[question] += 1
-        nodes = {node.name: node for node in self._storage.all("nodes") if isinstance(node, Node)}
+        nodes = self._nodes()
         pods = [pod for pod in self._storage.all("pods") if isinstance(pod, Pod)]
         # What a thread is given is immutable; 150,000 pods take it the better part of a second.
         return await asyncio.to_thread(made, question, lambda moment: Usage(nodes, moment), pods, when)
+
+    def _nodes(self) -> dict[str, Node]:
+        return {node.name: node for node in self._storage.all("nodes") if isinstance(node, Node)}
 
 
 def _vector(question: Question, usages: Usages, pods: list[Pod], moment: float) -> bytes:
@@ -118,8 +132,7 @@ def _labels(question: Question, key: Key) -> Mapping[str, str]:
 
 
 def _value(moment: float, value: float) -> list[object]:
-    written = str(int(value)) if value.is_integer() else repr(value)  # as Go writes a float: no .0, no exponent
-    return [round(moment, 3), written]
+    return [round(moment, 3), plain_promql.written(value)]
 
 
 def _rows(question: Question, usage: Usage, pods: list[Pod]) -> Iterable[tuple[Key, float]]:
@@ -171,9 +184,16 @@ def _question(query: str) -> Question:
     question = recognise(query)
     if question is None:
         raise RefusedError(
-            'invalid parameter "query": 1:1: parse error: a simulated Prometheus knows the gateway\'s own queries only'
+            'invalid parameter "query": 1:1: parse error: a simulated Prometheus knows the gateway\'s own queries '
+            "only, and `up`"
         )
     return question
+
+
+def _with_a_past(asked: Plain) -> Number | Up:
+    if isinstance(asked, Text):
+        raise RefusedError(TEXT_OVER_TIME)
+    return asked
 
 
 async def _form(request: web.Request) -> Mapping[str, str]:
@@ -227,6 +247,10 @@ async def _ready(_: web.Request) -> web.Response:
 
 async def _healthy(_: web.Request) -> web.Response:
     return web.Response(text="Prometheus Server is Healthy.\n")
+
+
+def _success(data: Mapping[str, object]) -> web.Response:
+    return _json({"status": "success", "data": data})
 
 
 def _json(document: Mapping[str, object], status: int = 200) -> web.Response:

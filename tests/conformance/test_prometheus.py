@@ -180,6 +180,30 @@ async def test_a_past_that_makes_no_sense_is_bad_data(prometheus: Monitored, wro
     assert (status, body["status"], body["errorType"]) == (400, "error", "bad_data")
 
 
+async def test_plain_queries_have_results_of_every_kind(prometheus: Monitored):
+    """A number, a text, and `up` of a node by its labels: now, and what of it there is over time."""
+    by_node = f'up{{job="kubelet", node="{prometheus.node}"}}'
+    ranged = {"start": "1764000000", "end": "1764000002", "step": "1"}
+
+    _, number = await prometheus.post({"query": "2.50", "time": "1764000000"})
+    _, text = await prometheus.post({"query": '"a \\"b\\""', "time": "1764000000"})
+    _, up = await prometheus.post({"query": by_node})
+    _, line = await prometheus.post({"query": "-3", **ranged}, "query_range")
+    status, refused = await prometheus.post({"query": '"text"', **ranged}, "query_range")
+
+    assert number["data"] == {"resultType": "scalar", "result": [1764000000, "2.5"]}
+    assert text["data"] == {"resultType": "string", "result": [1764000000, 'a "b"']}
+    assert up["data"]["resultType"] == "vector"
+    for row in up["data"]["result"]:
+        assert row["metric"].items() >= {"__name__": "up", "job": "kubelet", "node": prometheus.node}.items()
+        assert row["value"][1] == "1"
+    assert up["data"]["result"]
+    values = [[1764000000 + second, "-3"] for second in range(3)]
+    assert line["data"] == {"resultType": "matrix", "result": [{"metric": {}, "values": values}]}
+    assert (status, refused["errorType"]) == (400, "bad_data")
+    assert 'invalid expression type "string"' in refused["error"]
+
+
 async def test_it_says_what_it_is_and_that_it_is_ready(prometheus: Monitored):
     """What the gateway's own check asks."""
     build_status, build = await prometheus.get("/api/v1/status/buildinfo")
