@@ -175,7 +175,6 @@ def _replica_set(workload: Workload, pods: Sequence[Pod], deployment: Made, crea
         name=workload.owner_name,
         labels=workload.labels,
         owner=deployment.as_owner(),
-        selectable={"status.replicas": str(len(wanted))},
     )
 
 

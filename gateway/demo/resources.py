@@ -92,7 +92,7 @@ RESOURCES = {
         Resource("namespaces", "Namespace", namespaced=False, fields=frozenset({"status.phase", "name"})),
         Resource("services", "Service", fields=frozenset({"spec.clusterIP", "spec.type"})),
         Resource("deployments", "Deployment", api_version="apps/v1"),
-        Resource("replicasets", "ReplicaSet", fields=frozenset({"status.replicas"}), api_version="apps/v1"),
+        Resource("replicasets", "ReplicaSet", api_version="apps/v1"),
         Resource("statefulsets", "StatefulSet", api_version="apps/v1"),
         Resource("daemonsets", "DaemonSet", api_version="apps/v1"),
         Resource("jobs", "Job", fields=frozenset({"status.successful"}), api_version="batch/v1"),

@@ -15,7 +15,7 @@ from schema.lists.filter import NamespacedFilter, exactly, filter_of, negated, o
 from schema.lists.listing import Among, Listing, Orders
 from schema.lists.order import NAMESPACED_KEYS, Key
 from schema.sources.kubernetes import kinds
-from schema.sources.kubernetes.events import EventRecord, about
+from schema.sources.kubernetes.events import SELECTABLE, EventRecord, about
 from schema.sources.kubernetes.kinds import Record
 
 # Events of objects that are in no namespace are in this one.
@@ -31,9 +31,12 @@ class EventFilter(NamespacedFilter):
         "involvedObject.namespace": "r.object.namespace",
         "involvedObject.name": "r.object.name",
         "involvedObject.uid": "r.object.uid",
+        "involvedObject.fieldPath": "(r.object.field_path or '')",
         "reason": "r.reason",
+        "source": "r.source",
         "type": "r.type",
     }
+    COLD: ClassVar[Mapping[str, Callable[[Any], str]]] = SELECTABLE
 
     type: str | None = exactly("type", "Of exactly this type: `Normal` or `Warning`.")
     reason: str | None = exactly("reason", "For exactly this reason, such as `BackOff`.")
@@ -43,8 +46,9 @@ class EventFilter(NamespacedFilter):
     object_name: str | None = exactly("object.name", "About an object of this name.")
     object_id: strawberry.ID | None = exactly("object.uid", "About the object of this UID.")
     field_selector: str | None = selectable(
-        "`type=Warning,involvedObject.kind=Pod`. Fields: metadata.name, metadata.namespace, type, reason, and of "
-        "involvedObject apiVersion, kind, namespace, name and uid."
+        "`type=Warning,involvedObject.kind=Pod`. Fields: metadata.name, metadata.namespace, type, reason, source, "
+        "reportingComponent, and of involvedObject apiVersion, kind, namespace, name, uid, fieldPath and "
+        "resourceVersion."
     )
     not_: Optional["EventFilter"] = negated()
 

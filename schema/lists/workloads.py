@@ -35,10 +35,7 @@ class DeploymentFilter(NamespacedFilter):
 
 @strawberry.input(description=filter_of("Replica sets"))
 class ReplicaSetFilter(NamespacedFilter):
-    FIELDS: ClassVar[Mapping[str, str]] = {**NamespacedFilter.FIELDS, "status.replicas": "'%d' % r.current_replicas"}
-
     wanted: bool | None = whether("replicas", "Whether any pods of it are wanted: old revisions want none.")
-    field_selector: str | None = selectable("Fields: metadata.name, metadata.namespace and status.replicas.")
     not_: Optional["ReplicaSetFilter"] = negated()
 
 

@@ -197,6 +197,13 @@ async def test_a_quota_says_what_is_bounded_and_what_is_used(server: ApiServer, 
     assert (quota["spec"], quota["status"]) == ({"hard": hard}, {"hard": hard, "used": used})
 
 
+async def test_replica_sets_are_not_selected_by_their_replicas(server: ApiServer):
+    """That was of versions of the API that are gone."""
+    reply = await server.get("/apis/apps/v1/replicasets", fieldSelector="status.replicas=1")
+
+    assert (reply.status, reply.body["reason"]) == (400, "BadRequest")
+
+
 async def test_a_field_that_cannot_be_selected_by_is_refused(server: ApiServer, pods: str):
     """400, naming the field."""
     reply = await server.get(pods, fieldSelector="spec.color=red")

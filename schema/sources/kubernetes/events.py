@@ -5,6 +5,9 @@ Of the two ways in which events are written, the older one has `count` and first
 of Kubernetes 1.37 reads them.
 """
 
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
 from msgspec import Struct, field
 
 from schema.sources.kubernetes.cold import Rest
@@ -55,6 +58,21 @@ class EventRecord(Struct, frozen=True, gc=False, eq=False):
 def about(kind: str, namespace: str, name: str) -> str:
     """What an object's events are found by."""
     return f"{kind}/{namespace}/{name}"
+
+
+def _written(event: EventRecord, *path: str) -> str:
+    """A text that is not hot, as it was sent; empty if it was not."""
+    value: Any = event.rest.whole()
+    for key in path:
+        value = (value or {}).get(key)
+    return value or ""
+
+
+# What field selectors may name of it beside what is hot, as the API server writes it (its registry of events).
+SELECTABLE: Final[Mapping[str, Callable[[EventRecord], str]]] = {
+    "reportingComponent": lambda event: _written(event, "reportingComponent"),
+    "involvedObject.resourceVersion": lambda event: _written(event, "involvedObject", "resourceVersion"),
+}
 
 
 class _Reference(Struct, frozen=True, gc=False):

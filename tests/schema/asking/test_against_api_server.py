@@ -1,19 +1,26 @@
 """Selectors and orders, random ones, answered by the gateway and by the real API server over the same objects."""
 
+import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar
 from urllib.parse import urlencode
 
 import pytest_asyncio
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from schema.sources.kubernetes.kinds import KINDS
 from tests.cluster import objects
-from tests.cluster.control_plane import ControlPlane, Refused
+from tests.cluster.control_plane import GATEWAY, ControlPlane, Refused
 from tests.cluster.fixtures import Namespace
 from tests.front_door import FrontDoor, open_front_door
 from tests.test_end_to_end import config_for
+from tests.test_rights_at_random import LISTS, SHOWN, beside, grant, patient, rule
+
+T = TypeVar("T")
 
 KEYS = ("app", "tier", "x.io/size", "in", "canary")
 VALUES = ("", "a", "b", "3", "12", "-4", "A.b_c-d", "notin")
@@ -56,27 +63,29 @@ class Both:
     door: FrontDoor
     token: str
 
-    async def listed(self, kind: str, selector: dict[str, str]) -> list[str] | None:
+    async def listed(self, plural: str, selector: dict[str, str]) -> list[str] | None:
         """The names that the API server lists; None when it answers 400."""
-        path = f"namespaces/{self.namespace.name}/{kind}" if kind in ("pods", "services") else kind
+        kind = LISTS[plural]
+        path = kind.path(self.namespace.name if kind.namespaced else "")
         try:
-            answer = await self.namespace.cluster.request("GET", f"/api/v1/{path}?{urlencode(selector)}")
+            answer = await self.namespace.cluster.request("GET", f"{path}?{urlencode(selector)}")
         except Refused as refused:
             if refused.status != 400:
                 raise
             return None
         return [item["metadata"]["name"] for item in answer["items"]]
 
-    async def shown(self, kind: str, selector: dict[str, str]) -> list[str] | None:
+    async def shown(self, plural: str, selector: dict[str, str]) -> list[str] | None:
         """The names that the gateway shows; None when it refuses the value."""
-        where = {"namespace": self.namespace.name} if kind in ("pods", "services") else {}
-        type_name = f"{kind[:-1].capitalize()}Filter"
-        query = f"query($f: {type_name}) {{ {kind}(filter: $f) {{ name }} }}"
+        kind = LISTS[plural]
+        where = {"namespace": self.namespace.name} if kind.namespaced else {}
+        order = ", orderBy: [{key: NAME}]" if kind.kind == "Event" else ""  # else the newest come first
+        query = f"query($f: {kind.kind}Filter) {{ {plural}(filter: $f{order}) {{ name }} }}"
         answer = await self.door.ask(query, self.token, variables={"f": where | selector})
         if answer.codes:
             assert answer.codes == ["BAD_USER_INPUT"], answer.text
             return None
-        return [row["name"] for row in answer.data[kind]]
+        return [row["name"] for row in answer.data[plural]]
 
 
 def pod(name: str, labels: dict[str, str], **spec: str) -> objects.Manifest:
@@ -90,7 +99,11 @@ def pod(name: str, labels: dict[str, str], **spec: str) -> objects.Manifest:
 async def both(real_cluster: ControlPlane, namespace: Namespace) -> AsyncIterator[Both]:
     """Pods with odd labels: running ones, and some that nobody places."""
     user = await namespace.account("reader")
-    await real_cluster.allow(user.user, ["get", "list"], ["nodes", "pods", "services", "namespaces"])
+    everything = [rule(list(KINDS.values()), {"get", "list", "watch"})]
+    grants = [
+        await grant(real_cluster, {"kind": "User", "name": name}, everything, None, wide=True)
+        for name in (user.user, GATEWAY)
+    ]
     for service in SERVICES:
         await real_cluster.request("POST", f"/api/v1/namespaces/{namespace.name}/services", service)
     for index, labels in enumerate(LABELS):
@@ -103,12 +116,43 @@ async def both(real_cluster: ControlPlane, namespace: Namespace) -> AsyncIterato
             {"metadata": {"labels": {"app.kubernetes.io/name": None, "pod-template-hash": None} | labels}}
         )
         await real_cluster.kubectl("patch", "pod", f"run-{index}", "-n", namespace.name, "--type=merge", "-p", patch)
-    async with open_front_door(config_for(real_cluster)) as door:
+    async with open_front_door(patient(config_for(real_cluster))) as door:
         both = Both(namespace, door, user.token)
         listed = await both.listed("pods", {})
         await door.eventually(lambda: both.shown("pods", {}), listed)
         await door.eventually(lambda: both.shown("services", {}), await both.listed("services", {}))
         yield both
+    await grants[-1].revoke()
+
+
+async def add_others(both: Both) -> None:
+    """Some of each of the other kinds, with odd labels."""
+    cluster, place = both.namespace.cluster, both.namespace.name
+    for index, prefix in enumerate(("a-", "a0-", "ab-", "b-")):
+        for name, each in beside(prefix):
+            kind = SHOWN[name]
+            spec = each["spec"]
+            if kind.kind in ("Deployment", "DaemonSet"):  # without pods, to which these tests are indifferent
+                spec |= {"replicas": 0} if kind.kind == "Deployment" else {}
+                spec["template"]["spec"] |= {"nodeSelector": {"no": "where"}}
+            metadata = {"name": each["name"], "labels": LABELS[index + 1]}
+            manifest = {"apiVersion": kind.api_version, "kind": kind.kind, "metadata": metadata, "spec": spec}
+            await cluster.request("POST", kind.path(place), manifest)
+        about = {"kind": ("Pod", "Job")[index % 2], "namespace": place, "name": f"run-{index}", "uid": f"uid-{index}"}
+        event = {
+            "metadata": {"name": f"{prefix}event", "labels": LABELS[index + 1]},
+            "involvedObject": about | {"fieldPath": "spec.containers{web}", "apiVersion": "v1"},
+            "type": ("Normal", "Warning")[index % 2],
+            "reason": ("BackOff", "Started")[index // 2],
+            "source": {"component": "kubelet"} if index else {},
+            "reportingComponent": "scheduler",
+            "reportingInstance": "one",
+            "message": "told",
+        }
+        await cluster.request("POST", SHOWN["Event"].path(place), event)
+    for plural in OTHERS:
+        listed = await both.listed(plural, {})
+        await both.door.eventually(partial(both.shown, plural, {}), listed)
 
 
 KEY = st.sampled_from(KEYS)
@@ -228,15 +272,6 @@ async def test_random_field_selectors_of_services_mean_the_same(both: Both, sele
     assert await both.shown("services", asked) == await both.listed("services", asked), selector
 
 
-@given(selector=SOUND)
-@MANY
-async def test_random_label_selectors_of_services_mean_the_same(both: Both, selector: str):
-    """All kinds are selected by one grammar."""
-    asked = {"labelSelector": selector}
-
-    assert await both.shown("services", asked) == await both.listed("services", asked), selector
-
-
 NAMESPACE_FIELDS = ("metadata.name", "status.phase")
 NAMESPACE_VALUES = ("default", "kube-system", "Active", "Terminating", "")
 
@@ -248,6 +283,43 @@ async def test_random_field_selectors_of_namespaces_mean_the_same(both: Both, se
     asked = {"fieldSelector": selector}
 
     assert await both.shown("namespaces", asked) == await both.listed("namespaces", asked), selector
+
+
+OTHERS = sorted(set(LISTS) - {"pods", "nodes", "services", "namespaces"})
+OTHER_FIELDS = (
+    *("metadata.name", "metadata.namespace", "name", "status.phase", "status.replicas", "status.successful"),
+    *(f"involvedObject.{part}" for part in ("kind", "namespace", "name", "uid", "apiVersion", "fieldPath")),
+    *("involvedObject.resourceVersion", "type", "reason", "source", "reportingComponent"),
+)
+OTHER_VALUES = ("a-web", "ab-team", "Pending", "0", "Pod", "run-1", "uid-2", "v1", "Warning", "BackOff", "kubelet", "")
+
+
+async def test_random_selectors_of_every_other_kind_mean_the_same(both: Both):
+    """Labels by one grammar, fields by each kind's own list of them; what one refuses, the other refuses."""
+    await add_others(both)
+    told: list[tuple[str, dict[str, str]]] = []
+
+    @given(
+        plural=st.sampled_from(OTHERS),
+        asked=st.one_of(
+            st.builds(lambda text: {"labelSelector": text}, st.one_of(SOUND, ANYTHING)),
+            st.builds(lambda text: {"fieldSelector": text}, field_selectors(OTHER_FIELDS, OTHER_VALUES)),
+        ),
+    )
+    @settings(max_examples=200, database=None, deadline=None, phases=[Phase.generate])
+    def collect(plural: str, asked: dict[str, str]) -> None:
+        told.append((plural, asked))
+
+    collect()
+    told += [(plural, {"fieldSelector": f"{field}=kubelet"}) for plural in OTHERS for field in OTHER_FIELDS]
+    for some in batched(told, 8):
+        answers = await asyncio.gather(*(asyncio.gather(both.shown(*each), both.listed(*each)) for each in some))
+        for each, (shown, listed) in zip(some, answers, strict=True):
+            assert shown == listed, each
+
+
+def batched(rows: Sequence[T], size: int) -> Iterator[Sequence[T]]:
+    return (rows[start : start + size] for start in range(0, len(rows), size))
 
 
 async def test_lists_are_in_the_api_server_s_own_order(both: Both):
