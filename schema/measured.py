@@ -1,6 +1,6 @@
 """Which objects are measured, how they are found in the answers of Prometheus, and what they say themselves."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from operator import attrgetter
 from typing import Any, Final
 
@@ -120,5 +120,5 @@ MEASURED_NAMESPACES: Final[Measuring[NamespaceRecord]] = Measuring(
 MEASURED_CLUSTER: Final[Measuring[None]] = Measuring(
     Level.CLUSTER, lambda _cluster: ("", "", ""), _cluster_says, _without_claims(Level.CLUSTER)
 )
-# The kinds whose lists have orders by metrics.
-MEASURED_ALONE: Final[Mapping[Level, Measuring[Any]]] = {Level.POD: MEASURED_PODS, Level.NODE: MEASURED_NODES}
+# What is added up over the pods of a workload: a share of periods is nothing that adds up.
+SUMMED: Final = tuple(name for name in MEASURED[Level.POD] if name is not MetricName.CPU_THROTTLING)

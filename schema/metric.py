@@ -274,8 +274,12 @@ def frame_of(info: GraphInfo, name: MetricName, level: Level) -> MetricFrame:
     A source that failed is told, once per metric and level.
     """
     if name not in MEASURED[level] or name.measured is None:
-        raise InvalidArgument(f"There is no order of {level.name.lower()}s by {name.name}", argument="orderBy")
+        raise no_order(name, level.name.lower())
     return _frame_of(info, name, level)
+
+
+def no_order(name: MetricName, of: str) -> InvalidArgument:
+    return InvalidArgument(f"There is no order of {of}s by {name.name}", argument="orderBy")
 
 
 def _frame_of(info: GraphInfo, name: MetricName, level: Level, places: int = 1) -> MetricFrame:

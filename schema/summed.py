@@ -15,7 +15,7 @@ from schema.execution.context import GraphInfo, listable
 from schema.execution.foresight import Through
 from schema.execution.needs import FieldNeeds, NeedsHook, Reach, needing
 from schema.lists.fields import Belonging
-from schema.measured import MEASURED_NAMESPACES, MEASURED_PODS
+from schema.measured import MEASURED_NAMESPACES, MEASURED_PODS, SUMMED
 from schema.metric import (
     Measuring,
     Metric,
@@ -35,11 +35,9 @@ from schema.metric import (
     window_of,
 )
 from schema.sources.kubernetes.objects import NamespaceRecord, PodRecord
-from schema.sources.prometheus.catalogue import MEASURED, SHARES, Level, MetricName
+from schema.sources.prometheus.catalogue import SHARES, MetricName
 from schema.sources.prometheus.frames import Missing, Sample, TimeWindow
 
-# A share of periods is nothing that adds up.
-SUMMED: Final = tuple(name for name in MEASURED[Level.POD] if name is not MetricName.CPU_THROTTLING)
 MEASURED_WORKLOADS: Final[Measuring[PodRecord]] = replace(MEASURED_PODS, shown=SUMMED)
 
 PodsOf = Belonging[PodRecord]

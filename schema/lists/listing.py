@@ -17,15 +17,16 @@ from schema.asking.connections import Page, Window, check_size, page
 from schema.asking.cursors import fingerprint
 from schema.asking.filters import Moment
 from schema.asking.orders import NATURAL, Order, first
-from schema.execution.context import GraphInfo, listable, listable_everywhere, refuse_look_up
+from schema.execution.context import GraphInfo, listable, listable_everywhere, refuse_look_up, watched
 from schema.execution.foresight import ROWS_AT_MOST, Foresight, Rows, unless_refused
 from schema.execution.needs import EVERYTHING, FieldNeeds, MetricNeed, Reach
+from schema.lists.by_metric import MetricOrders
 from schema.lists.filter import ObjectFilter, Reads
 from schema.lists.order import Key, OrderArgument, check_order, metrics_in, order_input, order_of, reads_in
 from schema.sources.kubernetes.cluster import ClusterSnapshot
 from schema.sources.kubernetes.kinds import Kind, Record
 from schema.sources.kubernetes.store import Snapshot
-from schema.sources.prometheus.catalogue import Level
+from schema.sources.prometheus.catalogue import MetricName
 
 R = TypeVar("R", bound=Record)
 
@@ -81,6 +82,17 @@ class _Shown(Generic[R]):
         return rows if len(rows) <= ROWS_AT_MOST else None
 
 
+def _ordered_by(metrics: MetricOrders, names: Iterable[MetricName], own: FieldNeeds, inside: Reach) -> FieldNeeds:
+    """With what the order by these metrics needs."""
+    measured = replace(inside, rows=metrics.measured(inside.rows))
+    return replace(
+        own,
+        access=(*own.access, *(AccessNeed(each, inside.namespaces) for each in metrics.reads)),
+        metrics=tuple(MetricNeed(name, metrics.level, measured) for name in names),
+        kinds=tuple(metrics.kinds),
+    )
+
+
 def _found(find: Callable[[GraphInfo], R | None]) -> Rows:
     """What a look-up will show."""
 
@@ -101,15 +113,15 @@ class Listing(Generic[R]):
         filter: type[ObjectFilter],  # noqa: A002 - the schema's name
         keys: Mapping[str, Key],
         words: tuple[str, str],
-        level: Level | None = None,
+        metrics: MetricOrders | None = None,
     ) -> None:
-        """`words`: one of them, and several, in prose. `level`: of the metrics that they can be ordered by."""
+        """`words`: one of them, and several, in prose. `metrics`: how they can be ordered by these."""
         self.kind = kind
         self.resource = resource
         self.filter = filter
-        self.order = order_input(kind.kind, keys, metrics=level is not None)
+        self.order = order_input(kind.kind, keys, metrics)
         self.one, self.many = words
-        self.level = level
+        self._metrics = metrics
         self._keys = keys
         self._everything: Any = filter()
 
@@ -171,27 +183,22 @@ class Listing(Generic[R]):
         inside = replace(inside, rows=None if shown is None else _Shown(self, reach.parts, shown), parts=None)
         places = self._places(wanted)
         others = wanted.reads | reads_in(order_by, self._keys)
-        return FieldNeeds(
+        own = FieldNeeds(
             access=(
                 self._access(wanted, inside),
                 *(AccessNeed(each.resource, None if each.everywhere else places) for each in others),
             ),
-            metrics=tuple(MetricNeed(metric, self._level, inside) for metric in metrics_in(order_by)),
             reach=inside,
             clock=filters.depends_on_time(expression),
         )
+        names = metrics_in(order_by)
+        return own if self._metrics is None or not names else _ordered_by(self._metrics, names, own, inside)
 
     def find_needs(self, _reach: Reach, namespace: str, name: str) -> FieldNeeds:
         """What a look-up by name needs: `list` in that namespace, else `get` of that one."""
         place = frozenset({namespace})
         reach = Reach(namespaces=place, rows=_found(lambda info: self.find(info, namespace, name)))
         return FieldNeeds(access=(AccessNeed(self.resource, place, name),), reach=reach)
-
-    @property
-    def _level(self) -> Level:
-        if self.level is None:
-            raise AssertionError(f"{self.kind.name} are not measured")
-        return self.level
 
     def _places(self, wanted: ObjectFilter) -> frozenset[str] | None:
         """The namespaces that the filter names. Contradicting ones are no reason to refuse, nor to ask for others."""
@@ -287,13 +294,25 @@ class Listing(Generic[R]):
         return filters.select(candidates, wanted.expression, Moment(now, snapshot, visibility))
 
     def _order(self, info: GraphInfo, order_by: Orders) -> Order:
-        return order_of(order_by, self._keys, info, self.level)
+        return order_of(order_by, self._keys, info, self._metrics)
 
     def _may_ask(self, info: GraphInfo, wanted: ObjectFilter, order_by: Orders, among: Among[R] | None) -> bool:
         """Whether the caller has the rights that it needs; what is missing is told. Raises InvalidArgument."""
         wanted.expression  # noqa: B018 - what cannot be used is told first: without it no right was asked for
         others = wanted.reads | reads_in(order_by, self._keys)
-        return self._may_list(info, wanted, among) and all(self._may_read(info, wanted, each) for each in others)
+        return (
+            self._may_list(info, wanted, among)
+            and all(self._may_read(info, wanted, each) for each in others)
+            and (not metrics_in(order_by) or self._may_measure(info, wanted, among))
+        )
+
+    def _may_measure(self, info: GraphInfo, wanted: ObjectFilter, among: Among[R] | None) -> bool:
+        metrics, within = self._metrics, among.namespace if among is not None else ""
+        places = (within,) if within else self._places(wanted) or ()
+        return metrics is not None and (
+            all(listable(info, each, *places) is not None for each in metrics.reads)
+            and all(watched(info, kind) for kind in metrics.kinds)
+        )
 
     def _may_list(self, info: GraphInfo, wanted: ObjectFilter, among: Among[R] | None) -> bool:
         if among is not None and among.namespace:

@@ -5,6 +5,7 @@ from typing import ClassVar, Final, Optional
 
 import strawberry
 
+from schema.lists.by_metric import OF_NAMESPACES
 from schema.lists.filter import ObjectFilter, exactly, filter_of, negated, one_of, selectable
 from schema.lists.listing import ClusterListing
 from schema.lists.order import OBJECT_KEYS, Key
@@ -28,4 +29,5 @@ NAMESPACES: Final[ClusterListing[NamespaceRecord]] = ClusterListing(
     NamespaceFilter,
     OBJECT_KEYS | {"PHASE": Key("phase", "Its phase, by the alphabet.")},
     ("namespace", "namespaces"),
+    OF_NAMESPACES,
 )

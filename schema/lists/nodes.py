@@ -13,6 +13,7 @@ from schema.asking.filters import Expression
 from schema.asking.orders import ValueOf
 from schema.attention import NodeAttention
 from schema.execution.view import View
+from schema.lists.by_metric import Own
 from schema.lists.filter import (
     ObjectFilter,
     Reads,
@@ -29,12 +30,12 @@ from schema.lists.filter import (
 )
 from schema.lists.listing import ClusterListing
 from schema.lists.order import OBJECT_KEYS, Key
+from schema.measured import MEASURED_NODES
 from schema.sources.kubernetes import kinds
 from schema.sources.kubernetes.attention import SAID_BY_NODES
 from schema.sources.kubernetes.cluster import ClusterSnapshot
 from schema.sources.kubernetes.node_sums import left, requested, scarcities
 from schema.sources.kubernetes.objects import NodeRecord, Resources
-from schema.sources.prometheus.catalogue import Level
 
 CONTROL_PLANE_ROLES: Final = frozenset({"control-plane", "master"})
 # What is told of pods that the caller may not see each, they may not ask for either.
@@ -170,5 +171,5 @@ _KEYS: Final = OBJECT_KEYS | {
 }
 
 NODES: Final[ClusterListing[NodeRecord]] = ClusterListing(
-    kinds.NODES, kinds.NODES.resource, NodeFilter, _KEYS, ("node", "nodes"), Level.NODE
+    kinds.NODES, kinds.NODES.resource, NodeFilter, _KEYS, ("node", "nodes"), Own(MEASURED_NODES)
 )

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from operator import attrgetter
 from typing import Any, Final, Protocol
 
@@ -13,12 +12,10 @@ from schema.asking.orders import By, Order, ValueOf
 from schema.enums import graphql_enum
 from schema.execution.context import GraphInfo
 from schema.execution.view import View
+from schema.lists.by_metric import MetricOrders
 from schema.lists.filter import Reads, reads_of
-from schema.measured import MEASURED_ALONE
-from schema.metric import frame_of
 from schema.sources.described import Described
-from schema.sources.prometheus.catalogue import SHARES, Level, MetricName
-from schema.sources.prometheus.frames import NOTHING, MetricFrame, Missing
+from schema.sources.prometheus.catalogue import MetricName
 
 ORDER_KEYS: Final = 6  # more than anybody reads an order by
 
@@ -64,16 +61,17 @@ class OrderArgument(Protocol):
     def direction(self) -> Direction: ...
 
 
-def order_input(kind: str, keys: Mapping[str, Key], *, metrics: bool = False) -> type[Any]:
+def order_input(kind: str, keys: Mapping[str, Key], metrics: MetricOrders | None = None) -> type[Any]:
     """The type of the elements of a kind's `orderBy`, with an enum of its keys."""
     plural = f"objects of type {kind}"
     enum: Any = Described  # made by its functional form, which type checkers know of plain enums alone
     members = enum(f"{kind}OrderKey", {name: (name, key.description) for name, key in keys.items()}, module=__name__)
-    graphql_enum(members, f"{kind}OrderKey", f"What {plural} can be ordered by{', beside metrics' * metrics}.")
+    graphql_enum(members, f"{kind}OrderKey", f"What {plural} can be ordered by{', beside metrics' if metrics else ''}.")
     by_key = strawberry.field(default=None, description=f"By a field of the {kind}.")
-    by_metric = strawberry.field(default=None, description="By the newest value of a metric; without one: last.")
+    told = f"By the newest value of a metric; without one: last.{metrics.needs if metrics else ''}"
+    by_metric = strawberry.field(default=None, description=told)
     way = strawberry.field(default=Direction.ASC, description="Which way.")
-    if metrics:
+    if metrics is not None:
         body = {"key": by_key, "metric": by_metric, "direction": way}
         annotations = {"key": members | None, "metric": MetricName | None, "direction": Direction}
         told = f"One key of an order of {plural}: either `key` or `metric`."
@@ -108,50 +106,20 @@ def metrics_in(asked: Iterable[OrderArgument] | None) -> tuple[MetricName, ...]:
 
 
 def order_of(
-    asked: Iterable[OrderArgument] | None, keys: Mapping[str, Key], info: GraphInfo, level: Level | None
+    asked: Iterable[OrderArgument] | None, keys: Mapping[str, Key], info: GraphInfo, metrics: MetricOrders | None
 ) -> Order:
     """The order that a checked `orderBy` asks for."""
-    return tuple(_by(element, keys, info, level) for element in asked or ())
+    return tuple(_by(element, keys, info, metrics) for element in asked or ())
 
 
-def _by(element: OrderArgument, keys: Mapping[str, Key], info: GraphInfo, level: Level | None) -> By:
+def _by(element: OrderArgument, keys: Mapping[str, Key], info: GraphInfo, metrics: MetricOrders | None) -> By:
     descending = element.direction is Direction.DESC
     if element.metric is not None:
-        if level is None:
+        if metrics is None:
             raise AssertionError("only kinds that are measured have orders by metrics")
-        frame = frame_of(info, element.metric, level)
-        value = _share(info, element.metric, level, _values(frame)) if element.metric in SHARES else _values(frame)
-        return By(element.metric.name, value, descending, nullable=True, source=frame)
+        return metrics.by(info, element.metric, descending=descending)
     if element.key is None:
         raise AssertionError("check_order lets no such element pass")
     key = keys[element.key]
     value = attrgetter(key.attribute) if key.of is None else key.of(info.context.view)
     return By(element.key.name, value, descending != key.inverted, key.nullable, fleeting=key.of is not None)
-
-
-def _share(info: GraphInfo, metric: MetricName, level: Level, part: ValueOf) -> ValueOf:
-    """What a metric is of what the objects themselves say; nothing where they say nothing."""
-    whole = MEASURED_ALONE[level].said(info, SHARES[metric][1])
-    of = (lambda _record: None) if isinstance(whole, Missing) else whole
-
-    def value(record: Any) -> float | None:
-        measured, said = part(record), of(record)
-        return measured / said if isinstance(measured, float) and said else None
-
-    return value
-
-
-def _values(frame: MetricFrame) -> ValueOf:
-    """The values that a frame shows of objects which existed when they were measured."""
-    evaluated = datetime.fromtimestamp(frame.evaluated_at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-    def value(record: Any) -> float | None:
-        held = frame.samples.get(record.namespace, NOTHING).get(record.name)
-        if held is None:
-            return None
-        if isinstance(held, float):  # nearly always, and 150,000 times
-            return held if record.created_at <= evaluated else None
-        created = datetime.fromisoformat(record.created_at).timestamp()
-        return max((each.value for each in held if each.value is not None and each.timestamp >= created), default=None)
-
-    return value

@@ -6,9 +6,12 @@ from typing import ClassVar, Final, Optional
 import strawberry
 
 from schema.enums import graphql_enum
+from schema.lists.belonging import owned, pods_through
+from schema.lists.by_metric import OfWorkloads
 from schema.lists.filter import NamespacedFilter, exactly, filter_of, negated, one_of, selectable, whether
 from schema.lists.listing import Listing
 from schema.lists.order import NAMESPACED_KEYS, Key
+from schema.lists.pods import PODS
 from schema.sources.kubernetes import kinds
 from schema.sources.kubernetes.batch import CronJobRecord, JobRecord
 from schema.sources.kubernetes.rollouts import RolloutState
@@ -77,12 +80,15 @@ _REPLICAS: Final = {
 }
 _ROLLS: Final = {"ROLLOUT": Key("rollout", "How far it is with its latest change, by the alphabet.")}
 
+_OWNED: Final = OfWorkloads(owned(PODS))
+
 DEPLOYMENTS: Final[Listing[DeploymentRecord]] = Listing(
     kinds.DEPLOYMENTS,
     kinds.DEPLOYMENTS.resource,
     DeploymentFilter,
     NAMESPACED_KEYS | _REPLICAS | _ROLLS,
     ("deployment", "deployments"),
+    OfWorkloads(pods_through(kinds.REPLICA_SET_OWNERS), kinds.REPLICA_SET_OWNERS),
 )
 REPLICA_SETS: Final[Listing[ReplicaSetRecord]] = Listing(
     kinds.REPLICA_SETS,
@@ -90,6 +96,7 @@ REPLICA_SETS: Final[Listing[ReplicaSetRecord]] = Listing(
     ReplicaSetFilter,
     NAMESPACED_KEYS | _REPLICAS,
     ("replica set", "replica sets"),
+    _OWNED,
 )
 STATEFUL_SETS: Final[Listing[StatefulSetRecord]] = Listing(
     kinds.STATEFUL_SETS,
@@ -97,6 +104,7 @@ STATEFUL_SETS: Final[Listing[StatefulSetRecord]] = Listing(
     StatefulSetFilter,
     NAMESPACED_KEYS | _REPLICAS | _ROLLS,
     ("stateful set", "stateful sets"),
+    _OWNED,
 )
 DAEMON_SETS: Final[Listing[DaemonSetRecord]] = Listing(
     kinds.DAEMON_SETS,
@@ -109,6 +117,7 @@ DAEMON_SETS: Final[Listing[DaemonSetRecord]] = Listing(
         "READY": Key("ready", "On how many nodes it is ready."),
     },
     ("daemon set", "daemon sets"),
+    _OWNED,
 )
 JOBS: Final[Listing[JobRecord]] = Listing(
     kinds.JOBS,
@@ -121,6 +130,7 @@ JOBS: Final[Listing[JobRecord]] = Listing(
         "FAILED": Key("failed", "How many of its pods have failed."),
     },
     ("job", "jobs"),
+    _OWNED,
 )
 CRON_JOBS: Final[Listing[CronJobRecord]] = Listing(
     kinds.CRON_JOBS,
@@ -132,4 +142,5 @@ CRON_JOBS: Final[Listing[CronJobRecord]] = Listing(
         "ACTIVE": Key("active", "How many jobs of it are running."),
     },
     ("cron job", "cron jobs"),
+    OfWorkloads(pods_through(kinds.JOBS), kinds.JOBS),
 )
