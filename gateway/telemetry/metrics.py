@@ -74,7 +74,7 @@ class Metrics:
         )
         self.request_seconds = Histogram(
             "binnacle_request_seconds",
-            "Seconds from a request's headers to the beginning of its answer, by operation.",
+            "Seconds from a request's headers to the beginning of its answer, less its body's, by operation.",
             ("operation",),
             buckets=SECONDS,
             registry=registry,

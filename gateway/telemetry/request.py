@@ -96,8 +96,8 @@ class ObservedRequest:
 
     @property
     def seconds(self) -> float:
-        """Until its answer began, or until now. How fast a client reads is the client's business."""
-        return (self._answered_at or time.perf_counter()) - self._began
+        """Until its answer began, or until now. How fast a client sends and reads is the client's business."""
+        return (self._answered_at or time.perf_counter()) - self._began - self._phases.get(Phase.READ, 0.0)
 
     # ------------------------------------------------------------------------------------- told by the layers it passes
 

@@ -1,4 +1,4 @@
-"""The chart's alerts, run by Prometheus' own promtool: each fires on its trouble, after its time, and on no other day."""
+"""The chart's alerts, run by Prometheus' own promtool: each fires on its trouble, after its time, on no other day."""
 
 import re
 import subprocess

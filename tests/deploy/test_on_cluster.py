@@ -70,6 +70,7 @@ OF_OTHERS = {  # kinds whose definitions come from Go modules, where they are ne
     ),
 }
 
+OPERATED = ("--set", "podMonitor.enabled=true,prometheusRule.enabled=true")
 QUERY = """
 { cluster { version nodeCount }
   nodes { name pods { namespace name metrics(names: [MEMORY_USAGE]) { value missing } } } }
@@ -423,10 +424,16 @@ async def test_the_api_server_takes_every_object_as_it_stands(
 ):
     """No unknown field, no warning, pods pass the `restricted` level, enforced: the oldest and the newest supported."""
     plane = await control_plane(server=server)
+    everything = ("install", "b", str(CHART), "--dry-run=server", "--kubeconfig", str(plane.kubeconfig))
+    if server == "newest":
+        assert "kind: PodMonitor" not in helm.run(*everything, *OPERATED)
     for definition in definitions:
         await plane.request("POST", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", definition)
     for kind in OF_OTHERS:
         await eventually(functools.partial(serves, plane, PATHS[kind].format(namespace="default")))
+    if server == "newest":
+        rendered = helm.run(*everything, *OPERATED)
+        assert {"PodMonitor", "PrometheusRule"} <= set(re.findall(r"^kind: (\w+)", rendered, re.MULTILINE))
     level = {"pod-security.kubernetes.io/enforce": "restricted", "pod-security.kubernetes.io/warn": "restricted"}
     await plane.create_namespace("restricted", level)
     existing = {"restricted"}
