@@ -19,9 +19,7 @@ GOLDEN = Path(__file__).parent / "golden"
 
 # What Helm would find on a cluster with the Prometheus operator, where it renders without looking at one.
 OPERATOR = tuple(
-    word
-    for kind in ("PodMonitor", "PrometheusRule")
-    for word in ("--api-versions", f"monitoring.coreos.com/v1/{kind}")
+    word for kind in ("PodMonitor", "PrometheusRule") for word in ("--api-versions", f"monitoring.coreos.com/v1/{kind}")
 )
 
 Manifest = dict[str, Any]
