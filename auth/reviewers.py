@@ -226,7 +226,7 @@ def _decoded(body: bytes, review: type[_Review]) -> _Review:
     """Read an answer strictly; the decoder's complaint is not passed on, since it may quote what was sent."""
     try:
         return msgspec.json.decode(body, type=review)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         _log.error("review.undecodable", extra={"review": review.__name__.strip("_")})
         raise unavailable() from None
 

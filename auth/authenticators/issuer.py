@@ -115,7 +115,7 @@ class Issuer:
         where = self._url.removesuffix("/") + "/.well-known/openid-configuration"
         try:
             found = msgspec.json.decode(await _document(session, where, "discovery"), type=_Discovered)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             raise IssuerUnreachable("its discovery document is not one") from None
         if found.issuer != self._url:
             raise IssuerUnreachable(f"its discovery document is of another issuer, `{found.issuer[:256]}`")
@@ -151,7 +151,7 @@ def _keys(body: bytes) -> Sequence[Jwk]:
     """All that can be read: issuers publish kinds of keys that not everybody knows."""
     try:
         published = msgspec.json.decode(body, type=_Published).keys
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise IssuerUnreachable("its keys are no key set") from None
     keys = []
     for raw in published:

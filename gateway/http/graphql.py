@@ -257,6 +257,8 @@ def _from_body(body: bytes) -> GraphQLRequest:
         raise BadRequest(f"The body is not a GraphQL request: {error}") from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise BadRequest(f"The body is not JSON: {error}") from None
+    except RecursionError:
+        raise BadRequest("The body is nested too deeply") from None
 
 
 def _from_url(request: Request) -> GraphQLRequest:
@@ -277,3 +279,5 @@ def _json_parameter(name: str, text: str | None) -> dict[str, Any] | None:
         return msgspec.json.decode(text, type=dict[str, Any] | None)
     except (msgspec.DecodeError, UnicodeError) as error:
         raise BadRequest(f"`{name}` is not a JSON object: {error}", parameter=name) from None
+    except RecursionError:
+        raise BadRequest(f"`{name}` is nested too deeply", parameter=name) from None

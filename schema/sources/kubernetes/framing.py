@@ -83,7 +83,7 @@ class Items:
         items, behind = self._left() if self._head is not None else ([], bytes(self._pending))
         try:
             meta = _envelope.decode((self._head or b"") + behind).metadata
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, RecursionError) as error:
             raise Malformed(f"the list is cut off, or is none: {error}") from None
         return items, meta
 
@@ -117,6 +117,8 @@ class Items:
                 _, end = _decoder.raw_decode(text, at)
             except json.JSONDecodeError as error:
                 raise Malformed(f"the list is cut off: {error.msg}") from None
+            except RecursionError:
+                raise Malformed("an item is nested too deeply") from None
             items.append(text[at:end].encode())
             at = _skip_space(text, end)
             if text.startswith(",", at):
@@ -134,7 +136,7 @@ _decoder: Final = json.JSONDecoder()
 def _is_one_value(text: bytes) -> bool:
     try:
         _raw.decode(text)
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, RecursionError):
         return False
     return True
 

@@ -149,7 +149,7 @@ class Decoder(Generic[R]):
         try:
             wire = self._wire.decode(body)
             return self._kind.make(wire, self._cold.pack(body), self._sharing)
-        except (msgspec.MsgspecError, ValueError) as error:  # a field of another type; a quantity that is none
+        except (msgspec.MsgspecError, ValueError, RecursionError) as error:  # another type; no quantity; nested too deeply
             raise OddObject(identity(body), str(error)) from None
 
     def rest(self, record: R) -> dict[str, Any]:
@@ -172,7 +172,7 @@ def identity(body: bytes | msgspec.Raw) -> Identity:
     """The identity of an object of any kind; an empty one if it has none."""
     try:
         return _identified.decode(body).metadata
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, RecursionError):
         return Identity()
 
 

@@ -193,7 +193,7 @@ def status_of(body: bytes | msgspec.Raw) -> Status:
     """The Status in a body; an empty one if it is something else, such as a proxy's page."""
     try:
         return _status.decode(body)
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, RecursionError):
         return Status()
 
 

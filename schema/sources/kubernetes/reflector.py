@@ -384,7 +384,7 @@ class Reflector(Generic[T]):
         """What one line of a watch says; None if it speaks of an object without so much as a name."""
         try:
             event = _line.decode(line)
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, RecursionError) as error:
             raise Malformed(f"a line of the watch is no event: {error}") from None
         if event.type in self.received:
             self.received[event.type] += 1
@@ -509,7 +509,7 @@ def _gone(identity: Identity) -> Gone | None:
 def _marked(body: msgspec.Raw) -> Mark | _InitialEnd:
     try:
         meta = _bookmark.decode(body).metadata
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, RecursionError) as error:
         raise Malformed(f"a bookmark without a version: {error}") from None
     if (meta.annotations or {}).get(_INITIAL_END) == "true":
         return _InitialEnd(meta.resource_version)

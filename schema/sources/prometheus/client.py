@@ -185,7 +185,7 @@ class Prometheus:
             raise SourceError(f"it answers with HTTP status {status}")
         try:
             return frozenset(_label_values.decode(body).data)
-        except msgspec.DecodeError as mistake:
+        except (msgspec.DecodeError, RecursionError) as mistake:
             raise QuestionError(f"HTTP status {status}, and no label values") from mistake
 
     async def close(self) -> None:
@@ -285,7 +285,7 @@ class Prometheus:
             for piece in pieces:
                 await asyncio.sleep(0)  # other requests go first, every few milliseconds
                 index.add(reading.rows.decode(piece))
-        except (msgspec.DecodeError, ValueError) as mistake:
+        except (msgspec.DecodeError, ValueError, RecursionError) as mistake:
             raise SourceError("its answer is not that of a Prometheus") from mistake
         self._warn(question, answer.warnings, index.unnamed)
 
@@ -294,7 +294,7 @@ class Prometheus:
         status, body = await self._call("POST", query.path, {**query.form, **limit}, "raw_response_limit_bytes")
         try:
             outcome = await decoded(body)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, RecursionError) as error:
             raise SourceError(_not_as_expected(status)) from error
         match outcome:
             case RawRefused(reason, error_type):
@@ -425,7 +425,7 @@ def _understood(status: int, body: bytes, reading: Reading[R]) -> Answer[R]:
     """The answer in `body` if it is of the kind that was asked for; raises SourceError or QuestionError."""
     try:
         answer = reading.answer.decode(body)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         if (kind := other_type(body)) not in (None, reading.kind):
             raise _wrong_kind(kind, reading) from error
         raise SourceError(_not_as_expected(status)) from error

@@ -112,7 +112,7 @@ def other_type(body: bytes) -> str | None:
     """The kind of result (`matrix`, `scalar`, `string`) of an answer that is sound, and not what was expected."""
     try:
         kind = _outlines.decode(body).data.result_type
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         return None
     return kind if kind in {"vector", "matrix", "scalar", "string"} else None
 
