@@ -9,6 +9,7 @@ from typing import Literal
 from gateway.check.cluster import check_cluster
 from gateway.check.findings import Finding, Outcome, as_json, as_text, coloured, fails, summary
 from gateway.check.metrics import check_metrics
+from gateway.check.resource_metrics import check_resource_metrics
 from gateway.check.surroundings import check_certificate, check_grafana, check_issuer
 from gateway.config import Config
 
@@ -21,13 +22,14 @@ def run_check(config: Config, *, source: str, grafana: str | None, output: Outpu
 
 
 async def _all(config: Config, grafana: str | None) -> Sequence[Finding]:
-    cluster, metrics, issuer, beside = await asyncio.gather(
+    cluster, metrics, in_its_place, issuer, beside = await asyncio.gather(
         check_cluster(config),
         check_metrics(config.prometheus),
+        check_resource_metrics(config),
         check_issuer(config.auth, config.oidc),
         check_grafana(grafana),
     )
-    return [*cluster, *metrics, *issuer, *check_certificate(config.server.tls_certificate), *beside]
+    return [*cluster, *metrics, *in_its_place, *issuer, *check_certificate(config.server.tls_certificate), *beside]
 
 
 def tell(findings: Sequence[Finding], output: Output) -> int:

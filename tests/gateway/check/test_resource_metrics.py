@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from gateway.check.command import _all as all_findings
 from gateway.check.findings import Finding, Outcome
 from gateway.check.resource_metrics import check_resource_metrics
 from gateway.config import Config
@@ -46,3 +47,12 @@ async def test_a_rule_that_is_missing_is_named():
 
     assert missing.outcome is Outcome.WARNS
     assert 'needs the rule {apiGroups: ["metrics.k8s.io"], resources: ["nodes"], verbs: ["list"]}' in missing.said
+
+
+async def test_the_command_tells_it_beside_the_rest():
+    """In the same list, after what is said of Prometheus."""
+    async with cluster(resource_metrics=True) as simulated:
+        kubernetes = KubernetesSettings(server=simulated.kubernetes_url, token_file=simulated.gateway_token_file)
+        subjects = [finding.subject for finding in await all_findings(Config(kubernetes=kubernetes), None)]
+
+    assert subjects.index("metrics.k8s.io") == subjects.index("Prometheus") + 1
