@@ -232,16 +232,19 @@ async def _send(api: aiohttp.ClientSession, method: str, path: str, body: Manife
 
 
 async def _served(plane: ControlPlane, recipe: Recipe) -> None:
-    """Wait until the API server has read everything into its watch cache."""
-    path = "/api/v1/pods?resourceVersion=0&fieldSelector=spec.nodeName%3D" + recipe.node_names[-1]
+    """Wait until the API server has read everything into its watch cache.
+
+    A watch is refused until then; a list would be served from etcd, a gigabyte each time.
+    """
+    path = "/api/v1/pods?watch=true&resourceVersion=0&fieldSelector=spec.nodeName%3D" + recipe.node_names[-1]
 
     async def complete() -> bool:
         with contextlib.suppress(TimeoutError):
             async with plane.api() as api, api.get(path) as answer:
-                return answer.status == 200 and bool((await answer.json())["items"])
+                return answer.status == 200 and b"ADDED" in await answer.content.readline()
         return False
 
-    await eventually(complete, limit_s=START_LIMIT_S)
+    await eventually(complete, limit_s=START_LIMIT_S, every_s=0.5)
 
 
 @contextlib.contextmanager
