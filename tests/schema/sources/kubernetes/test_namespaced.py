@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from schema.sources.kubernetes import progress
 from schema.sources.kubernetes.cluster import Cluster
 from schema.sources.kubernetes.kinds import NODES, PODS
 from schema.sources.kubernetes.objects import PodRecord
@@ -63,6 +64,34 @@ async def corner() -> AsyncIterator[Corner]:
     yield made
     made.running.cancel()
     await asyncio.wait([made.running])
+
+
+async def test_a_version_counts_in_all_of_them(corner: Corner, monkeypatch: pytest.MonkeyPatch):
+    """What one namespace shows is told; another must have heard of it too, of which nothing has changed."""
+    monkeypatch.setattr(progress, "PATIENCE_S", 0.0)
+    corner.start()
+    await corner.until(lambda: corner.cluster.synced)
+    corner.pods("shop").put("z", namespace="shop", uid="z", version=90)
+    await corner.until(lambda: len(corner.shown()) == 7)
+    told = corner.cluster.snapshot([PODS]).versions["pods"]
+    corner.pods("payroll").version = 95  # it is one counter; nothing was written there
+
+    assert told == "90"
+    assert await corner.cluster.reach({PODS: told}, seconds=5.0) == {}
+    assert corner.pods("payroll").asked_for_one == 1
+    assert corner.pods("shop").asked_for_one == 0
+
+
+async def test_a_namespace_that_may_not_be_watched_is_not_waited_for(corner: Corner):
+    """Nothing of it is shown."""
+    forbidden = Refusal(403, pods.failure(403, "Forbidden", "pods is forbidden"))
+    corner.pods("payroll").refusals += [forbidden] * 50
+    corner.start()
+    await corner.until(lambda: corner.cluster.synced)
+    newest = str(corner.pods("shop").version)
+
+    assert await corner.cluster.reach({PODS: newest}, seconds=5.0) == {}
+    assert await corner.cluster.reach({PODS: "1000"}, seconds=0.0) == {PODS: newest}
 
 
 async def test_the_namespaces_are_seen_as_one(corner: Corner):
