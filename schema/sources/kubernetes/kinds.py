@@ -149,7 +149,7 @@ class Decoder(Generic[R]):
         try:
             wire = self._wire.decode(body)
             return self._kind.make(wire, self._cold.pack(body), self._sharing)
-        except (msgspec.MsgspecError, ValueError, RecursionError) as error:  # another type; no quantity; nested too deeply
+        except (msgspec.MsgspecError, ValueError, RecursionError) as error:  # no such type, no quantity, too deep
             raise OddObject(identity(body), str(error)) from None
 
     def rest(self, record: R) -> dict[str, Any]:

@@ -31,6 +31,8 @@ def jwt(**claims: object) -> str:
 
 
 EXPIRED = jwt(exp=int(time.time()) - 60)
+DEEP_CLAIMS = base64.urlsafe_b64encode(b'{"exp":1,"deep":' + b"[" * 1_500 + b"]" * 1_500 + b"}").decode().rstrip("=")
+DEEP = f"e30.{DEEP_CLAIMS}.c2lnbmF0dXJl"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +64,19 @@ BAD = [
     Bad("a forwarded user", bearer(ADMIN, **{"X-Forwarded-User": "root"}), 400, "x-forwarded-user"),
     Bad("a token in the address", {}, 400, "access_token", query={"access_token": ADMIN}),
     Bad("two tokens, one in the address", bearer(ADMIN), 400, "access_token", query={"access_token": ADMIN}),
+    Bad("no ASCII", bearer("caf\u00e9-token"), 401, "MALFORMED"),
+    Bad(
+        "a token as a subprotocol",
+        {"Sec-WebSocket-Protocol": f"base64url.bearer.authorization.k8s.io.{ADMIN}"},
+        401,
+        "MISSING",
+    ),
+    Bad("claims nested too deeply", bearer(DEEP), 401, "REJECTED", reviewed=True),
     Bad("unknown", bearer("nobody-knows-it"), 401, "REJECTED", reviewed=True),
     Bad("expired", bearer(EXPIRED), 401, "EXPIRED", reviewed=True),
 ]
 
-SECRETS = [ADMIN, EXPIRED, "nobody-knows-it", "dXNlcjpwYXNz", "x" * 16_385]
+SECRETS = [ADMIN, EXPIRED, DEEP, "nobody-knows-it", "dXNlcjpwYXNz", "x" * 16_385]
 
 WEBSOCKET = {
     "Connection": "Upgrade",
