@@ -1,18 +1,21 @@
 """The cluster as a whole."""
 
-from typing import cast
+from dataclasses import replace
+from typing import Any, cast
 
 import strawberry
 
 from auth.access import NODES, PODS, AccessNeed, Everywhere
 from schema.execution.context import GraphInfo, listable
-from schema.execution.needs import FieldNeeds, Reach, needing
+from schema.execution.needs import FieldNeeds, NeedsHook, Reach, needing
 from schema.inventory import Inventory
 from schema.measured import MEASURED_CLUSTER
 from schema.metric import (
+    CLAIMED,
     Metric,
     MetricNames,
     MetricRange,
+    MetricRecord,
     TimeRangeArgument,
     forbidden_metrics,
     forbidden_ranges,
@@ -20,8 +23,11 @@ from schema.metric import (
     metrics_of,
     metrics_range_needs,
     metrics_range_of,
+    names_asked,
+    names_over_time,
     window_of,
 )
+from schema.sources.prometheus.catalogue import MetricName
 
 
 def _version(info: GraphInfo) -> str | None:
@@ -49,9 +55,13 @@ def _pod_count(info: GraphInfo) -> int | None:
 
 
 def _metrics(info: GraphInfo, names: MetricNames = None) -> list[Metric]:
-    if listable(info, NODES) is None:
-        return cast("list[Metric]", forbidden_metrics(MEASURED_CLUSTER, names))
-    return cast("list[Metric]", metrics_of(info, MEASURED_CLUSTER, (None,), names)[0])
+    metrics: list[MetricRecord] = []
+    for name in names_asked(MEASURED_CLUSTER, names):
+        if _hidden(info, name):
+            metrics += forbidden_metrics(MEASURED_CLUSTER, [name])
+        else:
+            metrics += metrics_of(info, MEASURED_CLUSTER, (None,), [name])[0]
+    return cast("list[Metric]", metrics)
 
 
 def _metrics_range(
@@ -60,12 +70,30 @@ def _metrics_range(
     range: TimeRangeArgument = None,  # noqa: A002
 ) -> list[MetricRange]:
     window = window_of(range)
-    if listable(info, NODES) is None:
-        return forbidden_ranges(MEASURED_CLUSTER, names)
-    return metrics_range_of(info, MEASURED_CLUSTER, None, names, window)
+    lines: list[MetricRange] = []
+    for name in names_over_time(MEASURED_CLUSTER, names):
+        if _hidden(info, name):
+            lines += forbidden_ranges(MEASURED_CLUSTER, [name])
+        else:
+            lines += metrics_range_of(info, MEASURED_CLUSTER, None, [name], window)
+    return lines
 
 
-_LIST_NODES = (AccessNeed(NODES),)
+def _hidden(info: GraphInfo, name: MetricName) -> bool:
+    """Whether it is taken from nodes that the caller may not list; for what pods claim, the pods' own right counts."""
+    return name not in CLAIMED and listable(info, NODES) is None
+
+
+def _needing_nodes(needs: NeedsHook) -> NeedsHook:
+    """With the right to list nodes, if anything of it is taken from these."""
+
+    def hook(reach: Reach, names: list[MetricName] | None = None, **more: Any) -> FieldNeeds:
+        own = needs(reach, names=names, **more)
+        if CLAIMED.issuperset(names_asked(MEASURED_CLUSTER, names)):
+            return own
+        return replace(own, access=(*own.access, AccessNeed(NODES)))
+
+    return hook
 
 
 @strawberry.type(description="The cluster as a whole. Counts count what the caller may see.")
@@ -86,15 +114,16 @@ class Cluster(Inventory):
     )
     metrics: list[Metric] = strawberry.field(
         resolver=_metrics,
-        metadata=needing(metrics_needs(MEASURED_CLUSTER, _LIST_NODES)),
+        metadata=needing(_needing_nodes(metrics_needs(MEASURED_CLUSTER))),
         description=(
             "What all nodes together use at this moment: at least one Metric per name asked, in that order, "
-            "also when there is no value to show. Needs the right to list nodes."
+            "also when there is no value to show. Needs the right to list nodes; what pods claim (CPU_REQUEST and the "
+            "like) the right to list pods in all namespaces instead."
         ),
     )
     metrics_range: list[MetricRange] = strawberry.field(
         resolver=_metrics_range,
-        metadata=needing(metrics_range_needs(MEASURED_CLUSTER, _LIST_NODES)),
+        metadata=needing(_needing_nodes(metrics_range_needs(MEASURED_CLUSTER))),
         description=(
             "What all nodes together used over time, by default in the last hour: at least one MetricRange per name "
             "asked. Needs the right to list nodes."

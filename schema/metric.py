@@ -147,17 +147,17 @@ class MetricRange:
     )
 
 
-def metrics_needs(measuring: Measuring[Any], access: tuple[AccessNeed, ...] = ()) -> NeedsHook:
+def metrics_needs(measuring: Measuring[Any]) -> NeedsHook:
     """The hook of a `metrics` field: one question per name to Prometheus, whatever the number of objects."""
 
     def hook(reach: Reach, names: list[MetricName] | None = None) -> FieldNeeds:
         asked = names_asked(measuring, names)
-        return _needs(measuring, reach, asked, None, access)
+        return _needs(measuring, reach, asked, None)
 
     return hook
 
 
-def metrics_range_needs(measuring: Measuring[Any], access: tuple[AccessNeed, ...] = ()) -> NeedsHook:
+def metrics_range_needs(measuring: Measuring[Any]) -> NeedsHook:
     """The hook of a `metricsRange` field: one question per name and time, whatever the number of objects."""
 
     def hook(
@@ -165,7 +165,7 @@ def metrics_range_needs(measuring: Measuring[Any], access: tuple[AccessNeed, ...
         names: list[MetricName] | None = None,
         range: TimeRange | None = None,  # noqa: A002 - the schema's name
     ) -> FieldNeeds:
-        return _needs(measuring, reach, names_over_time(measuring, names), window_of(range), access)
+        return _needs(measuring, reach, names_over_time(measuring, names), window_of(range))
 
     return hook
 
@@ -175,12 +175,10 @@ def _needs(
     reach: Reach,
     names: Collection[MetricName],
     window: TimeWindow | None,
-    access: tuple[AccessNeed, ...],
 ) -> FieldNeeds:
-    if measuring.level in _SUMMED_OVER_PODS and not CLAIMED.isdisjoint(names):
-        access = (*access, AccessNeed(PODS))
+    counted = measuring.level in _SUMMED_OVER_PODS and not CLAIMED.isdisjoint(names)
     metrics = tuple(MetricNeed(name, measuring.level, reach, window) for name in names)
-    return FieldNeeds(access=access, metrics=metrics)
+    return FieldNeeds(access=(AccessNeed(PODS),) if counted else (), metrics=metrics)
 
 
 # What pods claim: of nodes and the cluster only those may know who may list all pods.

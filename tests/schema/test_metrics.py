@@ -9,7 +9,7 @@ from aiohttp import web
 
 from gateway.demo.accounts import READ, rights
 from schema.sources.prometheus.frames import Selector
-from tests.front_door import FrontDoor, simulated_door
+from tests.front_door import Answer, FrontDoor, simulated_door
 
 NESTED = (
     "{ nodes { name metrics(names: [CPU_USAGE, MEMORY_USAGE]) { name value unit missing timestamp }"
@@ -518,6 +518,29 @@ async def test_what_pods_claim_of_a_node_is_for_those_who_may_list_all_pods(fron
     for node in hidden.body["data"]["nodes"]:
         assert {metric["missing"] for metric in node["metrics"]} == {"FORBIDDEN"}
         assert "FORBIDDEN" not in {metric["missing"] for metric in node["plain"]}
+
+
+async def test_of_the_cluster_each_sees_what_is_taken_from_what_they_may_list(front_door: FrontDoor):
+    """What pods claim, with the right to list these; all else is taken from nodes. Nothing else is asked for."""
+    simulated = front_door.simulated
+    podder, noder = (simulated.add_user(f"{kind}-only", rights(READ, (kind,))) for kind in ("pods", "nodes"))
+    names = "names: [CPU_USAGE, CPU_REQUEST, MEMORY_LIMIT, CPU_ALLOCATABLE]"
+    query = f"{{ cluster {{ metrics({names}) {{ name value missing }} }} }}"
+    everything = (await front_door.ask(query)).data["cluster"]["metrics"]
+    simulated.metrics.questions.clear()
+
+    of_pods, of_nodes = await front_door.ask(query, podder), await front_door.ask(query, noder)
+    alone = await front_door.ask("{ cluster { metrics(names: [CPU_REQUEST]) { value } } }", podder)
+
+    def shown(answer: Answer) -> list[object]:
+        return [each["missing"] or each["value"] for each in answer.body["data"]["cluster"]["metrics"]]
+
+    usage, request, limit, allocatable = (each["value"] for each in everything)
+    assert shown(of_pods) == ["FORBIDDEN", request, limit, "FORBIDDEN"]
+    assert shown(of_nodes) == [usage, "FORBIDDEN", "FORBIDDEN", allocatable]
+    assert of_pods.codes == of_nodes.codes == ["FORBIDDEN"]
+    assert alone.data == {"cluster": {"metrics": [{"value": request}]}}
+    assert len(simulated.metrics.questions) == 0  # the one of nodes was answered before
 
 
 async def test_a_failing_prometheus_costs_one_error_for_all_lines():
