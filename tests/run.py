@@ -29,6 +29,8 @@ CHECKS: Final[Sequence[tuple[str, Sequence[str]]]] = (
     ("types", (str(BIN / "mypy"),)),
     ("GraphiQL's types and tests", (sys.executable, "-m", "gateway.graphiql.build", "--test")),
 )
+# Each process has a control plane of its own, of about 1 GB; they mostly wait for it.
+CLUSTERS: Final = "4"
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -45,7 +47,11 @@ def main(arguments: Sequence[str]) -> int:
             "The control plane cannot be built here (see above): its tests will say that they are skipped", flush=True
         )
     subprocess.run([sys.executable, "-m", "tests.browser.chromium"], cwd=ROOT, check=False)
-    if not _pytest("tests on the real cluster and in the browser", "(cluster or browser) and not long", arguments):
+    if not _pytest(
+        "tests on the real cluster and in the browser",
+        "(cluster or browser) and not long",
+        ("-n", "auto", "--maxprocesses", CLUSTERS, "--dist", "loadfile", *arguments),
+    ):
         failed.append("tests on the real cluster and in the browser")
     minutes = (time.monotonic() - started) / 60
     print(f"\n{'FAILED: ' + ', '.join(failed) if failed else 'All checks and tests passed'} ({minutes:.1f} minutes)")
