@@ -327,7 +327,7 @@ CASES = [
             "Reason": one.reason,
             "Object": "/".join(filter(None, (one.object.kind.lower(), one.object.name))),
             "Subobject": one.object.field_path or "",
-            "Source": ", ".join(filter(None, (one.source, one.source_instance))),
+            "Source": f"{one.source}, {one.source_instance}" if one.source_instance else one.source,
             "Message": one.message,
             "Count": one.count,
         },
