@@ -25,7 +25,9 @@ class ResourceAmount:
     unit: ResourceUnit = strawberry.field(resolver=_unit, description="The unit of `amount`.")
 
 
-@strawberry.type(description="What a pod or container claims, or may use at most; null where nothing is said.")
+@strawberry.type(
+    description="What a pod or container claims, or may use at most, by its spec; null where nothing is said."
+)
 class Amounts:
     cpu: float | None = strawberry.field(description="Processor time, in cores.")
     memory: Bytes | None = strawberry.field(description="Memory, in bytes.")

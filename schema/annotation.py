@@ -12,7 +12,7 @@ ANNOTATIONS = (
 )
 
 
-@strawberry.type(description="An annotation: what somebody noted on an object, for people or programs.")
+@strawberry.type(description="An annotation: what somebody noted in an object's metadata, for people or programs.")
 class Annotation:
     key: str = strawberry.field(description="The key, such as `prometheus.io/scrape`.")
     value: str = strawberry.field(description="The value: any text, may be long and may be empty.")

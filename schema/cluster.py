@@ -96,7 +96,7 @@ def _needing_nodes(needs: NeedsHook) -> NeedsHook:
     return hook
 
 
-@strawberry.type(description="The cluster as a whole. Counts count what the caller may see.")
+@strawberry.type(description="The cluster as a whole, by its nodes and pods. Counts count what the caller may see.")
 class Cluster(Inventory):
     version: str | None = strawberry.field(
         resolver=_version,

@@ -47,7 +47,9 @@ class ContainerState:
     finished_at: DateTime | None = strawberry.field(description="When it ended; null unless it has ended.")
 
 
-@strawberry.type(description="A port that a container says it listens on. Containers may listen on others as well.")
+@strawberry.type(
+    description="A port that a container says it listens on, in its pod's spec. It may listen on others as well."
+)
 class ContainerPort:
     port: int = strawberry.field(description="The port's number, on the pod's address.")
     name: str | None = strawberry.field(description="Its name, which services and probes may use.")
@@ -56,7 +58,7 @@ class ContainerPort:
     host_address: str | None = strawberry.field(description="The node's address for that; null for all of them.")
 
 
-@strawberry.type(description="Where a container sees a volume of its pod.")
+@strawberry.type(description="Where a container sees a volume of its pod. From the pod's spec.")
 class VolumeMount:
     volume: str = strawberry.field(description="The name of the volume, one of `Pod.volumes`.")
     path: str = strawberry.field(description="Where it is in the container.")

@@ -10,7 +10,7 @@ from schema.lists.fields import belonging_field
 from schema.scalars import DateTime
 
 
-@strawberry.type(description="The object that an event is about; it may be gone already.")
+@strawberry.type(description="The object that an event is about, as the event names it; it may be gone already.")
 class EventObject:
     api_version: str = strawberry.field(description="Its API group and version, such as `v1`.")
     kind: str = strawberry.field(description="Its kind, such as `Pod`.")
@@ -26,10 +26,11 @@ class EventObject:
 
 @strawberry.type(
     description=(
-        "Something that happened to an object, as a component of the cluster told it. The same again counts up one "
-        "event. Events are kept for as long as the API server keeps them: an hour after they were last seen, unless "
-        "its `--event-ttl` says otherwise. Seen by those who may list events in the event's own namespace, which is "
-        "`default` for what is in none, such as nodes."
+        "Something that happened to an object, as a component of the cluster told it. From the API server's events, "
+        "which the gateway watches from the first question on. The same again counts up one event. Events are kept for "
+        "as long as the API server keeps them: an hour after they were last seen, unless its `--event-ttl` says "
+        "otherwise. Seen by those who may list events in the event's own namespace, which is `default` for what is in "
+        "none, such as nodes."
     )
 )
 class Event:

@@ -26,7 +26,7 @@ class ValueCount:
     count: int = strawberry.field(description="How many they are.")
 
 
-@strawberry.type(description="The pods of one namespace, as far as it concerns what there is for pods.")
+@strawberry.type(description="The pods of one namespace: how many, and what they claim of the nodes.")
 class NamespacePods:
     namespace: str = strawberry.field(description="The namespace's name.")
     count: int = strawberry.field(description="How many pods are in it, finished ones included.")

@@ -47,14 +47,21 @@ from schema.volume import AttachedVolume
 _ADDRESS_TYPES: Final = ("InternalIP", "ExternalIP", "Hostname")
 
 
-@strawberry.type(description="Amounts that a node has, lends, or has left.")
+@strawberry.type(
+    description=(
+        "Amounts that nodes have, lend, or have left, and that pods claim of them together. From the nodes' status, "
+        "and from the pods' specs and statuses."
+    )
+)
 class NodeResources:
     cpu: float = strawberry.field(description="Processor time, in cores.")
     memory: Bytes = strawberry.field(description="Memory, in bytes.")
     ephemeral_storage: Bytes | None = strawberry.field(
         description="Local storage for containers, in bytes; null when the kubelet does not say."
     )
-    pods: int = strawberry.field(description="Pods: the most that the kubelet runs at once.")
+    pods: int = strawberry.field(
+        description="Pods: the most that the kubelet runs at once; of what is requested, how many there are."
+    )
     others: list[ResourceAmount] = strawberry.field(description="Huge pages, GPUs and other devices, by name.")
 
 
@@ -77,13 +84,13 @@ class NodeSystem:
     swap: Bytes | None = strawberry.field(description="Its swap space, in bytes; null when the kubelet does not say.")
 
 
-@strawberry.type(description="An image that is kept on a node.")
+@strawberry.type(description="An image that is kept on a node. From its status.")
 class NodeImage:
     names: list[str] = strawberry.field(description="Its names there: by tag and by digest.")
     size: Bytes = strawberry.field(description="Its size on disk, in bytes.")
 
 
-@strawberry.type(description="One address of a node.")
+@strawberry.type(description="One address of a node. From its status.")
 class NodeAddress:
     type: str = strawberry.field(
         description="Kubernetes' word for it: `InternalIP`, `ExternalIP`, `Hostname`, `InternalDNS` or `ExternalDNS`."
@@ -196,7 +203,11 @@ def _metrics_range(
     return metrics_range_of(info, MEASURED_NODES, root, names, window_of(range))
 
 
-@strawberry.type(description="A node: a machine of the cluster, on which pods run.")
+@strawberry.type(
+    description=(
+        "A node: a machine of the cluster, on which pods run. From the API server's nodes, which the gateway watches."
+    )
+)
 class Node:
     uid: strawberry.ID = strawberry.field(name="id", description="Its Kubernetes UID.")
     name: str = strawberry.field(description="Its name, unique in the cluster.")

@@ -248,7 +248,11 @@ def _metrics_range(
     return metrics_range_of(info, MEASURED_PODS, root, names, window_of(range))
 
 
-@strawberry.type(description="A pod: containers that the scheduler placed together on one node.")
+@strawberry.type(
+    description=(
+        "A pod: containers that run together on one node. From the API server's pods, which the gateway watches."
+    )
+)
 class Pod:
     uid: strawberry.ID = strawberry.field(name="id", description="Its Kubernetes UID.")
     name: str = strawberry.field(description="Its name, unique among the pods of its namespace.")

@@ -21,7 +21,7 @@ from schema.sources.kubernetes.batch import JobRecord
 from schema.sources.kubernetes.rollouts import RolloutState
 from schema.summed import workload_metrics, workload_metrics_range
 
-_WATCHED = "the gateway watches from the first question on."
+_WATCHED = "which the gateway watches from the first question on."
 _OWN_PODS = "Its pods, by name. Needs the right to list pods in its namespace."
 
 

@@ -9,6 +9,7 @@ from graphql import GraphQLEnumType, GraphQLInputObjectType, GraphQLNonNull, Gra
 from strawberry.types.field import StrawberryField
 
 from schema.schema import describe, print_sdl
+from schema.sources.kubernetes.kinds import KINDS, STANDING
 from schema.sources.prometheus.catalogue import MetricName
 
 ROOT = Path(__file__).parents[2]
@@ -97,3 +98,12 @@ def test_no_dependency_takes_a_name_of_ours():
         if path.parts[0].removesuffix(".py") in ours
     }
     assert clashes == set()
+
+
+def test_each_kind_says_where_it_is_from_and_how_long_it_is_watched():
+    """GraphiQL's pages read like a manual: whose objects these are, and since when the gateway knows of them."""
+    core = describe()._schema
+    for kind in KINDS.values():
+        description = core.type_map[kind.kind].description or ""
+        assert "From the API server's " in description, kind.kind
+        assert ("which the gateway watches from the first question on" in description) == (kind not in STANDING)
