@@ -60,7 +60,7 @@ class MetricsSource(Protocol):
 class RawSource(Protocol):
     """What passes PromQL on. Never raises for a failure: the outcome says it."""
 
-    async def raw(self, query: RawQuery) -> RawOutcome: ...
+    async def raw_all(self, queries: Collection[RawQuery]) -> Mapping[RawQuery, RawOutcome]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,8 +188,7 @@ class Gatherer:
             return dict.fromkeys(queries, RawDisabled())
         if not decisions[self._passing_on.right].allowed:
             return dict.fromkeys(queries, RawForbidden(self._passing_on.right))
-        outcomes = await asyncio.gather(*map(self._passing_on.source.raw, queries))
-        return dict(zip(queries, outcomes, strict=True))
+        return await self._passing_on.source.raw_all(queries)
 
     async def _frames(self, questions: Collection[Question], visibility: Visibility) -> Mapping[Question, MetricFrame]:
         """A frame for every question; those that no object is in reach of are empty, and not asked."""

@@ -16,10 +16,10 @@ import os
 import ssl
 import time
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Final, Literal, Protocol, TypeVar, final
+from typing import Final, Protocol, TypeVar, final
 from urllib.parse import urlencode
 
 import aiohttp
@@ -78,6 +78,22 @@ class QuestionError(Exception):
 
 
 @final
+class Budget:
+    """How many bytes may be read, and by which setting: of one answer, or of several together."""
+
+    def __init__(self, setting: str, most: int) -> None:
+        self._setting = setting
+        self._most = most
+        self._left = most
+
+    def take(self, count: int) -> None:
+        """Raises QuestionError when more than all has been taken, from then on whoever takes."""
+        self._left -= count
+        if self._left < 0:
+            raise QuestionError(f"its answer is larger than {self._most} bytes ({self._setting})")
+
+
+@final
 class Prometheus:
     """The numbers of nodes and pods.
 
@@ -119,15 +135,25 @@ class Prometheus:
         return {question: frame or self._landed(question, flights[question]) for question, frame in frames.items()}
 
     async def raw(self, query: RawQuery) -> RawAnswer | RawRefused | RawUnanswered:
-        """Pass somebody's own PromQL on. Nothing of it is kept or shared, and it ends with who asked.
+        """Pass somebody's own PromQL on, as `raw_all` does."""
+        return (await self.raw_all([query]))[query]
+
+    async def raw_all(self, queries: Collection[RawQuery]) -> Mapping[RawQuery, RawAnswer | RawRefused | RawUnanswered]:
+        """Pass on what one operation asks, at the same time. Nothing is kept or shared, and it ends with who asked.
 
         Its failures are not taken for Prometheus' own: whoever asks for too much must not darken everybody's metrics.
+        Together the answers may be as large as one may: an operation with many queries takes no more memory.
         """
+        budget = Budget("raw_response_limit_bytes", self._settings.raw_response_limit_bytes)
+        outcomes = await asyncio.gather(*(self._raw(query, budget) for query in queries))
+        return dict(zip(queries, outcomes, strict=True))
+
+    async def _raw(self, query: RawQuery, budget: Budget) -> RawAnswer | RawRefused | RawUnanswered:
         if self._clock() < self._down_until:
             return RawUnanswered(self._down_reason)
         try:
             async with asyncio.timeout(self._settings.raw_timeout_seconds), self._raw_turns:
-                return await self._passed_on(query)
+                return await self._passed_on(query, budget)
         except TimeoutError:
             return RawUnanswered(f"it did not answer within {self._settings.raw_timeout_seconds:g} s")
         except QuestionError as failure:
@@ -289,9 +315,9 @@ class Prometheus:
             raise SourceError("its answer is not that of a Prometheus") from mistake
         self._warn(question, answer.warnings, index.unnamed)
 
-    async def _passed_on(self, query: RawQuery) -> RawAnswer | RawRefused | RawUnanswered:
+    async def _passed_on(self, query: RawQuery, budget: Budget) -> RawAnswer | RawRefused | RawUnanswered:
         limit = {"timeout": f"{self._settings.raw_timeout_seconds * SHARE_OF_TIMEOUT * 1000:.0f}ms"}
-        status, body = await self._call("POST", query.path, {**query.form, **limit}, "raw_response_limit_bytes")
+        status, body = await self._call("POST", query.path, {**query.form, **limit}, budget)
         try:
             outcome = await decoded(body)
         except (msgspec.DecodeError, RecursionError) as error:
@@ -308,9 +334,10 @@ class Prometheus:
         method: str,
         path: str,
         form: Mapping[str, str] | None = None,
-        bound: Literal["response_limit_bytes", "raw_response_limit_bytes"] = "response_limit_bytes",
+        budget: Budget | None = None,
     ) -> tuple[int, bytes]:
-        """Status and body, whatever the status is; `bound` is the setting that says how much is read."""
+        """Status and body, whatever the status is; without a budget of others' the body has its own."""
+        budget = budget or Budget("response_limit_bytes", self._settings.response_limit_bytes)
         try:
             async with self._session.request(
                 method,
@@ -319,20 +346,9 @@ class Prometheus:
                 headers=self._authorization(),
                 allow_redirects=False,  # the token is for this address alone
             ) as response:
-                return response.status, await self._body(response, bound)
+                return response.status, await _body(response, budget)
         except (aiohttp.ClientError, OSError) as error:
             raise SourceError(_transport_reason(error)) from error
-
-    async def _body(self, response: aiohttp.ClientResponse, bound: str) -> bytes:
-        limit: int = getattr(self._settings, bound)
-        chunks: list[bytes] = []
-        left = limit
-        async for chunk in response.content.iter_any():
-            left -= len(chunk)
-            if left < 0:
-                raise QuestionError(f"its answer is larger than {limit} bytes ({bound})")
-            chunks.append(chunk)
-        return b"".join(chunks)
 
     def _authorization(self) -> Mapping[str, str]:
         settings = self._settings
@@ -408,6 +424,14 @@ class _LabelValues(msgspec.Struct):
 
 
 _label_values: Final = msgspec.json.Decoder(_LabelValues)
+
+
+async def _body(response: aiohttp.ClientResponse, budget: Budget) -> bytes:
+    chunks: list[bytes] = []
+    async for chunk in response.content.iter_any():
+        budget.take(len(chunk))
+        chunks.append(chunk)
+    return b"".join(chunks)
 
 
 def _secret(path: Path, setting: str, what: str) -> str:

@@ -220,9 +220,10 @@ class PrometheusSettings(BaseModel):
         description="Seconds that one query of a user's own may take, waiting for its turn included.",
     )
     raw_response_limit_bytes: int = Field(
-        default=8 * 2**20,
+        default=2 * 2**20,
         ge=2**10,
-        description="Bytes of one answer to a user's own query that are read at most; some 200,000 samples over time.",
+        description="Bytes that are read at most of the answers to all of an operation's own queries together; some "
+        "50,000 samples over time.",
     )
     profile: Profile | None = Field(
         default=None,

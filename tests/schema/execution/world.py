@@ -6,7 +6,7 @@ only the API server's decisions and Prometheus' numbers are made up.
 
 import json
 import random
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Final, cast
 
 from auth.access import NODES, Access, Resource
@@ -109,7 +109,10 @@ class Numbers:
         several = (Sample(number, None, NEW, (("device", "eth0"),)), Sample(None, Missing.NOT_A_NUMBER, OLD))
         return self._chance.choice((number, number, number, None, several))
 
-    async def raw(self, query: RawQuery) -> RawOutcome:
+    async def raw_all(self, queries: Collection[RawQuery]) -> Mapping[RawQuery, RawOutcome]:
+        return {query: self._raw() for query in queries}
+
+    def _raw(self) -> RawOutcome:
         """Whatever Prometheus may answer to somebody's own PromQL."""
         texts = ("0.25", "1e+06", "NaN", "+Inf", "-0")
         samples = tuple(RawSample(NEW + number, self._chance.choice(texts)) for number in range(6))

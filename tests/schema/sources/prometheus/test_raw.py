@@ -114,6 +114,20 @@ async def test_a_failure_is_the_querys_or_prometheus(status: int, body: str, out
         assert await prometheus.raw(UP) == outcome
 
 
+async def test_the_answers_to_one_operations_queries_share_one_bound():
+    """Fifty queries must not take fifty times the memory; of several that are too large together, some are refused."""
+    rows = [{"metric": {"pad": "x" * 300}, "value": [NOON, "1"]}]
+    fake = FakePrometheus(saying(200, success("vector", rows)))
+    async with serving(fake), fake.opened(**MAY, raw_response_limit_bytes=1_024) as prometheus:
+        outcomes = await prometheus.raw_all([RawQuery(f"up + {number}") for number in range(6)])
+        alone = await prometheus.raw(UP)
+
+    refused = RawRefused("its answer is larger than 1024 bytes (raw_response_limit_bytes)")
+    assert [isinstance(outcome, RawAnswer) for outcome in outcomes.values()].count(True) == 2
+    assert list(outcomes.values()).count(refused) == 4
+    assert isinstance(alone, RawAnswer)
+
+
 async def test_a_query_that_takes_too_long_darkens_nobody_elses_metrics():
     """It ends at its own limit; the gateway's own questions go on as if it had never been asked."""
     fake = FakePrometheus(never)
