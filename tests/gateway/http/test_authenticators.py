@@ -1,6 +1,9 @@
 """All authenticators behind one door: whose token each knows, and what is answered when one of them is gone."""
 
 import contextlib
+import itertools
+import json
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -8,8 +11,11 @@ from typing import Any
 import pytest
 
 from gateway.demo import Right
+from schema.execution.prepare import Documents
 from tests.auth.authenticators.local_issuer import AUDIENCE, Key, LocalIssuer, local_issuer
+from tests.auth.authenticators.test_oidc import hmac_signed
 from tests.front_door import ADMIN, FrontDoor, simulated_door
+from tests.gateway.http.test_authentication import TRANSPORTS, bearer, log_lines
 
 VERSION = "{ cluster { version } }"
 PODS = "{ pods { namespace } }"
@@ -81,6 +87,48 @@ async def test_an_issuer_that_is_gone_from_the_start_costs_its_own_users_alone(i
         gone = await door.ask(VERSION, issuer.token())
         assert (gone.status, gone.codes) == (503, ["UNAVAILABLE"])
         assert int(gone.headers["Retry-After"]) >= 1
+
+
+@pytest.mark.parametrize("gone", ["nobody", "the API server", "the issuer"])
+async def test_every_bad_token_of_an_issuer_is_refused_on_every_transport(
+    issuer: LocalIssuer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gone: str
+):
+    """Whoever is gone meanwhile: nothing is parsed, the API server is asked nothing, and no log has the token."""
+
+    def parsed(*_: object) -> None:
+        raise AssertionError("a document was looked at")
+
+    async with door_for(issuer, tmp_path, "oidc", "token_file") as door:
+        assert (await door.ask(VERSION, issuer.token())).status == 200
+        monkeypatch.setattr(Documents, "find", parsed)
+        now = int(time.time())
+        bad = {
+            "another's signature": issuer.token(Key(kid=issuer.key.kid)),
+            "no signature": issuer.token().rpartition(".")[0] + ".",
+            "the public key as a secret": hmac_signed(issuer, "HS256", issuer.key.pem),
+            "another issuer": issuer.token(iss="https://elsewhere.example"),
+            "another audience": issuer.token(aud="somebody-else"),
+            "expired": issuer.token(exp=now - 60),
+            "not yet": issuer.token(nbf=now + 600),
+            "nobody named": issuer.token(sub=None),
+            "of nobody's file": "robot-tokem",
+        }
+        match gone:
+            case "the API server":
+                await door.simulated.kubernetes.stop()
+            case "the issuer":
+                await issuer.stop()
+        for transport, (what, token) in itertools.product(TRANSPORTS, bad.items()):
+            asked = door.simulated.requests.copy()
+            with log_lines() as lines:
+                answer = await transport.ask(door, bearer(token), {})
+
+            cell = f"{what} by {transport.name}"
+            assert (answer.status, answer.codes) == (401, ["UNAUTHENTICATED"]), cell
+            assert answer.errors[0]["extensions"]["reason"] in ("REJECTED", "EXPIRED"), cell
+            assert not [call for _, call in door.simulated.requests - asked if "reviews" in call], cell
+            assert [line["status"] for line in lines if line["event"] == "request"] == [401], cell
+            assert token not in json.dumps(lines) + answer.text, cell
 
 
 async def test_with_their_own_tokens_callers_see_what_is_theirs(tmp_path: Path):
