@@ -129,8 +129,10 @@ async def at_size(
         bare = await stack.enter_async_context(servers.bare(plane.kubeconfig))
         starts = nested.Starts()
         stage: Stage | None = None
-        for run in range(options.runs if "nested" in rows else 1):
-            last = run == (options.runs if "nested" in rows else 1) - 1
+        runs = options.runs if "nested" in rows else 1
+        for run in range(1, runs + 1):
+            last = run == runs
+            say(f"{size.title}: start {run} of {runs}")
             start = servers.gateway({"kubeconfig": str(plane.kubeconfig_of("gateway"))})
             async with contextlib.AsyncExitStack() as this_run:
                 gateway = await (stack if last else this_run).enter_async_context(start)
