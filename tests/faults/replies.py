@@ -51,6 +51,7 @@ class Lie(Enum):
     ERROR = auto()  # 200, and a body that says `error`
     NAN = auto()  # every number is NaN
     HUGE = auto()  # a string without an end
+    DEEP = auto()  # JSON, and nested deeper than anybody reads
     TRUNCATED = auto()  # the first half of the answer, said to be all of it
     CUT = auto()  # the first half, and the connection breaks
 
@@ -127,6 +128,11 @@ async def _huge(request: web.BaseRequest, body: bytes) -> web.StreamResponse:
         await asyncio.sleep(0)
 
 
+async def _deep(request: web.BaseRequest, body: bytes) -> web.StreamResponse:
+    nested = b'{"status":"success","data":' + b"[" * 5_000 + b"]" * 5_000 + b"}"
+    return web.Response(body=nested, content_type="application/json")
+
+
 async def _truncated(request: web.BaseRequest, body: bytes) -> web.StreamResponse:
     return web.Response(body=body[: len(body) // 2], content_type="application/json")
 
@@ -145,6 +151,7 @@ _LIES: dict[Lie, Callable[[web.BaseRequest, bytes], Awaitable[web.StreamResponse
     Lie.ERROR: _error,
     Lie.NAN: _nan,
     Lie.HUGE: _huge,
+    Lie.DEEP: _deep,
     Lie.TRUNCATED: _truncated,
     Lie.CUT: _cut,
 }

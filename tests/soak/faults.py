@@ -256,6 +256,7 @@ FAULTS: Final = (
     Fault("Prometheus lies: error", lying(Lie.ERROR), 1.5, NO_METRICS, NO_METRICS),
     Fault("Prometheus lies: NaN", lying(Lie.NAN), 1.5),
     Fault("Prometheus lies: huge", lying(Lie.HUGE), 1.5, NO_METRICS, NO_METRICS),
+    Fault("Prometheus lies: nested", lying(Lie.DEEP), 1.5, NO_METRICS, NO_METRICS),
     Fault("Prometheus lies: truncated", lying(Lie.TRUNCATED), 1.5, NO_METRICS, NO_METRICS),
     Fault("Prometheus cut in mid-answer", lying(Lie.CUT), 1.5, NO_METRICS, NO_METRICS),
     Fault("own token replaced", own_token_replaced, OWN_WITHDRAWN_S, NO_REVIEWS, frozenset({"503 UNAVAILABLE"})),

@@ -37,6 +37,7 @@ class Wrong(Exception):  # noqa: N818 - what an answer was
 class Write:
     """One change of one object, sent at `begun` for the first time and known to have happened at `known`."""
 
+    namespace: str
     before: Row | None
     after: Row | None
     begun: float
@@ -74,7 +75,7 @@ class Log:
     def begin(self, namespace: str, before: Row | None, after: Row | None, now: float) -> None:
         """A write is sent: from now on it may show."""
         assert not self.writes or self.writes[-1].known < math.inf, "one write after the other"
-        self.writes.append(Write(before, after, now))
+        self.writes.append(Write(namespace, before, after, now))
         change = (hash(after) if after else 0) - (hash(before) if before else 0)
         for scope in {EVERYWHERE, namespace}:
             self._scopes.setdefault(scope, _Scope()).append(len(self.writes), change)
@@ -109,7 +110,7 @@ class Log:
         if same:
             position = self._scopes[scope].positions[same[-1]]
             return f"{self.kind} of moment {position} are shown after those of moment {floor}"
-        lives = self._lives()
+        lives = self._lives(scope)
         unknown = [row for row in rows if row not in lives]
         if unknown:
             return f"{self.kind} show what was never written: {unknown[:3]}"
@@ -123,11 +124,13 @@ class Log:
             f"others, {twice} of them twice (now {len(self.writes)})"
         )
 
-    def _lives(self) -> Mapping[Row, list[tuple[int, float]]]:
-        """When each row was true, from and to which position."""
+    def _lives(self, scope: str) -> Mapping[Row, list[tuple[int, float]]]:
+        """When each row of a scope was true, from and to which position."""
         began: dict[Row, int] = {}
         lives: dict[Row, list[tuple[int, float]]] = defaultdict(list)
         for position, write in enumerate(self.writes, 1):
+            if scope not in (EVERYWHERE, write.namespace):
+                continue
             if write.before:
                 lives[write.before].append((began.pop(write.before), position))
             if write.after:

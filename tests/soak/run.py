@@ -8,7 +8,6 @@ import asyncio
 import contextlib
 import random
 import time
-from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -28,6 +27,7 @@ RECOVERY_LIMIT_S: Final = 40.0
 # Reviews of other users, and other kinds' watches, come back a moment after the ones that are looked at.
 ALL_BACK_S: Final = 1.0
 
+SHOWN: Final = 5  # wrong answers of one fault that are told in full
 MORE_MEMORY: Final = 40e6
 # What no line of the gateway's log may have.
 MISTAKES: Final = ("Traceback", "request.failed", "resolver.failed", '"died"', "never retrieved", "never awaited")
@@ -87,8 +87,10 @@ async def _strike(fault: Fault, stage: Stage, tally: Tally, prober: Client) -> S
     await asyncio.sleep(CALM_S)
     outcomes = tally.since(began)
     bitten |= tally.problems(since=began)
+    wrong = [outcome.wrong for outcome in outcomes if outcome.wrong]
     mistakes = [
-        *(outcome.wrong for outcome in outcomes if outcome.wrong),
+        *wrong[:SHOWN],
+        *([f"and {len(wrong) - SHOWN} wrong answers more"] if len(wrong) > SHOWN else []),
         *(f"{problem} was told" for problem in sorted(set(bitten) - fault.may)),
         *(f"{problem} was told to nobody: it did not bite" for problem in sorted(fault.must - set(bitten))),
         *(f"{problem} was told when all was well" for problem in tally.problems(since=calm)),
@@ -101,7 +103,7 @@ async def _strike(fault: Fault, stage: Stage, tally: Tally, prober: Client) -> S
         len(outcomes),
         bitten,
         oldest(outcomes),
-        list(Counter(mistakes)),
+        mistakes,
     )
 
 
