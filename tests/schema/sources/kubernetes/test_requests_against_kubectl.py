@@ -79,7 +79,7 @@ def cell(record: PodRecord) -> tuple[float, ...]:
     return tuple(float(part or 0) for part in parts)
 
 
-@pytest.mark.parametrize("seed", [7])
+@pytest.mark.parametrize("seed", [7, *(pytest.param(seed, marks=pytest.mark.long) for seed in range(8, 14))])
 async def test_pods_claim_what_kubectl_says_they_do(control_plane: StartControlPlane, seed: int):
     """Row by row, resizes included; and in total, for pods that are not being resized."""
     plane = await control_plane()

@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from schema.sources.kubernetes.durations import human_duration
-from schema.sources.kubernetes.kinds import NODES, PODS, Decoder
+from schema.sources.kubernetes.kinds import NAMESPACES, NODES, PODS, Decoder
 from schema.sources.kubernetes.objects import Sharing
 from schema.sources.kubernetes.pod_words import restarts_text
 from tests.cluster.control_plane import ControlPlane
@@ -184,8 +184,8 @@ async def test_pods_in_strange_states_read_as_kubectl_prints_them(control_plane:
     await asyncio.to_thread(hold)
 
 
-async def test_nodes_in_every_state_read_as_kubectl_prints_them(control_plane: StartControlPlane):
-    """STATUS with SchedulingDisabled, and ROLES by both labels."""
+async def test_nodes_and_namespaces_in_every_state_read_as_kubectl_prints_them(control_plane: StartControlPlane):
+    """A node's STATUS with SchedulingDisabled, and ROLES by both labels; a namespace's STATUS while it ends."""
     plane = await control_plane()
     roles: tuple[dict[str, str], ...] = (
         {},
@@ -211,6 +211,13 @@ async def test_nodes_in_every_state_read_as_kubectl_prints_them(control_plane: S
         (row["Name"], row["Status"], row["Roles"]) for row in rows
     ]
     assert {one.status for one in records} >= {"Ready,SchedulingDisabled", "Unknown", "NotReady"}
+
+    await plane.create_namespace("ending")
+    await plane.request("DELETE", "/api/v1/namespaces/ending")  # without controllers nobody empties it
+    rows, bodies = await said_and_seen(plane, "/api/v1/namespaces")
+    namespaces = [Decoder(NAMESPACES, Sharing()).decode(body) for body in bodies]
+    assert [(one.name, one.phase) for one in namespaces] == [(row["Name"], row["Status"]) for row in rows]
+    assert {one.phase for one in namespaces} == {"Active", "Terminating"}
 
 
 @pytest.mark.parametrize(
