@@ -112,3 +112,17 @@ async def test_a_version_of_a_quiet_moment_is_reached(world: World):
 
     assert answer.data == {"pods": []}
     assert int(answer.body["extensions"]["resourceVersions"]["pods"]) >= int(listed)
+
+
+async def test_what_one_replica_told_is_asked_of_another(world: World):
+    """The whole map as it came, of kinds in which something has happened and of those in which nothing has."""
+    query = "{ pods(HERE) { name } nodes { name } services(HERE) { name } }"
+    await world.write("web")
+    told = (await world.ask(world.near, query, resourceVersions=True)).body["extensions"]["resourceVersions"]
+    assert set(told) == {"pods", "nodes", "services"}
+
+    answer = await world.ask(world.far, query, minResourceVersions=told, resourceVersions=True)
+
+    shown = answer.body["extensions"]["resourceVersions"]
+    assert answer.status == 200
+    assert {kind: int(shown[kind]) >= int(version) for kind, version in told.items()} == dict.fromkeys(told, True)
