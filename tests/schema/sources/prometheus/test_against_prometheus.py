@@ -698,17 +698,32 @@ SAME_AS = {Level.CLUSTER: NODE, NODE: NODE, Level.NAMESPACE: POD, POD: POD, Leve
 NAMED = {Level.CLUSTER: "{}", NODE: A, Level.NAMESPACE: SHOP, POD: WEB, Level.CONTAINER: WEB_CONTAINER}
 
 
+# The ways in which objects of a level are selected; nothing else is named like the others.
+SOME_PODS = (Selector(namespaces=frozenset({"shop"})), Selector(names=frozenset({"web-0", "other"})))
+SELECTED = {
+    Level.CLUSTER: (),
+    NODE: (Selector(names=frozenset({"a", "other"})),),
+    Level.NAMESPACE: SOME_PODS[:1],
+    POD: SOME_PODS,
+    Level.CONTAINER: SOME_PODS,
+}
+NOBODY = Selector(names=frozenset({"other"}))
+
+
 @pytest.mark.parametrize("profile", INSTALLED)
 def test_a_profile_hears_its_own_jobs_and_nobody_else(profile: Profile, promtool: Path, tmp_path: Path):
-    """Every query of it, on the series of such an installation and of a tenant that claims half as much again."""
+    """Every query of it, of all and of some, on the series of such an installation and of a tenant that claims more."""
+    query_of = PROFILES[profile]
     asked = [
         {
-            "expr": render(Question(metric, level), PrometheusSettings(), query_of),
+            "expr": render(Question(metric, level, selector), PrometheusSettings(), query_of),
             "eval_time": ASKED_AT,
-            "exp_samples": [{"labels": NAMED[level], "value": ONE[metric][SAME_AS[level]]}],
+            "exp_samples": []
+            if selector is NOBODY
+            else [{"labels": NAMED[level], "value": ONE[metric][SAME_AS[level]]}],
         }
-        for query_of in [PROFILES[profile]]
         for metric, level in query_of
+        for selector in (ALL, *SELECTED[level], *([NOBODY] if level in (NODE, POD) else []))
     ]
     series = [{"series": name, "values": values} for name, values in (*INSTALLED[profile], *A_TENANT)]
     test = {"interval": "15s", "input_series": series, "promql_expr_test": asked}
