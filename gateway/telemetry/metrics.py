@@ -6,7 +6,7 @@ and authorised are told apart, and no more.
 """
 
 from collections.abc import Callable, Iterable
-from typing import Final, final
+from typing import Final, TypeVar, final
 
 from prometheus_client import (
     CollectorRegistry,
@@ -57,6 +57,23 @@ class OperationNames:
             return OTHER
         self._known.add(name)
         return name
+
+
+Labelled = TypeVar("Labelled", Counter, Histogram)
+
+
+@final
+class Found(dict[tuple[str | int, ...], Labelled]):
+    """A metric's children by their labels, each looked for in the library once: that takes longer than to count."""
+
+    def __init__(self, metric: Labelled) -> None:
+        super().__init__()
+        self._metric: Labelled = metric
+
+    def __missing__(self, labels: tuple[str | int, ...]) -> Labelled:
+        child: Labelled = self._metric.labels(*labels)
+        self[labels] = child
+        return child
 
 
 @final
@@ -138,8 +155,12 @@ class Metrics:
         ProcessCollector(registry=registry)
         PlatformCollector(registry=registry)
         GCCollector(registry=registry)
-        # Shown from the start, as rates need; and found once, not with each request.
-        self.phases: Final = {phase: self.phase_seconds.labels(phase) for phase in Phase}
+        # What every request counts.
+        self.requests_of = Found(self.requests)
+        self.seconds_of = Found(self.request_seconds)
+        self.verdicts_of = Found(self.verdicts)
+        self.answers_of = Found(self.answers)
+        self.phases: Final = {phase: self.phase_seconds.labels(phase) for phase in Phase}  # shown from the start
 
     def read(self, name: str, text: str, value: Callable[[], float]) -> None:
         """A gauge that is read when somebody scrapes."""

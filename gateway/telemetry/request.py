@@ -2,7 +2,6 @@
 
 import hashlib
 import time
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from types import TracebackType
@@ -114,20 +113,20 @@ class ObservedRequest:
 
     def answered(self, *, kept: bool) -> None:
         self._kept = kept
-        self._metrics.answers.labels("kept" if kept else "executed").inc()
+        self._metrics.answers_of["kept" if kept else "executed",].inc()
 
     def verdict(self, verdict: str) -> None:
         """What became of its token."""
-        self._metrics.verdicts.labels(verdict).inc()
+        self._metrics.verdicts_of[verdict,].inc()
 
     def refused(self, code: str) -> None:
         """It was not executed."""
         self._metrics.refused.labels(code).inc()
 
     def errors(self, codes: Iterable[str]) -> None:
-        """These stand in its answer, beside data."""
-        for code, count in Counter(codes).items():
-            self._metrics.errors.labels(code).inc(count)
+        """These stand in its answer, beside data: as a rule none."""
+        for code in codes:
+            self._metrics.errors.labels(code).inc()
 
     def sent(self, message: Message) -> None:
         """Something of its answer leaves."""
@@ -139,8 +138,8 @@ class ObservedRequest:
 
     def ended(self) -> None:
         metrics = self._metrics
-        metrics.requests.labels(self._label, self._status).inc()
-        metrics.request_seconds.labels(self._label).observe(self.seconds)
+        metrics.requests_of[self._label, self._status].inc()
+        metrics.seconds_of[self._label,].observe(self.seconds)
         for phase, seconds in self._phases.items():
             metrics.phases[phase].observe(seconds)
         self._span.end(self._status)

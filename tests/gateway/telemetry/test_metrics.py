@@ -12,12 +12,14 @@ import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics
 from prometheus_client.parser import text_string_to_metric_families as text_format
 
+from gateway.app import serve
+from gateway.config import Config
 from gateway.telemetry.lag import EVERY_S, watch_lag
 from gateway.telemetry.metrics import LONGEST_NAME, OperationNames
 from gateway.telemetry.settings import TelemetrySettings
 from tests.cluster import programs
 from tests.cluster.fixtures import provide
-from tests.front_door import ADMIN, SHOP, VIEWER, simulated_door
+from tests.front_door import ADMIN, SHOP, VIEWER, free_port, simulated_door
 
 BINNACLE = Path(sys.executable).parent / "binnacle"
 PAGE = Path(__file__).parents[3] / "docs/operations.md"
@@ -331,18 +333,14 @@ def test_a_port_of_its_own_serves_metrics_and_nothing_else(tmp_path):
     assert closed.startswith("HTTP/1.1 401")
 
 
-def test_a_metrics_port_in_use_is_named(tmp_path):
-    """One line says which of the two ports it is."""
+async def test_a_metrics_port_in_use_is_named():
+    """Before anything else is opened; the line says which of the two ports it is."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = str(taken.getsockname()[1])
-        told = {"BINNACLE_TELEMETRY__METRICS_PORT": port, "HOME": str(tmp_path), "PATH": ""}
-        ended = subprocess.run(
-            [BINNACLE, "serve", "--server", "http://127.0.0.1:1", "--host", "127.0.0.1", "--port", "0"],
-            env=told, capture_output=True, text=True, timeout=60, check=False,
-        )  # fmt: skip
+        port = taken.getsockname()[1]
+        config = Config(server=free_port(), telemetry=TelemetrySettings(metrics_port=port))
 
-    assert ended.returncode == 1
-    assert re.fullmatch(rf"binnacle: .*telemetry\.metrics_port {port} on 127\.0\.0\.1.*\n", ended.stderr)
+        with pytest.raises(OSError, match=rf"telemetry\.metrics_port {port} on 127\.0\.0\.1"):
+            await serve(config)
 
 
 def _free():
