@@ -103,6 +103,21 @@ def test_in_namespaced_mode_nothing_belongs_to_the_whole_cluster(helm: Helm):
     assert config["auth"]["authenticators"] == ["self_subject_review"]
 
 
+def test_metrics_k8s_io_may_be_listed_only_where_it_takes_the_place_of_a_prometheus(helm: Helm):
+    """In namespaces only where the cluster has it: whoever installs the chart there could not grant it otherwise."""
+    without, has_it = ("--set", "config.prometheus.url=null"), ("--api-versions", "metrics.k8s.io/v1beta1")
+    confined = (*without, "--set", "rbac.namespaces={shop}")
+
+    def granted(kind: str, *arguments: str) -> list[list[str]]:
+        rules = one(helm.objects(*arguments), kind, "binnacle-gateway")["rules"]
+        return [rule["resources"] for rule in rules if rule["apiGroups"] == ["metrics.k8s.io"]]
+
+    assert granted("ClusterRole", *has_it) == []
+    assert granted("ClusterRole", *without) == [["nodes", "pods"]]
+    assert granted("Role", *confined) == []
+    assert granted("Role", *confined, *has_it) == [["pods"]]
+
+
 def test_in_namespaced_mode_another_authenticator_brings_its_right_along(helm: Helm):
     """TokenReviews are a right in the whole cluster: whoever asks for them gets the binding."""
     objects = helm.objects(*values("namespaced"), "--set", "config.auth.authenticators={token_review}")

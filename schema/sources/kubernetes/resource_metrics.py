@@ -277,7 +277,7 @@ class ResourceMetrics:
                 raise _NotListed(Missing.UNREACHABLE, f"the API server answers with HTTP status {status}")
         try:
             return _list.decode(reply.body).items or []
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, RecursionError):
             raise _NotListed(Missing.UNREACHABLE, "the API server's answer is no list") from None
 
     async def _is_served(self) -> bool:
@@ -299,7 +299,7 @@ class ResourceMetrics:
                 await asyncio.sleep(0)
             try:
                 add(decoder.decode(item))
-            except (msgspec.DecodeError, ValueError):
+            except (msgspec.DecodeError, ValueError, RecursionError):
                 self._say("odd", logging.WARNING, f"{SOURCE} has an object that cannot be read: {bytes(item)[:200]!r}")
 
     # --- telling whoever runs this ---

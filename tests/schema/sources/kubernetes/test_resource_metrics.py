@@ -154,6 +154,7 @@ async def test_everything_else_has_no_source():
 
 FORBIDDEN = Reply(403, {}, b"{}")
 SERVED = Reply(200, {}, b"{}")
+DEEP = b'{"items": [' + b"[" * 1_500 + b"]" * 1_500 + b"]}"
 
 
 @pytest.mark.parametrize(
@@ -171,6 +172,7 @@ SERVED = Reply(200, {}, b"{}")
         ),
         ({PODS: Reply(503, {}, b"")}, Missing.UNREACHABLE, "the API server answers with HTTP status 503"),
         ({PODS: Reply(200, {}, b"[]")}, Missing.UNREACHABLE, "the API server's answer is no list"),
+        ({PODS: Reply(200, {}, DEEP)}, Missing.UNREACHABLE, "the API server's answer is no list"),
         ({PODS: Unreachable("refused")}, Missing.UNREACHABLE, "the API server gives no answer: refused"),
     ],
 )
