@@ -23,7 +23,8 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+import traceback
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -77,7 +78,7 @@ def main(arguments: Sequence[str]) -> int:
     if options.out:
         report.write(results, options.out)
         say(f"written to {options.out}")
-    return 0
+    return 1 if results.failed else 0
 
 
 def recipe(size: str) -> Recipe:
@@ -106,7 +107,8 @@ async def bench(
     gc.disable()  # the client's own collector would show in the server's slowest answers
     results = Results(report.about(options.runs, quick=quick))
     for each in recipes:
-        await at_size(each, rows, options, results, kubeconfig)
+        with told(results, each.title):
+            await at_size(each, rows, options, results, kubeconfig)
         say(f"{each.title}: done, {(time.monotonic() - began) / 60:.1f} minutes after the start")
     results.about["minutes"] = round((time.monotonic() - began) / 60, 1)
     return results
@@ -148,7 +150,18 @@ async def at_size(
         for row, measure in ROWS.items():
             if row in rows:
                 say(f"{size.title}: {row}")
-                await measure(stage)
+                with told(results, f"{size.title}: {row}"):
+                    await measure(stage)
+
+
+@contextlib.contextmanager
+def told(results: Results, what: str) -> Iterator[None]:
+    """A row that cannot be measured costs only itself, and the exit code."""
+    try:
+        yield
+    except Exception as error:  # noqa: BLE001 - whatever a server under test may do
+        traceback.print_exception(error)
+        results.failed.append(f"{what}: {error}")
 
 
 def say(line: str) -> None:

@@ -91,10 +91,13 @@ class Results:
     about: dict[str, Any]
     bars: list[Bar] = field(default_factory=list)
     goals: list[Goal] = field(default_factory=list)
+    failed: list[str] = field(default_factory=list)
+    """What could not be measured, and why: a wrong answer, a server that ended."""
 
     def plain(self) -> dict[str, Any]:
         return {
             "about": self.about,
+            "failed": self.failed,
             "goals": [{**asdict(goal), "verdict": goal.verdict} for goal in self.goals],
             "bars": [
                 {**asdict(bar), "median": bar.figure.median, "figure": list(bar.figure.values)} for bar in self.bars

@@ -64,7 +64,8 @@ def table(results: Results) -> str:
         f"| {'≥' if goal.at_least else '≤'} {_number(goal.limit)} {goal.unit} | {_verdict(goal)} |"
         for goal in results.goals
     ]
-    return "\n".join(["", *lines, *_profiles(results.goals)])
+    failed = ["", *(f"**Could not be measured:** {reason}" for reason in results.failed)] if results.failed else []
+    return "\n".join(["", *lines, *failed, *_profiles(results.goals)])
 
 
 def write(results: Results, folder: Path) -> None:
