@@ -245,6 +245,7 @@ async def test_a_path_that_falls_silent_is_left(
         monkeypatch.setattr(client, "SILENCE_LIMIT_S", 1.0)
         proxy.cut()  # so that the watches begin anew, with that limit
         await equals_a_fresh_list(cluster, plane)
+        await eventually(lambda: _lives(cluster, EVENTS))
         proxy.stall()
         await plane.create_pods(5, ["node-0001"], prefix="unseen")
         with_bookmarks = {watched.kind.key for watched in cluster.kinds if watched.kind.bookmarks}
@@ -252,6 +253,10 @@ async def test_a_path_that_falls_silent_is_left(
         assert cluster.status_of(EVENTS).live, "where no bookmarks come, silence is no sign"
         proxy.flow()
         await equals_a_fresh_list(cluster, plane)
+
+
+async def _lives(cluster: Cluster, kind: Kind[Any]) -> bool:
+    return cluster.status_of(kind).live
 
 
 async def _dead(cluster: Cluster, kinds: Collection[str]) -> bool:
