@@ -239,6 +239,9 @@ async def test_metrics_are_closed_without_the_review(front_door):
     assert not any("binnacle_" in answer.text for answer in (nobody, stranger, user, in_the_address))
     assert (await front_door.request("GET", "/metrics", ADMIN)).status == 200
     assert (await front_door.request("POST", "/metrics", ADMIN)).status == 405
+    await front_door.simulated.kubernetes.stop()
+    unknown = await front_door.request("GET", "/metrics", SHOP)
+    assert (unknown.status, unknown.codes) == (503, ["UNAVAILABLE"]), "nobody can say, so nobody sees"
 
 
 async def test_both_formats_are_spoken(front_door):

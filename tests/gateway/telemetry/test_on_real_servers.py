@@ -82,7 +82,7 @@ async def may_scrape(cluster: ControlPlane, account: Account) -> None:
     await eventually(in_force)
 
 
-@pytest.mark.parametrize("reviewer", ["token_review", "self_subject_review"])
+@pytest.mark.parametrize("reviewer", ["token_review", "self_subject_review"], ids=["by ours", "by their own"])
 async def test_on_the_main_port_metrics_are_for_whom_the_api_server_shows_its_own(
     real_cluster: ControlPlane, namespace: Namespace, reviewer: AuthenticatorName
 ):
@@ -92,7 +92,10 @@ async def test_on_the_main_port_metrics_are_for_whom_the_api_server_shows_its_ow
     await real_cluster.allow(reader.user, ["get", "list", "watch"], ["nodes", "pods", "namespaces", "services"])
     config = Config(
         server=free_port(),
-        kubernetes=KubernetesSettings(kubeconfig=real_cluster.kubeconfig_of(GATEWAY)),
+        kubernetes=KubernetesSettings(
+            kubeconfig=real_cluster.kubeconfig_of(GATEWAY),
+            namespaces=(namespace.name,) if reviewer == "self_subject_review" else (),
+        ),
         auth=AuthSettings(authenticators=(reviewer,), review_timeout_seconds=5),
     )
     async with open_front_door(config) as door:

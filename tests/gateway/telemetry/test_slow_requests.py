@@ -1,19 +1,15 @@
 """The log of slow requests: what somebody on call needs of them, and nothing that its author would not want there."""
 
 import hashlib
-import io
 import json
-import logging
-from collections.abc import Iterator, Mapping
-from typing import Any
 
 import pytest
 
-from gateway import logs
 from gateway.telemetry.request import Telemetry
 from gateway.telemetry.settings import TelemetrySettings
 from schema.execution.observer import Phase
 from tests.front_door import ADMIN, simulated_door
+from tests.gateway.telemetry.conftest import Lines
 
 SECRET = "hunter2"
 QUERY = (
@@ -21,32 +17,6 @@ QUERY = (
     'pod(namespace: "team-x", name: "hunter2") { name } }'
 )
 PHASES = {f"{phase}_ms" for phase in Phase}
-
-
-class Lines:
-    """The log as it is written, line by line."""
-
-    def __init__(self, stream: io.StringIO) -> None:
-        self._stream = stream
-
-    @property
-    def text(self) -> str:
-        return self._stream.getvalue()
-
-    def __call__(self, event: str) -> list[Mapping[str, Any]]:
-        return [line for line in map(json.loads, self.text.splitlines()) if line["event"] == event]
-
-
-@pytest.fixture
-def lines(caplog: pytest.LogCaptureFixture) -> Iterator[Lines]:
-    stream = io.StringIO()
-    handler = logging.StreamHandler(stream)
-    handler.setFormatter(logs.JsonLines())
-    root = logging.getLogger()
-    root.addHandler(handler)
-    caplog.set_level(logging.INFO)
-    yield Lines(stream)
-    root.removeHandler(handler)
 
 
 async def test_a_slow_request_is_told_with_its_hash_its_cost_and_its_phases(lines: Lines):

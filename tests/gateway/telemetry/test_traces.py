@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import logging
 import re
 import socket
 import subprocess
@@ -26,6 +25,7 @@ from schema.sources.kubernetes.settings import KubernetesSettings
 from schema.sources.prometheus.catalogue import Profile
 from schema.sources.prometheus.settings import PrometheusSettings
 from tests.front_door import ADMIN, FrontDoor, free_port, open_front_door
+from tests.gateway.telemetry.conftest import Lines
 
 TRACE, CALLER = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 NESTED = (
@@ -138,7 +138,7 @@ def attributes(spans: Iterable[Span]) -> list[Mapping[str, Any]]:
     return [{each.key: each.value.string_value or each.value.int_value for each in span.attributes} for span in spans]
 
 
-async def test_a_request_is_a_trace_of_its_phases_and_its_upstream_calls():
+async def test_a_request_is_a_trace_of_its_phases_and_its_upstream_calls(lines: Lines):
     """The caller's trace goes on in ours, and ours in the API server's and Prometheus'; thirty pods add nothing."""
     wire = Wire()
     async with collecting() as collector, door(wire, traces=True, traces_endpoint=collector.url) as gateway:
@@ -168,6 +168,8 @@ async def test_a_request_is_a_trace_of_its_phases_and_its_upstream_calls():
     assert {span.name for span in collector.children(gather)} == calls - {"kubernetes tokenreviews"}
     assert len(collector.spans) < 20, "none per field or object"
 
+    (line,) = (line for line in lines("request") if line["path"] == "/graphql")
+    assert line["trace_id"] == TRACE, "from a line of the log to its trace"
     for system, said_to in (("kubernetes", wire.kubernetes), ("prometheus", wire.prometheus)):
         ours = {span.span_id.hex() for span in collector.spans if span.name.startswith(f"{system} ")}
         assert sent_contexts(said_to) == dict.fromkeys(ours, (TRACE, True)), system
@@ -221,14 +223,15 @@ async def test_the_callers_own_decision_goes_before_ours(share: float, caller: s
     assert {span.trace_id.hex() for span in collector.spans} == {TRACE if sampled else undecided[0]}
 
 
-async def test_without_the_setting_there_are_no_traces(caplog: pytest.LogCaptureFixture):
+async def test_without_the_setting_there_are_no_traces(lines: Lines):
     """Nothing is sent, nobody's context is passed on, and no line of the log has a trace."""
     wire = Wire()
-    caplog.set_level(logging.INFO)
     async with collecting() as collector, door(wire, traces_endpoint=collector.url) as gateway:
         await gateway.ask(NESTED, headers={"traceparent": f"00-{TRACE}-{CALLER}-01"})
 
     assert collector.bodies == []
+    assert "/graphql" in lines.text
+    assert "trace" not in lines.text
     assert wire.kubernetes
     assert sent_contexts(wire.kubernetes) == sent_contexts(wire.prometheus) == {}
 
