@@ -37,7 +37,7 @@ LISTS: Final[Mapping[Level, str]] = {
 }
 # A flight may take longer than an answer waits for it: who asks next finds it landed. 15,000 pods are some 8 MB.
 LIST_LIMIT_S: Final = 15.0
-PIECE: Final = 500  # objects that are read before other requests go first: some 5 ms
+PIECE: Final = 100  # objects that are read before other requests go first: some 2 ms
 
 Clock: TypeAlias = Callable[[], float]
 Samples: TypeAlias = Mapping[tuple[MetricName, Level], Mapping[str, Mapping[str, Held]]]
@@ -60,7 +60,11 @@ class _Usage(msgspec.Struct):
 
     def numbers(self) -> tuple[float, float]:
         """In the order of MEASURED. Raises ValueError."""
-        return cores(self.cpu), float(whole(self.memory))
+        # What metrics-server nearly always writes: read by integers it is as exact, in a tenth of the time.
+        nano, kibi = self.cpu[:-1], self.memory[:-2]
+        cpu = int(nano) / 10**9 if self.cpu.endswith("n") and nano.isdecimal() else cores(self.cpu)
+        memory = int(kibi) * 1024 if self.memory.endswith("Ki") and kibi.isdecimal() else whole(self.memory)
+        return cpu, float(memory)
 
 
 class NodeMetrics(msgspec.Struct):

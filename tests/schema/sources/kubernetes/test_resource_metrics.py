@@ -9,9 +9,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from auth.api import Reply, Unreachable
 from schema.sources.kubernetes import resource_metrics
+from schema.sources.kubernetes.quantities import quantity
 from schema.sources.kubernetes.resource_metrics import ROOT, ResourceMetrics
 from schema.sources.prometheus.catalogue import Level, MetricName
 from schema.sources.prometheus.frames import MetricFrame, Missing, Question, Range, Sample
@@ -21,6 +24,7 @@ NOW = 1_764_000_000.0
 CPU, MEMORY = MetricName.CPU_USAGE, MetricName.MEMORY_USAGE
 CPU_OF_PODS, CPU_OF_NODES = Question(CPU, Level.POD), Question(CPU, Level.NODE)
 NODES, PODS = f"{ROOT}/nodes", f"{ROOT}/pods"
+CPU_UNITS, MEMORY_UNITS = st.sampled_from(["n", "u", "m", ""]), st.sampled_from(["Ki", "Mi", "k", ""])
 
 
 def moment(ago: float = 0) -> str:
@@ -101,6 +105,15 @@ async def test_lists_become_numbers_of_every_level():
     assert await numbers(metrics, CPU, Level.POD) == {"shop/web": 0.100001, "shop/db": 2.0, "pay/web": 0.0}
     assert await numbers(metrics, MEMORY, Level.NAMESPACE) == {"/shop": 64.0 * 2**20 + 1024, "/pay": 5.0}
     assert api.asked == [NODES, PODS]
+
+
+@given(cpu=st.integers(0, 10**15), memory=st.integers(0, 2**50), units=st.tuples(CPU_UNITS, MEMORY_UNITS))
+def test_quantities_are_read_exactly(cpu: int, memory: int, units: tuple[str, str]):
+    """Whatever unit they are written in: the nearest number to what they say."""
+    said = [f"{cpu}{units[0]}", f"{memory}{units[1]}"]
+    usage = resource_metrics._Usage(*said)
+
+    assert usage.numbers() == (float(quantity(said[0])), float(quantity(said[1])))
 
 
 async def test_numbers_have_the_moment_at_which_they_were_measured():
