@@ -22,7 +22,7 @@ from schema.sources.kubernetes.settings import KubernetesSettings
 from tests.cluster.control_plane import ControlPlane, eventually
 from tests.cluster.fixtures import Namespace
 from tests.deploy.helm import Helm, Manifest, one
-from tests.front_door import FrontDoor, free_port, open_front_door
+from tests.front_door import Answer, FrontDoor, free_port, open_front_door
 
 RBAC = "/apis/rbac.authorization.k8s.io/v1"
 ROLES = f"{RBAC}/clusterroles"
@@ -44,7 +44,7 @@ REVIEWED = {
 }
 
 
-# What fails without the rule of a kind. Namespaces have no field of their own to fail: see the test about them.
+# What fails without the rule of a kind. Namespaces have no field of their own to fail: the test says what is lost.
 STANDING: Final[Mapping[str, str]] = {
     "nodes": "nodes { id }",
     "pods": "pods { id }",
@@ -222,21 +222,31 @@ async def test_with_these_rights_the_gateway_answers(account: Account, namespace
     assert (namespace.name, "web") in names
 
 
-async def test_without_a_kind_that_is_always_watched_it_serves_and_says_so(new_account: NewAccount, tmp_path: Path):
+async def test_without_a_kind_that_is_always_watched_it_serves_and_says_so(
+    new_account: NewAccount, namespace: Namespace, tmp_path: Path
+):
     """The gateway still becomes ready: what can be answered is. One a kind, as each is refused some times first."""
+    clerk = await namespace.account("clerk")
+    await namespace.cluster.allow(clerk.user, ["list"], ["pods"], namespace=namespace.name)
+    admin = namespace.cluster.token("admin")
 
-    async def without(lost: str, field: str) -> None:
+    async def without(lost: str, field: str, token: str) -> Answer:
         account = await new_account(f"-{lost}")
         await account.take_away(lost)
         (folder := tmp_path / lost).mkdir()
         config = await account.config(folder)
         async with open_front_door(config) as door:
-            answer = await door.ask(f"{{ {field} }}", account.plane.token("admin"))
-        assert lost in answer.errors[0]["message"]
-        assert answer.codes == ["UNAVAILABLE"]
+            answer = await door.ask(f"{{ {field} }}", token)
         assert await missing(config) == lists_of(lost)
+        return answer
 
-    await asyncio.gather(*(without(lost, field) for lost, field in STANDING.items()))
+    kinds = [without(lost, field, admin) for lost, field in STANDING.items()]
+    *answers, of_clerk = await asyncio.gather(*kinds, without("namespaces", "pods { name }", clerk.token))
+    for lost, answer in zip(STANDING, answers, strict=True):
+        assert answer.codes == ["UNAVAILABLE"]
+        assert lost in answer.errors[0]["message"]
+    # Where nothing runs yet, only the list of namespaces says that it is worth asking for rights there.
+    assert of_clerk.codes != []
 
 
 async def test_without_a_kind_that_is_watched_on_demand_that_kind_alone_fails(account: Account, tmp_path: Path):
@@ -273,19 +283,14 @@ async def test_without_the_right_to_reviews_nobody_comes_in(account: Account, tm
     assert await missing(config) == {(verb, resource) for verb, _, resource in REVIEWED}
 
 
-async def test_without_namespaces_an_empty_one_cannot_be_told_from_a_forbidden_one(
+async def test_an_empty_namespace_in_which_one_may_look_is_no_forbidden_one(
     account: Account, namespace: Namespace, tmp_path: Path
 ):
-    """Where nothing runs yet, only the list of namespaces says that it is worth asking for rights there."""
+    """With the list of namespaces; without it see above."""
     user = await namespace.account("clerk")
     await account.plane.allow(user.user, ["list"], ["pods"], namespace=namespace.name)
     async with open_front_door(await account.config(tmp_path)) as door:
         assert (await door.ask("{ pods { name } }", user.token)).data == {"pods": []}
-    await account.take_away("namespaces")
-    config = await account.config(tmp_path)
-    async with open_front_door(config) as door:
-        assert (await door.ask("{ pods { name } }", user.token)).codes != []
-    assert await missing(config) == lists_of("namespaces")
 
 
 async def test_the_viewers_role_shows_all_of_it_and_nothing_can_be_changed_with_it(helm: Helm):
