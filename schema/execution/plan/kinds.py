@@ -8,7 +8,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import Enum
-from functools import partial
+from functools import lru_cache, partial
 from itertools import chain
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final, cast
@@ -52,7 +52,12 @@ class Odd(Exception):  # noqa: N818 - not an error yet: row by row it may turn o
 
 def _told_in_place(values: Iterable[Any], *also: type) -> bool:
     """Whether an error was returned instead of raised, something that counts as null, or one of the types `also`."""
-    return any(issubclass(each, (Exception, UndefinedType, *also)) for each in set(map(type, values)))
+    return _tells(frozenset(map(type, values)), also)
+
+
+@lru_cache(maxsize=256)  # of the few sorts of rows and values that there are; asked for every list
+def _tells(types: frozenset[type], also: tuple[type, ...]) -> bool:
+    return any(issubclass(each, (Exception, UndefinedType, *also)) for each in types)
 
 
 class Kind(ABC):

@@ -94,6 +94,7 @@ class Run:
     read_before: FramesRead
     blocks: dict[Block, bytes] = field(default_factory=dict)
     read: dict[int, tuple["weakref.ref[MetricFrame]", ...]] = field(default_factory=dict)
+    _usable: dict[int, Blocks] = field(default_factory=dict)  # of `before`, by site
     errors: list[GraphQLError] = field(default_factory=list)
 
     def execute(self, selection: Selection) -> bytes | None:
@@ -220,15 +221,16 @@ class Run:
                     return False
                 frames += read
             self.read[site] = tuple(map(weakref.ref, frames))
+            self._usable[site] = self.before if self._same_frames(site) else {}
         return True
 
     def _blocks(self, selection: Selection, site: int, items: tuple[Any, ...], path: Path) -> orjson.Fragment:
-        before = self.before if self._same_frames(site) else {}
+        before = self._usable[site]
         inner = []
         for objects in cut(items):
             self.context.patience.check()
             block = (site, objects)
-            known = before.get(block) or self.blocks.get(block)
+            known = (before.get(block) if before else None) or self.blocks.get(block)
             if known is None:
                 columns = selection.columns(objects) | self._columns_of_all(selection, objects, path)
                 known = bytes(memoryview(orjson.dumps(selection.rows(columns)))[1:-1])
