@@ -108,8 +108,9 @@ class Metric:
     missing: Missing | None = strawberry.field(description="Why there is no value; null exactly when there is one.")
     timestamp: float | None = strawberry.field(
         description=(
-            "When Prometheus evaluated it: seconds since 1970-01-01T00:00:00Z; null without a value, and for what "
-            "the objects say themselves: requests, limits and what nodes lend, as they are now."
+            "When Prometheus evaluated it, or by `metrics.k8s.io` in its place when it was measured: seconds since "
+            "1970-01-01T00:00:00Z; null without a value, and for what the objects say themselves: requests, limits and "
+            "what nodes lend, as they are now."
         )
     )
     labels: list[Label] = strawberry.field(

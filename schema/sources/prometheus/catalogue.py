@@ -53,7 +53,10 @@ class MetricName(Described):
 
     CPU_USAGE = (
         "CPU_USAGE",
-        "Processor time in use, in cores, averaged over the rate window (5 minutes unless configured).",
+        (
+            "Processor time in use, in cores, averaged over the rate window (5 minutes unless configured; without a "
+            "Prometheus that of `metrics.k8s.io`, 15 seconds as a rule)."
+        ),
     )
     CPU_REQUEST = (
         "CPU_REQUEST",
