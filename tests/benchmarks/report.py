@@ -134,7 +134,7 @@ def _cost(bar: Bar) -> str:
 def _profiles(goals: Iterable[Goal]) -> list[str]:
     lines: list[str] = []
     for goal in goals:
-        if goal.profile and not goal.reached:
+        if goal.profile and goal.judged and not goal.reached:
             lines += ["", f"Where the time goes — {goal.work}, {goal.size}:", ""]
             lines += [
                 f"- {each['own']:.0%} in `{each['function']}` ({each['within']:.0%} with what it calls)"

@@ -9,7 +9,7 @@ from typing import Final
 from tests.benchmarks.clusters import READERS
 from tests.benchmarks.figures import figure, percentile
 from tests.benchmarks.load import connected, get, latencies
-from tests.benchmarks.stage import ONE_NODE, PROFILED_S, Stage, answered, same
+from tests.benchmarks.stage import ONE_NODE, Stage, answered, same
 from tests.cluster.control_plane import ADMIN, VIEWER
 
 CHART: Final = "small query beside ten large ones"
@@ -43,8 +43,8 @@ async def measure(stage: Stage) -> None:
         profile = []
         if figure(beside).median > LIMIT_MS:
             async with stage.servers.large_ones_under_way(stage.gateway.url, _large(stage)):
-                profiling = asyncio.create_task(stage.gateway.profile(PROFILED_S))
-                await latencies([ours], [request], PROFILED_S + 0.5)
+                profiling = asyncio.create_task(stage.gateway.profile(stage.profiled_s))
+                await latencies([ours], [request], stage.profiled_s)
                 profile = await profiling
     stage.bar(CHART, "binnacle, 99th percentile", figure(beside), "ms")
     stage.bar(CHART, "binnacle, 99th percentile, alone", figure(alone), "ms")

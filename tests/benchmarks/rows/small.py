@@ -7,7 +7,7 @@ from typing import Final
 
 from tests.benchmarks.figures import figure, percentile
 from tests.benchmarks.load import connected, get, latencies
-from tests.benchmarks.stage import ONE_NODE, PROFILED_S, Stage, answered, same
+from tests.benchmarks.stage import ONE_NODE, Stage, answered, same
 
 CHART: Final = "small query"
 WARM_UP_S: Final = 0.3
@@ -61,6 +61,6 @@ async def _rates(stage: Stage, request: bytes, sent: bytes, count: int, size: in
 
 async def _profile(stage: Stage, request: bytes, count: int) -> list[dict[str, object]]:
     async with connected(stage.gateway.url, count) as connections:
-        profiling = asyncio.create_task(stage.gateway.profile(PROFILED_S))
-        await latencies(connections, [request], PROFILED_S)
+        profiling = asyncio.create_task(stage.gateway.profile(stage.profiled_s))
+        await latencies(connections, [request], stage.profiled_s)
         return await profiling
