@@ -1,5 +1,6 @@
 """The store's promises, one by one, and under random operations against a dict."""
 
+import asyncio
 from typing import Any
 from unittest.mock import patch
 
@@ -50,6 +51,37 @@ def test_a_change_tells_what_was_there_before():
         (a2, a3, "3"),
         (a3, None, "4"),
     ]
+
+
+async def test_who_waits_for_a_version_is_woken_when_all_up_to_there_is_visible():
+    """By the first list, an event or a bookmark; 9 comes before 10, and who has gone is not thought of any more."""
+    store = pod_store()
+    seen: dict[str, list[str]] = {}
+
+    async def wait(version: str) -> None:
+        await store.reached(version)
+        seen[version] = [pod.name for pod in store.snapshot()]
+
+    waiting = {version: asyncio.create_task(wait(version)) for version in ("0", "9", "10", "11", "99")}
+    for happens in (
+        lambda: None,  # even version 0 is not there before the first list
+        lambda: store.replace([record("a", 3)], "8"),
+        lambda: store.apply([Put(record("b", 9))]),
+        lambda: store.apply([Mark("10")]),
+        lambda: store.replace([record("c", 11)], "11"),
+    ):
+        happens()
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert {version for version, task in waiting.items() if task.done()} == {
+            version for version in waiting if store.has(version)
+        }
+    waiting["99"].cancel()
+    await asyncio.wait(waiting.values())
+    store.apply([Mark("99")])
+
+    assert seen == {"0": ["a"], "9": ["a", "b"], "10": ["a", "b"], "11": ["c"]}
+    await store.reached("98")
 
 
 def test_a_recreated_object_is_two_changes():
