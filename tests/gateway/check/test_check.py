@@ -319,23 +319,36 @@ def test_a_mistake_in_the_config_is_the_only_finding(tmp_path: Path, capsys: pyt
     assert (told["ok"], [finding["outcome"] for finding in told["findings"]]) == (False, ["fails"])
 
 
-async def test_the_command_asks_with_the_settings_of_serve(simulated: Any, capsys: pytest.CaptureFixture[str]):
-    """From flags, file and environment alike; exit code 0 when the gateway can serve."""
-    (simulated.gateway_token_file.parent / "binnacle.yaml").write_text(
-        yaml.safe_dump(
-            {
-                "kubernetes": {"server": simulated.kubernetes_url, "token_file": str(simulated.gateway_token_file)},
-                "prometheus": {"url": simulated.prometheus_url},
-            }
-        )
-    )
-    file = str(simulated.gateway_token_file.parent / "binnacle.yaml")
+async def test_the_command_asks_with_the_settings_of_serve(
+    simulated: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    """All that is configured, in one order; exit code 0 while the gateway can serve, 1 once it cannot."""
+    file = tmp_path / "binnacle.yaml"
+    async with local_issuer(tmp_path) as issuer:
+        oidc = {"issuer": issuer.url, "audiences": ["binnacle"], "ca_file": str(issuer.ca_file)}
+        settings = {
+            "kubernetes": {"server": simulated.kubernetes_url, "token_file": str(simulated.gateway_token_file)},
+            "prometheus": {"url": simulated.prometheus_url},
+            "auth": {"authenticators": ["oidc", "token_review"]},
+            "oidc": oidc,
+        }
+        file.write_text(yaml.safe_dump(settings))
+        asked = ["check", "--config", str(file), "--output", "json"]
+        code = await asyncio.to_thread(main, asked)
+        told = json.loads(capsys.readouterr().out)
+        await issuer.stop()
+        code_without = await asyncio.to_thread(main, asked)
+        told_without = json.loads(capsys.readouterr().out)
 
-    code = await asyncio.to_thread(main, ["check", "--config", file, "--output", "json"])
-
-    told = json.loads(capsys.readouterr().out)
     assert (code, told["ok"]) == (0, True)
-    assert told["findings"][0] == {"subject": "config", "outcome": "works", "said": file, "advice": "", "rule": ""}
+    first = {"subject": "config", "outcome": "works", "said": str(file), "advice": "", "rule": ""}
+    assert told["findings"][0] == first
+    subjects = [finding["subject"] for finding in told["findings"]]
+    kept = ("config", "API server", "clock", "account", "streaming lists", "Prometheus", "its scrapes", "its series")
+    assert [subject for subject in subjects if subject in kept] == list(kept)
+    assert subjects[-2:] == ["OIDC issuer", "certificate"]
+    assert (code_without, told_without["ok"]) == (1, False)
+    assert [each["subject"] for each in told_without["findings"] if each["outcome"] == "fails"] == ["OIDC issuer"]
 
 
 def test_colours_are_for_terminals():
