@@ -6,9 +6,11 @@ from typing import Any
 
 import aiohttp
 import pytest
+from graphql import GraphQLObjectType, get_named_type
 
 from gateway.config import Config
 from gateway.demo.accounts import rights
+from schema.schema import describe
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.fixtures import Namespace
 from tests.cluster.prometheus import PrometheusServer
@@ -258,3 +260,15 @@ async def test_the_right_is_asked_anew_and_of_each_caller():
 
         assert codes == {reader: [], VIEWER: ["FORBIDDEN"], SHOP: ["FORBIDDEN"]}
         assert door.simulated.metrics.requests["POST", "query"] == 1
+
+
+def test_it_stands_at_the_root_alone():
+    """What costs a call of its own is multiplied by no list: neither this, nor what `me.can` answers."""
+    places: dict[str, set[str]] = {}
+    for kind in describe()._schema.type_map.values():
+        if isinstance(kind, GraphQLObjectType):
+            for name, field in kind.fields.items():
+                places.setdefault(get_named_type(field.type).name, set()).add(f"{kind.name}.{name}")
+
+    assert places["PrometheusResult"] == {"Query.prometheus"}
+    assert (places["Permission"], places["Me"]) == ({"Me.can"}, {"Query.me"})
