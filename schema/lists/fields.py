@@ -71,7 +71,7 @@ def belonging_field(
         order_by: Any = None,
         limit: Limit = None,
     ) -> Any:
-        listing.check(filter, order_by)
+        listing.check(filter, order_by, limit)
         among = belonging(root, info)
         return None if among is None else listing.select(info, filter, order_by, limit, among)
 

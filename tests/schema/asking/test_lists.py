@@ -137,6 +137,30 @@ async def test_what_cannot_be_used_is_refused_by_name(front_door: FrontDoor, fie
     assert answer.body["data"]["cluster"] == {"nodeCount": 3}
 
 
+@pytest.mark.parametrize(
+    "inside",
+    [
+        "deployments(limit: -1) { name }",
+        'services(filter: {fieldSelector: "x"}) { name }',
+        f"jobs(orderBy: [{'{key: NAME}' * 7}]) {{ name }}",
+        "pods { services(limit: -1) { name } }",
+        "pods { events(limit: -1) { message } }",
+    ],
+)
+async def test_what_cannot_be_used_inside_an_object_is_refused_as_well(front_door: FrontDoor, inside: str):
+    """For it nothing was gathered, nor is anything read: the kind may be one that nobody else asks about."""
+    answer = await front_door.ask(f'{{ namespace(name: "shop") {{ {inside} }} }}')
+
+    assert set(answer.codes) == {"BAD_USER_INPUT"}, answer.text
+
+
+async def test_pages_inside_an_object_refuse_what_cannot_be_used(front_door: FrontDoor):
+    """A size, or a cursor of another list."""
+    for argument in ("first: -1", "first: 1, last: 1", 'after: "x"'):
+        answer = await front_door.ask(f"{{ nodes {{ podsConnection({argument}) {{ totalCount }} }} }}")
+        assert set(answer.codes) == {"BAD_USER_INPUT"}, answer.text
+
+
 async def test_orders_go_by_several_keys_and_end_by_name(front_door: FrontDoor):
     """Up and down, the first key first; what has no value stands last either way."""
     pods = await pods_by(front_door, None)
