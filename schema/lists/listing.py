@@ -225,8 +225,9 @@ class Listing(Generic[R]):
             return None
         return self.objects(info.context.view.snapshot).get(namespace, name)
 
-    def check(self, filter: Any, order_by: Orders) -> None:  # noqa: A002
+    def check(self, filter: Any, order_by: Orders, limit: int | None = None) -> None:  # noqa: A002
         """Raises InvalidArgument for what cannot be used, before anything is read: for that nothing was gathered."""
+        check_size("limit", limit)
         check_order(order_by)
         (filter or self._everything).expression  # noqa: B018 - made here, and kept
 
