@@ -199,7 +199,19 @@ def test_where_there_is_no_operator_nothing_is_left_for_it(helm: Helm):
     (port,) = (port for port in pod["spec"]["containers"][0]["ports"] if port["name"] == endpoint["port"])
     assert monitor["selector"]["matchLabels"].items() <= pod["metadata"]["labels"].items()
     config = yaml.safe_load(one(objects, "ConfigMap")["data"]["config.yaml"])
-    assert config["telemetry"] == {"metrics_host": "0.0.0.0", "metrics_port": port["containerPort"]}
+    told = {"metrics_host": "0.0.0.0", "metrics_port": port["containerPort"]}
+    assert told.items() <= config["telemetry"].items()
+
+
+@pytest.mark.cluster
+def test_traces_have_a_way_out_where_they_are_switched_on(helm: Helm):
+    """To the collector's port, and to nobody's without them."""
+
+    def ways_out(*arguments: str) -> set[int]:
+        policies = [item["spec"] for item in helm.objects(*arguments) if item["kind"] == "NetworkPolicy"]
+        return {port["port"] for policy in policies for way in policy.get("egress", ()) for port in way["ports"]}
+
+    assert ways_out(*values("everything")) - ways_out() == {4318}
 
 
 @pytest.mark.cluster
