@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -20,6 +21,7 @@ from tests.cluster.control_plane import ADMIN, GATEWAY, ControlPlane
 FIELDS: Final = "namespace phase nodeName address"
 NESTED: Final = f"{{ nodes {{ name pods {{ name {FIELDS} }} }} }}"
 ONE_NODE: Final = '{ node(name: "%s") { name pods { name namespace phase nodeName address } } }'
+ERRORS: Final = b'"errors":['
 MIB: Final = 2**20
 PROFILED_S: Final = 3.0
 
@@ -63,6 +65,15 @@ class Stage:
     @property
     def admin(self) -> str:
         return self.plane.token(ADMIN)
+
+    @contextmanager
+    def with_gateway(self, gateway: GatewayServer) -> Iterator[None]:
+        """Ask this one for a while."""
+        kept, self.gateway = self.gateway, gateway
+        try:
+            yield
+        finally:
+            self.gateway = kept
 
     def kubernetes(self) -> dict[str, object]:
         """The gateway's settings for this cluster."""
@@ -148,8 +159,8 @@ def checked(reply: Reply) -> bytes:
         body = zlib.decompress(body, wbits=31)
     elif b"content-encoding: zstd" in head:
         body = zstandard.ZstdDecompressor().decompressobj().decompress(body)
-    if b'"errors":[' in body[-4_096:]:
-        raise WrongAnswer(f"errors in the answer: {body[-600:]!r}")
+    if ERRORS in body:
+        raise WrongAnswer(f"errors in the answer: {body[body.find(ERRORS) :][:600]!r}")
     return body
 
 

@@ -42,15 +42,14 @@ REAL: Final = Pace(200, "on the real API server")
 
 async def measure(stage: Stage) -> None:
     """The replay has a gateway of its own, which knows nothing but what was recorded."""
-    kept = stage.gateway
     recording = await recorded(stage.recipe, stage.say)
     async with (
         stage.servers.replay(recording.folder) as api,
-        stage.servers.gateway({"server": api.url}) as stage.gateway,
+        stage.servers.gateway({"server": api.url}) as gateway,
         connected(api.url) as (control,),
     ):
-        await _replayed(stage, api, control)
-    stage.gateway = kept
+        with stage.with_gateway(gateway):
+            await _replayed(stage, api, control)
     await _real(stage)
 
 

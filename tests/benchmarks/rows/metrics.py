@@ -29,14 +29,13 @@ KEPT: Final = {"scrape_interval_seconds": 300, "rate_window": "20m", "profile": 
 async def measure(stage: Stage) -> None:
     if stage.recipe.pods > MOST_PODS:
         return
-    kept = stage.gateway
     for milliseconds, part in ((0.0, _nested), (PROMETHEUS_MS, _page)):
         async with (
             stage.servers.prometheus(stage.recipe.pods, milliseconds) as prometheus,
-            stage.servers.gateway(stage.kubernetes(), prometheus={"url": prometheus.url, **KEPT}) as stage.gateway,
+            stage.servers.gateway(stage.kubernetes(), prometheus={"url": prometheus.url, **KEPT}) as gateway,
         ):
-            await part(stage, prometheus.url)
-    stage.gateway = kept
+            with stage.with_gateway(gateway):
+                await part(stage, prometheus.url)
 
 
 async def _nested(stage: Stage, _prometheus: str) -> None:
