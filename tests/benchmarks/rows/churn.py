@@ -107,6 +107,7 @@ async def _real(stage: Stage) -> None:
             await asyncio.sleep(0.5)
             share = await _absorbed(stage)
             busy = await _small(stage, connection)
+            waiting.clear()  # nobody has looked for these meanwhile
             while not patching.done():
                 if waiting:
                     plan, restarts, at = waiting[0]
