@@ -212,7 +212,9 @@ async def test_each_reason_why_a_value_is_missing(
     settings = {
         "url": real_prometheus.url,
         "scrape_interval_seconds": 60,  # no newer answer is asked for within the test
-        "catalogue": {"DISK_READ": {"POD": "sum by (namespace, pod) (kube_pod_info{$selector}) * NaN"}},
+        "catalogue": {
+            "DISK_READ": {"POD": "sum by (namespace, pod) (container_memory_working_set_bytes{$selector}) * NaN"}
+        },
     }
     without = config_for(real_cluster)
     config = without.model_copy(update={"prometheus": PrometheusSettings.model_validate(settings)})
@@ -234,7 +236,7 @@ async def test_each_reason_why_a_value_is_missing(
             await namespace.run_pods("web")
             return (await reasons(door, "web"))[0]
 
-        await door.eventually(made_anew, "STALE")
+        await door.eventually(made_anew, "STALE", within=40)
     async with open_front_door(without) as door:
         assert (await reasons(door, "web"))[0] == "NOT_CONFIGURED"
     [nobody] = free_ports(1)
