@@ -121,4 +121,5 @@ if __name__ == "__main__":
         port=int(sys.argv[2]),
         log_level="warning",
         access_log=False,
+        timeout_keep_alive=600,  # the client's connections wait their turn
     )

@@ -49,4 +49,11 @@ def app(pods: int, milliseconds: float) -> Starlette:
 
 if __name__ == "__main__":
     port, pods, milliseconds = int(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3])
-    uvicorn.run(app(pods, milliseconds), host="127.0.0.1", port=port, log_level="warning", access_log=False)
+    uvicorn.run(
+        app(pods, milliseconds),
+        host="127.0.0.1",
+        port=port,
+        log_level="warning",
+        access_log=False,
+        timeout_keep_alive=600,  # the client's connections wait their turn
+    )

@@ -156,7 +156,14 @@ def app(recorded: Recorded) -> Starlette:
 
 async def serve(folder: Path, port: int) -> None:
     recorded = Recorded(folder)
-    config = uvicorn.Config(app(recorded), host="127.0.0.1", port=port, log_level="warning", access_log=False)
+    config = uvicorn.Config(
+        app(recorded),
+        host="127.0.0.1",
+        port=port,
+        log_level="warning",
+        access_log=False,
+        timeout_keep_alive=600,  # the client's connections wait their turn
+    )
     server = uvicorn.Server(config)
     async with asyncio.TaskGroup() as tasks:
         churning = tasks.create_task(recorded.churn(), name="churn")
