@@ -246,6 +246,8 @@ class Listing(Generic[R]):
         check_size("limit", limit)
         check_order(order_by)
         wanted: ObjectFilter = filter or self._everything
+        if self._elsewhere(wanted, among):
+            return []
         if not self._may_ask(info, wanted, order_by, among):
             return None
         return self._in_order(info, wanted, self._order(info, order_by), among, limit)
@@ -263,6 +265,8 @@ class Listing(Generic[R]):
         of = self.fingerprint(filter, order_by, among)
         bounds = window.bounds(of)
         wanted: ObjectFilter = filter or self._everything
+        if self._elsewhere(wanted, among):
+            return page([], NATURAL, bounds, of)
         if not self._may_ask(info, wanted, order_by, among):
             return None
         order = self._order(info, order_by)
@@ -298,6 +302,13 @@ class Listing(Generic[R]):
 
     def _order(self, info: GraphInfo, order_by: Orders) -> Order:
         return order_of(order_by, self._keys, info, self._metrics) if order_by else NATURAL
+
+    def _elsewhere(self, wanted: ObjectFilter, among: Among[R] | None) -> bool:
+        """Whether the filter names other namespaces than the one that they are in: that asks for nothing there."""
+        if among is None or not among.namespace:
+            return False
+        places = self._places(wanted)
+        return places is not None and among.namespace not in places
 
     def _may_ask(self, info: GraphInfo, wanted: ObjectFilter, order_by: Orders, among: Among[R] | None) -> bool:
         """Whether the caller has the rights that it needs; what is missing is told. Raises InvalidArgument."""

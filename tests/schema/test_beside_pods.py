@@ -8,7 +8,7 @@ from gateway.demo.accounts import Right
 from schema.schema import describe
 from tests.cluster.control_plane import GATEWAY, ControlPlane
 from tests.cluster.fixtures import Namespace
-from tests.front_door import SHOP, FrontDoor, open_front_door
+from tests.front_door import ADMIN, SHOP, FrontDoor, open_front_door
 from tests.test_end_to_end import config_for
 
 
@@ -108,6 +108,16 @@ async def test_somebody_of_one_namespace_sees_that_one_alone(front_door: FrontDo
     assert {service["namespace"] for service in seen.data["services"]} == {"shop"}
     assert other.codes == nothing.codes == ["FORBIDDEN"]
     assert other.body["data"] == nothing.body["data"]
+
+
+async def test_a_filter_for_another_namespace_leaves_nothing_of_what_is_in_this_one(front_door: FrontDoor):
+    """That is an empty list, and no question of rights in the other one, or in this."""
+    asked = '{ namespaces(filter: {name: "shop"}) { services(filter: {namespace: "payments"}) { name }'
+    by_metric = ' pods(filter: {namespace: "payments"}, orderBy: {metric: CPU_USAGE}) { name } } }'
+
+    answers = [await front_door.ask(asked + by_metric, token) for token in (SHOP, ADMIN)]
+
+    assert [answer.data["namespaces"] for answer in answers] == [[{"services": [], "pods": []}]] * 2
 
 
 async def test_each_step_to_another_kind_needs_its_own_right(front_door: FrontDoor):
