@@ -96,9 +96,10 @@ async def _is_one_there(cluster: ControlPlane, text: str) -> bool:
     try:
         await _as_written(cluster, [text])
     except Refused as refused:
-        if "quantit" not in str(refused):
+        negative = "must be positive" in str(refused)  # a quantity, and nothing to aim at
+        if not negative and "quantit" not in str(refused):
             raise
-        return False
+        return negative
     return True
 
 
