@@ -26,6 +26,9 @@ PODS_EACH: Final = 25
 SERVICES_EACH: Final = 8
 LABEL: Final = "soak"  # on every object that is written here: which write it shows
 
+# More than one object is written often enough to have twice in a moment that anybody could mistake.
+VERSIONS: Final = 1_000
+
 WRITE_LIMIT_S: Final = 4.0
 WRITE_PAUSE_S: Final = 0.02
 ASK_LIMIT_S: Final = 15.0  # beyond the gateway's own limit of 10 s: an answer that late is a mistake
@@ -42,6 +45,12 @@ class Thing:
     name: str
     row: Row | None = None
     version: str = ""  # the API server's own, for the next write
+    writes: int = 0
+
+    def next_version(self) -> int:
+        """What the next write is known by: other objects have the same ones, as the gateway keeps each label once."""
+        self.writes += 1
+        return self.writes % VERSIONS
 
 
 class Written(Protocol):
@@ -205,10 +214,8 @@ class Writer:
     def __init__(self, written: Written, model: Model, session: aiohttp.ClientSession, chance: random.Random) -> None:
         self._written = written
         self._log: Log = model.logs[written.kind]
-        self._model = model
         self._session = session
         self._chance = chance
-        self.touched = time.monotonic()
 
     async def create_all(self) -> None:
         for thing in self._written.things:
@@ -227,13 +234,13 @@ class Writer:
             await asyncio.sleep(WRITE_PAUSE_S * 2 * self._chance.random())
 
     async def _create(self, thing: Thing) -> None:
-        version = self._model.version()
+        version = thing.next_version()
         row = self._written.created(thing, version)
         manifest = self._written.manifest(thing, version)
         await self._write(thing, row, lambda: ("POST", self._written.path(thing), manifest), str(version))
 
     async def _change(self, thing: Thing) -> None:
-        version = self._model.version()
+        version = thing.next_version()
         below, patch, row = self._written.change(thing, version, self._chance)
         path = f"{self._written.path(thing)}/{thing.name}{below}"
         metadata = patch.setdefault("metadata", {})

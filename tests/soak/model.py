@@ -10,7 +10,6 @@ write the state of the kind is one number, the sum of the hashes of its rows; so
 A write whose outcome is not known (its connection broke) is repeated until it is: no moment is ever taken back.
 """
 
-import itertools
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -154,11 +153,6 @@ class Model:
 
     def __init__(self, kinds: Iterable[str]) -> None:
         self.logs = {kind: Log(kind) for kind in kinds}
-        self._versions = itertools.count(1)
-
-    def version(self) -> int:
-        """Another one for each write."""
-        return next(self._versions)
 
     def asked(self, now: float) -> Asked:
         return Asked(now, {kind: log.shown for kind, log in self.logs.items()})

@@ -4,8 +4,8 @@ Promised:
 - a list is drafted aside and swapped in at its end, with a deletion told for all that vanished: until then readers see
   the picture before;
 - what the policy decides (policy.py) is all that is asked: no request without its pause, no relist where a resume does;
-- a picture is live from the end of its list on, or from the first news of a watch that is taken up again: what an
-  answer only promises makes no old picture new;
+- a picture is live from the end of its list on, or a moment after a watch was taken up again: neither what an answer
+  only promises nor the first part of what was missed makes an old picture new;
 - a kind that the gateway may not read costs only itself, and an object that cannot be read costs only itself;
 - the event loop is never held longer than `SLICE_S` by decoding, however long a list or a burst of events is;
 - cancelling closes the connection, and leaves the store as of its last whole batch.
@@ -70,8 +70,8 @@ TOO_SHORT_S: Final = 1.0
 # refusal in a row, 2 to 5 s after the first, is taken for what it says.
 REFUSALS_IN_EARNEST: Final = 3
 
-# A watch that is taken up again brings at once what has happened meanwhile. If so long after the head of its answer
-# nothing has come, nothing had happened.
+# A watch that is taken up again brings at once what has happened meanwhile, in as many pieces as it takes. So long
+# after the head of its answer all of it is there.
 CAUGHT_UP_S: Final = 1.0
 
 # How much longer than asked for a watch without bookmarks may stay silent: the API server ends it by then.
@@ -443,8 +443,9 @@ class Reflector(Generic[T]):
                 self._on_return()
 
     def _heard(self) -> None:
-        """The picture is what the API server has just told."""
-        self._follow_from(self._clock())
+        """The picture is what the API server has just told; of what was missed that may be the first part only."""
+        if self._live or self._resumed_at is None:
+            self._follow_from(self._clock())
 
     def _follows(self) -> bool:
         """Whether the picture is the newest that is known of, as far as anybody can tell."""

@@ -623,8 +623,8 @@ async def test_an_answer_that_has_only_begun_makes_no_old_picture_new(watch: Wat
     assert watch.reflector.status().age == 0
 
 
-async def test_a_watch_that_is_taken_up_again_is_live_with_its_first_news_or_after_a_moment_without(watch: Watch):
-    """What happened meanwhile comes at once, if anything did: the answer's head alone does not say."""
+async def test_a_watch_that_is_taken_up_again_is_live_a_moment_later_with_news_or_without(watch: Watch):
+    """What happened meanwhile comes at once, in pieces: neither the answer's head nor the first of them is all."""
     watch.start()
     await watch.settled()
     for news in (True, False):
@@ -632,18 +632,18 @@ async def test_a_watch_that_is_taken_up_again_is_live_with_its_first_news_or_aft
         watch.clock.now += 5
         watch.server.cut_watches()
         await watch.asked_again(asked)
-        await settle()
-        begun = watch.reflector.status()
         if news:
             watch.server.put("c")
             await watch.settled()
-        else:
-            watch.clock.now += CAUGHT_UP_S
+        await settle()
+        begun = watch.reflector.status()
+        watch.clock.now += CAUGHT_UP_S
         resumed = watch.reflector.status()
 
-        assert (begun.live, resumed.live) == (False, True)
-        assert begun.age == 5
-        assert resumed.age == (0 if news else CAUGHT_UP_S)
+        assert not begun.live
+        assert begun.age is not None
+        assert begun.age >= 5
+        assert (resumed.live, resumed.age) == (True, CAUGHT_UP_S)
 
 
 async def settle() -> None:
