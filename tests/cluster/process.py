@@ -80,6 +80,7 @@ class Process:
     def freeze(self) -> None:
         """Stop it in mid-step; it holds its connections and answers nothing until it is thawed."""
         os.kill(self.pid, signal.SIGSTOP)
+        os.waitid(os.P_PID, self.pid, os.WSTOPPED)  # each of its threads has stopped
 
     def thaw(self) -> None:
         os.kill(self.pid, signal.SIGCONT)
