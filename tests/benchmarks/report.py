@@ -37,7 +37,7 @@ def about(runs: int, *, quick: bool) -> dict[str, Any]:
             "processor": cpu[1] if cpu else platform.processor(),
             "cores": os.cpu_count(),
             "memory GB": round(memory / 1e6),
-            "system": platform.platform(),
+            "system": " ".join((platform.system(), *re.findall(r"^\d+\.\d+", platform.release()), platform.machine())),
             "clients on core": sorted(CLIENTS),
             "server on core": sorted(SERVER),
             "load before": os.getloadavg()[0],
