@@ -1,6 +1,7 @@
 """Answers as bytes. The only place that encodes what leaves, and that decides what of an error may leave."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import orjson
@@ -11,14 +12,14 @@ from starlette.types import Receive, Scope, Send
 from auth.errors import ClientError, Code, InternalError, TooManyRequests, Unauthenticated, Unavailable
 from gateway import logs
 from gateway.http.media import MediaType
-from schema.execution.plan.encoded import EncodedData
+from schema.execution.plan.encoded import Around, EncodedData
 from schema.execution.versions import RESOURCE_VERSIONS
 
 # Large enough to cost nothing per byte, small enough that a slow reader's share of the memory is.
 SLICE_BYTES: Final = 256 * 1024
 
 # Answers depend on who asks: nobody else's cache may keep them, and a browser's must not confuse two people.
-_HEADERS: Final = {"Cache-Control": "private, no-cache", "Vary": "Authorization, Accept, Accept-Encoding"}
+HEADERS: Final = {"Cache-Control": "private, no-cache", "Vary": "Authorization, Accept, Accept-Encoding"}
 
 
 # What an answer tells beside what it shows: it changes while that stays the same.
@@ -71,16 +72,36 @@ def pieces(body: Mapping[str, object]) -> tuple[bytes, ...]:
     return (b'{"data":', data.encoded, b"}" if rest == b"{}" else b"," + rest[1:])
 
 
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer before it is packed: its body in pieces, and the data that is one of them, if it was encoded before."""
+
+    body: tuple[bytes, ...]
+    media_type: MediaType
+    status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict)
+    data: EncodedData | None = None
+
+    @property
+    def size(self) -> int:
+        return sum(map(len, self.body))
+
+    @property
+    def around(self) -> Around:
+        """What stands around the data."""
+        return tuple(piece for piece in self.body if self.data is None or piece is not self.data.encoded)
+
+
 def answer(
     body: tuple[bytes, ...], media_type: MediaType, status: int = 200, headers: Mapping[str, str] | None = None
 ) -> Response:
     """A response with an encoded GraphQL answer."""
     options: dict[str, Any] = {
         "status_code": status,
-        "headers": {**_HEADERS, **(headers or {})},
+        "headers": {**HEADERS, **(headers or {})},
         "media_type": f"{media_type}; charset=utf-8",
     }
-    if sum(map(len, body)) <= SLICE_BYTES and not any(isinstance(piece, Aside) for piece in body):
+    if sum(map(len, body)) <= SLICE_BYTES:
         return Response(b"".join(body), **options)
     return SlicedResponse(body, **options)
 

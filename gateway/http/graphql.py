@@ -21,7 +21,7 @@ from auth.errors import BadRequest, ClientError, Code
 from gateway import logs
 from gateway.config import ServerSettings
 from gateway.http.admission import Admission
-from gateway.http.answers import SlicedResponse, answer, client_error, pieces, present, refusal_headers, refuse
+from gateway.http.answers import Answer, SlicedResponse, answer, client_error, pieces, present, refusal_headers, refuse
 from gateway.http.media import MediaType, negotiate
 from gateway.http.packing import Packing
 from gateway.http.persisted import (
@@ -37,6 +37,7 @@ from gateway.http.vigil import ClientGone, watched
 from gateway.telemetry.request import of
 from schema.execution.context import GraphContext
 from schema.execution.observer import Phase
+from schema.execution.plan.encoded import EncodedData
 from schema.execution.versions import VersionsAsked
 
 _ALLOWED: Final = "GET, POST"
@@ -137,9 +138,9 @@ class GraphQLEndpoint:
         async with AsyncExitStack() as place:
             with observed.phase(Phase.WAIT):
                 await place.enter_async_context(self._admission.place(request.scope["user"]))
-            response = await self._execute(request, asked, text, media_type)
+            given = await self._execute(request, asked, text, media_type)
             with observed.phase(Phase.ENCODE):
-                return await self._packing.pack(request, response)
+                return await self._packing.pack(request, given)
 
     async def _read(self, request: Request) -> GraphQLRequest:
         match request.method:
@@ -161,7 +162,7 @@ class GraphQLEndpoint:
                 raise BodyTooLarge(f"The body is longer than {limit} bytes", limit=limit)
         return bytes(body)
 
-    async def _execute(self, request: Request, asked: GraphQLRequest, text: str, media_type: MediaType) -> Response:
+    async def _execute(self, request: Request, asked: GraphQLRequest, text: str, media_type: MediaType) -> Answer:
         observed = of(request.scope)
         context = GraphContext(
             headers=request.scope["headers"],
@@ -190,19 +191,25 @@ class GraphQLEndpoint:
                 self._persisted.keep(asked.query, asked.extensions)
             if context.large:  # some megabytes: their encoding would hold up small answers as their execution would
                 loop = asyncio.get_running_loop()
-                return answer(await loop.run_in_executor(self._worker, pieces, body), media_type)
+                encoded = await loop.run_in_executor(self._worker, pieces, body)
+                return Answer(encoded, media_type, data=_encoded_data(body))
             return _answer(result, body, media_type)
 
 
-def _answer(result: ExecutionResult, body: dict[str, object], media_type: MediaType) -> Response:
+def _answer(result: ExecutionResult, body: dict[str, object], media_type: MediaType) -> Answer:
     if not isinstance(result, PreExecutionError):
-        return answer(pieces(body), media_type)
+        return Answer(pieces(body), media_type, data=_encoded_data(body))
     errors = [error for error in map(client_error, result.errors or ()) if error is not None]
     if errors:
         status = max(error.status for error in errors)
         if status != 200:
-            return answer(pieces(body), media_type, status, refusal_headers(errors[0]))
-    return answer(pieces(body), media_type, _not_executed_status(media_type))
+            return Answer(pieces(body), media_type, status, refusal_headers(errors[0]))
+    return Answer(pieces(body), media_type, _not_executed_status(media_type))
+
+
+def _encoded_data(body: dict[str, object]) -> EncodedData | None:
+    data = body.get("data")
+    return data if isinstance(data, EncodedData) else None
 
 
 def _not_executed_status(media_type: MediaType) -> int:

@@ -3,6 +3,9 @@
 An answer is a function of who asks and of what they may see of one moment. Its tag is a hash of the answer and of the
 user under the replicas' common key: it tells nothing of what it stands for, and nobody can make the tag of another.
 What is told aside, such as the versions that the answer saw, is no part of it.
+
+What is made of an answer that is kept is kept with it: whoever asks the same again, before anything has changed, gets
+bytes that were compressed and hashed before.
 """
 
 import asyncio
@@ -17,7 +20,7 @@ import zstandard
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gateway.http.answers import SLICE_BYTES, Aside, SlicedResponse
+from gateway.http.answers import HEADERS, Answer, Aside, answer
 
 # Below this, headers and packets outweigh what is saved.
 COMPRESS_FROM_BYTES: Final = 1_400
@@ -25,13 +28,18 @@ COMPRESS_FROM_BYTES: Final = 1_400
 LARGE_BYTES: Final = 16_384
 
 
+# Of an answer with 150,000 pods level 4 makes 13 % less and takes five times as long: 230 ms in the place of 48.
+GZIP_LEVEL: Final = 1
+ZSTD_LEVEL: Final = 3
+
+
 def _gzip(pieces: Iterable[bytes]) -> bytes:
-    compressor = zlib.compressobj(4, wbits=31)
+    compressor = zlib.compressobj(GZIP_LEVEL, wbits=31)
     return b"".join((*map(compressor.compress, pieces), compressor.flush()))
 
 
 def _zstd(pieces: Iterable[bytes]) -> bytes:
-    compressor = zstandard.ZstdCompressor(level=3).compressobj()
+    compressor = zstandard.ZstdCompressor(level=ZSTD_LEVEL).compressobj()
     return b"".join((*map(compressor.compress, pieces), compressor.flush()))
 
 
@@ -40,8 +48,8 @@ def _brotli(pieces: Iterable[bytes]) -> bytes:
     return b"".join((*map(compressor.process, pieces), compressor.finish()))
 
 
-# Best first, where a client likes several equally: zstd takes a third of the others' time for the same size.
-_ENCODERS: Final[Mapping[str, Callable[[Iterable[bytes]], bytes]]] = {"zstd": _zstd, "br": _brotli, "gzip": _gzip}
+# Best first, where a client likes several equally: zstd takes a third of the others' time for half the size.
+ENCODERS: Final[Mapping[str, Callable[[Iterable[bytes]], bytes]]] = {"zstd": _zstd, "br": _brotli, "gzip": _gzip}
 
 
 @final
@@ -52,49 +60,51 @@ class Packing:
         self._worker = worker
         self._key = key
 
-    async def pack(self, request: Request, response: Response) -> Response:
-        """The response as it is sent; 304 without a body for a GET whose client has it already."""
-        pieces = response.pieces if isinstance(response, SlicedResponse) else (bytes(response.body),)
-        taggable = request.method == "GET" and response.status_code == 200
+    async def pack(self, request: Request, given: Answer) -> Response:
+        """The answer as it is sent; 304 without a body for a GET whose client has it already."""
         encoding = None
-        if (size := sum(map(len, pieces))) >= COMPRESS_FROM_BYTES:
+        if given.size >= COMPRESS_FROM_BYTES:
             encoding = negotiate_encoding(request.headers.get("accept-encoding"))
-        if not taggable and encoding is None:
-            return response
-        tagged_for = request.scope["user"] if taggable else None
-        work = (pieces, encoding, tagged_for, request.headers.get("if-none-match", ""))
-        if size <= LARGE_BYTES:
-            tag, packed = self._packed(*work)
+        taggable = request.method == "GET" and given.status == 200
+        headers = dict(given.headers)
+        if taggable:
+            digest = await self._made(given, "digest", digest_of)
+            headers["ETag"] = tag = self._tag(request.scope["user"], digest)
+            if matches(request.headers.get("if-none-match", ""), tag):
+                return Response(status_code=304, headers={**HEADERS, **headers})
+        if encoding is None:
+            return answer(given.body, given.media_type, given.status, headers)
+        packed = await self._made(given, encoding, ENCODERS[encoding])
+        headers["Content-Encoding"] = encoding
+        return answer((packed,), given.media_type, given.status, headers)
+
+    async def _made(self, given: Answer, sort: str, make: Callable[[Iterable[bytes]], bytes]) -> bytes:
+        """What is kept of this sort; else it is made now, and kept if the answer's data is."""
+        data = given.data
+        kept = None if data is None else data.made(sort, given.around)
+        if kept is not None:
+            return kept
+        if given.size <= LARGE_BYTES:
+            made = make(given.body)
         else:
-            tag, packed = await asyncio.get_running_loop().run_in_executor(self._worker, self._packed, *work)
-        headers = {name: value for name, value in response.headers.items() if name != "content-length"}
-        if tag:
-            headers["ETag"] = tag
-        if packed is None:
-            del headers["content-type"]
-            return Response(status_code=304, headers=headers)
-        if encoding is not None:
-            headers["Content-Encoding"] = encoding
-        if sum(map(len, packed)) <= SLICE_BYTES:
-            return Response(b"".join(packed), response.status_code, headers)
-        return SlicedResponse(packed, status_code=response.status_code, headers=headers)
+            made = await asyncio.get_running_loop().run_in_executor(self._worker, make, given.body)
+        if data is not None:
+            data.keep(sort, given.around, made)
+        return made
 
-    def _packed(
-        self, pieces: tuple[bytes, ...], encoding: str | None, tagged_for: str | None, known: str
-    ) -> tuple[str, tuple[bytes, ...] | None]:
-        """The tag, if one is wanted, and the body; None for the body when the client has it already."""
-        tag = "" if tagged_for is None else self._tag(tagged_for, pieces)
-        if tag and known and matches(known, tag):
-            return tag, None
-        return tag, pieces if encoding is None else (_ENCODERS[encoding](pieces),)
-
-    def _tag(self, user: str, pieces: Iterable[bytes]) -> str:
+    def _tag(self, user: str, digest: bytes) -> str:
         """Weak (RFC 9110, 8.8.1): the same answer compressed differently is as good."""
-        digest = hashlib.blake2b(user.encode() + b"\0", key=self._key, digest_size=16)
-        for piece in pieces:
-            if not isinstance(piece, Aside):
-                digest.update(piece)
-        return f'W/"{digest.hexdigest()}"'
+        tagged = hashlib.blake2b(user.encode() + b"\0" + digest, key=self._key, digest_size=16)
+        return f'W/"{tagged.hexdigest()}"'
+
+
+def digest_of(pieces: Iterable[bytes]) -> bytes:
+    """Of all but what is told aside. Never shown: a tag is made of it under a key."""
+    digest = hashlib.blake2b(digest_size=32)
+    for piece in pieces:
+        if not isinstance(piece, Aside):
+            digest.update(piece)
+    return digest.digest()
 
 
 def matches(known: str, tag: str) -> bool:
@@ -109,7 +119,7 @@ def negotiate_encoding(accepted: str | None) -> str | None:
     for part in (accepted or "").lower().split(","):
         name, *parameters = (piece.strip() for piece in part.split(";"))
         qualities[name] = next((_number(each[2:]) for each in parameters if each.startswith("q=")), 1.0)
-    best = max(_ENCODERS, key=lambda name: qualities.get(name, qualities.get("*", 0.0)))
+    best = max(ENCODERS, key=lambda name: qualities.get(name, qualities.get("*", 0.0)))
     liking = qualities.get(best, qualities.get("*", 0.0))
     return best if liking > 0 and liking >= qualities.get("identity", 0.0) else None
 

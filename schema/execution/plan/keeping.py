@@ -9,12 +9,13 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final, TypeAlias, final
 
 from graphql import GraphQLError
 
 from auth.access import Resource, Visibility
-from schema.execution.plan.encoded import EncodedData
+from schema.execution.plan.encoded import EncodedData, Made
 from schema.execution.plan.run import Blocks, FramesRead
 from schema.execution.plan.shape import Nodes
 from schema.execution.view import View
@@ -61,11 +62,11 @@ class Kept:
             for (_, objects), encoded in self.blocks.items()
         )
         if self.answer is not None:
-            self.size += len(self.answer.data.encoded)
+            self.size += self.answer.data.size
 
     def forget_answer(self) -> int:
         """Keep the blocks alone; returns how many bytes that frees."""
-        freed = 0 if self.answer is None else len(self.answer.data.encoded)
+        freed = 0 if self.answer is None else self.answer.data.size
         self.answer = None
         self.size -= freed
         return freed
@@ -113,6 +114,7 @@ class Keeper:
                 snapshot = kept.answer.view.snapshot
                 self._outdate(snapshot)
                 self._answers.setdefault(snapshot, set()).add((plan, visibility))
+                kept.answer.data.keeper = partial(self._keep_beside, (plan, visibility))
             self._shrink(kept.used - IDLE_SECONDS)
 
     def drop(self, plan: Any) -> None:
@@ -126,6 +128,19 @@ class Keeper:
         with self._lock:
             for key in [key for key in self._kept if key[1].asked(resource)]:
                 self._remove(key)
+
+    def _keep_beside(self, key: Key, data: EncodedData, sort: str, made: Made) -> None:
+        """Keep with an answer what was made of it; nothing of an answer that has left meanwhile."""
+        with self._lock:
+            kept = self._kept.get(key)
+            if kept is None or kept.answer is None or kept.answer.data is not data:
+                return
+            grown = data.hold(sort, made)
+            kept.size += grown
+            self._size += grown
+            if kept.size > self._bound:
+                self._remove(key)
+            self._shrink(self._clock() - IDLE_SECONDS)
 
     def _shrink(self, oldest: float) -> None:
         while self._kept:

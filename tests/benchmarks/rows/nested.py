@@ -12,6 +12,7 @@ from typing import Final
 
 import zstandard
 
+from gateway.http.packing import GZIP_LEVEL, ZSTD_LEVEL
 from tests.benchmarks.clusters import INITIAL_END, LISTED, streaming_list
 from tests.benchmarks.figures import figure, in_turns
 from tests.benchmarks.load import Connection, connected, ends_with, get, latencies
@@ -199,8 +200,8 @@ def expected(recipe: Recipe) -> bytes:
 
 def _gzip(body: bytes) -> bytes:
     """With the gateway's own level: what is compared is when it is done, not how well."""
-    return zlib.compress(body, 4, wbits=31)
+    return zlib.compress(body, GZIP_LEVEL, wbits=31)
 
 
 def _zstd(body: bytes) -> bytes:
-    return zstandard.ZstdCompressor(level=3).compress(body)
+    return zstandard.ZstdCompressor(level=ZSTD_LEVEL).compress(body)

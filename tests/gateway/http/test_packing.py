@@ -1,7 +1,7 @@
 """Answers on their way out: compressed as the client likes, tagged for whoever asked, readable by configured sites."""
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import zstandard
 from pydantic import ValidationError
 
 from gateway.config import Config, ServerSettings
+from gateway.http import packing
 from gateway.http.packing import matches, negotiate_encoding
 from gateway.http.shared_secret import SharedSecret
 from schema.sources.kubernetes.settings import KubernetesSettings
@@ -201,3 +202,68 @@ def test_an_origin_is_a_scheme_and_a_host(origin):
     """No wildcard: every site that may ask is written down."""
     with pytest.raises(ValidationError):
         ServerSettings(cors_origins=(origin,))
+
+
+@pytest.mark.parametrize("pods_per_node", [10, 400])
+@pytest.mark.parametrize("encoding", DECODERS)
+async def test_an_answer_that_is_kept_is_compressed_once(encoding, pods_per_node, monkeypatch: pytest.MonkeyPatch):
+    """Whoever sees the same gets the same bytes, however often; one coding does not stand for another."""
+    compress, calls = packing.ENCODERS[encoding], list[str]()
+
+    def counted(pieces: Iterable[bytes]) -> bytes:
+        calls.append(encoding)
+        return compress(pieces)
+
+    monkeypatch.setitem(packing.ENCODERS, encoding, counted)
+    async with simulated_door(pods_per_node=pods_per_node) as door:
+        bodies = [(await wire(door, LONG, encoding))[1] for _ in range(3)]
+        plain = (await wire(door, LONG, "identity"))[1]
+
+    assert calls == [encoding]
+    assert {DECODERS[encoding](body) for body in bodies} == {plain}
+
+
+async def test_an_answer_that_is_kept_is_hashed_once(monkeypatch: pytest.MonkeyPatch):
+    """Its tag is asked for by everybody who polls; each has one of their own."""
+    hashed: list[int] = []
+    digest = packing.digest_of
+
+    def counted(pieces: Iterable[bytes]) -> bytes:
+        hashed.append(1)
+        return digest(pieces)
+
+    monkeypatch.setattr(packing, "digest_of", counted)
+    async with simulated_door() as door:
+        answers = [await door.request("GET", "/graphql", ADMIN, params={"query": LONG}) for _ in range(3)]
+
+    assert len(hashed) == 1
+    assert len({answer.headers["ETag"] for answer in answers}) == 1
+
+
+async def test_what_changes_is_compressed_anew():
+    """The bytes that were kept leave with the answer that they were made of."""
+    async with simulated_door(churn=1) as door:
+        before = DECODERS["zstd"]((await wire(door, LONG, "zstd"))[1])
+
+        async def changed() -> bool:
+            return bool(DECODERS["zstd"]((await wire(door, LONG, "zstd"))[1]) != before)
+
+        await door.eventually(changed, True)
+
+
+async def test_what_stands_around_the_data_is_part_of_what_is_compressed():
+    """The same data beside other extensions is another body."""
+    versions = {"extensions": {"resourceVersions": True}}
+    async with simulated_door() as door:
+        await wire(door, LONG, "gzip")
+        headers = {"Authorization": f"Bearer {ADMIN}", "Accept-Encoding": "gzip"}
+        asked = {"query": LONG, **versions}
+        async with (
+            aiohttp.ClientSession() as session,
+            session.post(f"{door.url}/graphql", json=asked, headers=headers) as response,
+        ):
+            told = await response.json()
+        plain = DECODERS["gzip"]((await wire(door, LONG, "gzip"))[1])
+
+    assert told["extensions"]["resourceVersions"]["pods"]
+    assert b"resourceVersions" not in plain

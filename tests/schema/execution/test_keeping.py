@@ -9,7 +9,7 @@ from strawberry.schema.config import StrawberryConfig
 from auth.identity import Identity
 from schema.execution.context import GraphContext, GraphInfo
 from schema.execution.plan.encoded import EncodedData
-from schema.execution.plan.keeping import IDLE_SECONDS, Keeper, Kept
+from schema.execution.plan.keeping import IDLE_SECONDS, Answer, Keeper, Kept
 from schema.execution.plan.operations import Operation, Operations, Plan
 from schema.execution.plan.run import BLOCK_OBJECTS, cut
 from schema.execution.prepare import Documents
@@ -302,3 +302,46 @@ def test_no_block_is_empty_wherever_the_borders_fall():
 
         assert all(blocks)
         assert [each for block in blocks for each in block] == list(objects[:length])
+
+
+async def test_what_is_made_of_an_answer_counts_and_leaves_with_it():
+    """Its compressed forms are within the same bound, one of each sort; of an answer that has left nothing is kept."""
+    world = World(1)
+    view = await world.view(ADMIN, operation_of(MAIN).needs)
+    keeper, data = Keeper(50_000), EncodedData(b"{}" * 500)
+    keeper.put("plan", view.visibility, Kept({}, Answer(view, data, (), ())))
+    empty = keeper.size
+
+    data.keep("gzip", (b"around",), b"x" * 1_000)
+    data.keep("zstd", (b"around",), b"y" * 500)
+    assert keeper.size == empty + 1_500 + 2 * len(b"around")
+    assert (data.made("gzip", (b"around",)), data.made("gzip", ())) == (b"x" * 1_000, None)
+    data.keep("gzip", (), b"z" * 100)
+    assert keeper.size == empty + 600 + len(b"around")
+    assert data.made("gzip", ()) == b"z" * 100
+
+    data.keep("br", (), b"too much" * 10_000)
+    assert keeper.get("plan", view.visibility) is None
+    assert keeper.size == 0
+    data.keep("zstd", (), b"late")
+    assert keeper.size == 0
+
+
+async def test_what_was_made_of_an_outdated_answer_is_let_go():
+    """The blocks stay, for the next answer to be made of; what they came to does not."""
+    world = World(1)
+    operation, other = operation_of(MAIN), operation_of("{ pods { name } }")
+    view = await world.view(ADMIN, operation.needs)
+    executed(operation, view)
+    kept = plan_of(operation).kept(view, operation.nodes)
+    assert kept is not None
+    kept.data.keep("gzip", (), b"x" * 10_000)
+    keeper = plan_of(operation).keeper
+
+    world.change()
+    keeper.put(
+        "other", view.visibility, Kept({}, Answer(await world.view(ADMIN, other.needs), EncodedData(b""), (), ()))
+    )
+
+    assert keeper.get(plan_of(operation), view.visibility) is not None
+    assert keeper.size < 10_000
