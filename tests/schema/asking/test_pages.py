@@ -2,12 +2,18 @@
 
 import asyncio
 import base64
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
 
 import pytest
 
 from gateway.demo import SimulatedCluster
+from schema.schema import describe
+from schema.sources.kubernetes.kinds import KINDS, PODS, Kind
 from tests.front_door import SHOP, FrontDoor, simulated_door
 
+CORE = describe()._schema
 PAGE = """
 query($first: Int, $after: String, $last: Int, $before: String, $order: [PodOrder!], $filter: PodFilter) {
   podsConnection(first: $first, after: $after, last: $last, before: $before, orderBy: $order, filter: $filter) {
@@ -157,21 +163,36 @@ NAMELESS = """query($after: String, $order: [%sOrder!]) {
     edges { node { id } } pageInfo { hasNextPage endCursor }
   }
 }"""
+OF_A_NODE = """query($after: String, $order: [PodOrder!]) {
+  node(name: "worker-1") { page: podsConnection(first: 20, after: $after, orderBy: $order) {
+    edges { node { id } } pageInfo { hasNextPage endCursor }
+  } }
+}"""
 A_SECOND = 200
+# The connections at the root: each beside a list of the same name without it, of objects of one kind.
+CONNECTIONS = {kind.kind: f"{kind.kind[0].lower()}{kind.kind[1:]}s" for kind in KINDS.values()}
+BY_AGE, BY_NAME = [{"key": "CREATED_AT"}], [{"key": "NAME", "direction": "DESC"}]
 
 
 class Crowd:
     """Objects of which 200 a second come and as many go, oldest first; what was there before them stays."""
 
-    def __init__(self, simulated: SimulatedCluster, kind: str) -> None:
+    def __init__(self, simulated: SimulatedCluster, kind: Kind[Any], *, at_a_time: int = 100) -> None:
         self.come = self.gone = 0
         self._simulated = simulated
         self._kind = kind
+        self._at_a_time = at_a_time
+        self._namespace = "crowd" if kind.namespaced else ""
 
     @property
     def seconds(self) -> float:
         """How long this many would take at that rate."""
         return self.gone / A_SECOND
+
+    def stays(self, count: int) -> None:
+        """So many are there from the beginning, in the midst of the others."""
+        for number in range(-count, 0):
+            self._comes(number)
 
     async def mill(self) -> None:
         loop = asyncio.get_running_loop()
@@ -182,46 +203,39 @@ class Crowd:
             while self.come < due:
                 self._comes(self.come)
                 self.come += 1
-            while self.gone < due - 100:  # each lives for half a second
-                self._simulated.delete(self._kind, "crowd", self._name(self.gone))
+            while self.gone < due - self._at_a_time:
+                self._simulated.delete(self._kind.name, self._namespace, self._name(self.gone))
                 self.gone += 1
 
     def _name(self, number: int) -> str:
-        return f"{'abcdefghijklmnopqrstuvwxyz'[number * 7 % 26]}-{number}"  # all over the order
+        return f"{'abcdefghijklmnopqrstuvwxyz'[number * 7 % 26]}-{number % 100_000}"  # all over the order
 
     def _comes(self, number: int) -> None:
         name = self._name(number)
-        if self._kind == "pods":
-            self._simulated.create_pod("crowd", name)
+        if self._kind is PODS:
+            self._simulated.create_pod("crowd", name, node="worker-1")
             return
-        metadata = {"name": name, "namespace": "crowd", "uid": f"uid-{number}", "creationTimestamp": moment(number)}
-        self._simulated.put(self._kind, {"metadata": metadata, "spec": {"selector": {}, "ports": []}})
+        uid = f"{self._kind.name}-{number}"
+        metadata = {"name": name, "namespace": self._namespace, "uid": uid, "creationTimestamp": moment(number)}
+        self._simulated.put(self._kind.name, {"metadata": metadata, "spec": {"selector": {}, "ports": []}})
 
 
 def moment(number: int) -> str:
     return f"2026-11-24T{number % 24:02}:{number % 60:02}:00Z"
 
 
-@pytest.mark.parametrize(
-    ("kind", "order"),
-    [
-        ("Pod", [{"key": "NAME", "direction": "DESC"}]),
-        ("Pod", [{"key": "CREATED_AT"}, {"key": "NAMESPACE"}]),
-        ("Service", []),
-    ],
-)
-async def test_while_objects_come_and_go_every_one_that_lived_throughout_is_seen_once(kind, order):
-    """Two hundred a second of each, several pages, an order by keys that never change."""
-    plural = f"{kind.lower()}s"
-    async with simulated_door(nodes=6, pods_per_node=40) as door, asyncio.timeout(60), asyncio.TaskGroup() as tasks:
-        lived = {row["id"] for row in (await door.ask(f"{{ {plural} {{ id }} }}")).data[plural]}
-        crowd = Crowd(door.simulated, plural)
+async def hold_while_it_mills(
+    door: FrontDoor, crowd: Crowd, query: str, orders: Sequence[Any], *, seconds: float, walks: int
+) -> None:
+    """Walk through all pages again and again: who was there before is seen once in each, others at most once."""
+    lived = set(await walk_all(door, query, orders[0]))
+    async with asyncio.timeout(60), asyncio.TaskGroup() as tasks:
         milling = tasks.create_task(crowd.mill())
         loop = asyncio.get_running_loop()
         seen: list[list[str]] = []
         started = loop.time()
-        while len(seen) < 4 or crowd.seconds < 1.0:
-            seen.append(await walk_all(door, NAMELESS % (kind, plural), order))
+        while len(seen) < walks or crowd.seconds < seconds:
+            seen.append(await walk_all(door, query, orders[len(seen) % len(orders)]))
         took = loop.time() - started
         milling.cancel()
 
@@ -229,17 +243,49 @@ async def test_while_objects_come_and_go_every_one_that_lived_throughout_is_seen
     assert crowd.come - crowd.gone <= took * A_SECOND
     assert len(lived) > 5
     newcomers = [len(set(walked) - lived) for walked in seen]
-    assert max(newcomers) > 20, "the walks met the crowd"
+    assert max(newcomers) > 10, "the walks met the crowd"
     for walked in seen:
         assert len(walked) == len(set(walked))
         assert lived <= set(walked)
+
+
+@pytest.mark.parametrize("order", [BY_NAME, [*BY_AGE, {"key": "NAMESPACE"}]])
+async def test_while_pods_come_and_go_every_one_that_lived_throughout_is_seen_once(order):
+    """Two hundred a second, many pages, an order by keys that never change."""
+    async with simulated_door(nodes=6, pods_per_node=40) as door:
+        crowd = Crowd(door.simulated, PODS)
+        await hold_while_it_mills(door, crowd, NAMELESS % ("Pod", "pods"), [order], seconds=1.0, walks=4)
+
+
+async def test_no_connection_skips_or_repeats_while_objects_of_its_kind_come_and_go():
+    """All at the root, and that of a node, one after the other, each while two hundred a second come and go."""
+    orders: list[Any] = [[], BY_NAME, BY_AGE]
+    async with simulated_door(nodes=3, pods_per_node=30) as door:
+        for kind in KINDS.values():
+            query = OF_A_NODE if kind is PODS else NAMELESS % (kind.kind, CONNECTIONS[kind.kind])
+            crowd = Crowd(door.simulated, kind, at_a_time=40)
+            crowd.stays(50)
+            await door.eventually(partial(has_rows, door, query, 50), expected=True, within=30)
+            await hold_while_it_mills(door, crowd, query, orders, seconds=0.2, walks=4)
+
+
+async def has_rows(door: FrontDoor, query: str, at_least: int) -> bool:
+    return len(await walk_all(door, query, BY_NAME)) >= at_least
+
+
+def test_every_connection_is_walked_through():
+    """One that is added is of a kind that is watched."""
+    assert CORE.query_type is not None
+    at_the_root = {name for name in CORE.query_type.fields if name.endswith("Connection")}
+    assert at_the_root == {f"{plural}Connection" for plural in CONNECTIONS.values()}
 
 
 async def walk_all(door: FrontDoor, query: str, order) -> list[str]:
     uids: list[str] = []
     cursor = None
     while True:
-        shown = (await door.ask(query, variables={"after": cursor, "order": order})).data["page"]
+        data = (await door.ask(query, variables={"after": cursor, "order": order})).data
+        shown = (data.get("node") or data)["page"]
         uids += [edge["node"]["id"] for edge in shown["edges"]]
         if not shown["pageInfo"]["hasNextPage"]:
             return uids
