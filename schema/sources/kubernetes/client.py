@@ -5,10 +5,11 @@ cost 700 µs a pod, set no timeouts, and hide statuses). Nobody here raises for 
 raises is `Unreachable`, when there was no answer at all, or one that was cut.
 """
 
-import asyncio
+import socket
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 
 import aiohttp
@@ -17,6 +18,7 @@ from yarl import URL
 from auth.api import Reply, Unreachable
 from schema.sources.kubernetes.api import JSON, Incoming
 from schema.sources.kubernetes.connection import Connection, CredentialsUnavailable, connect, one_line
+from schema.sources.kubernetes.pools import Call, Pools, noting_kept_connections
 from schema.sources.kubernetes.settings import KubernetesSettings
 from schema.sources.kubernetes.tls import Tls
 
@@ -26,6 +28,13 @@ CONNECT_TIMEOUT_S: Final = 5.0
 # Bookmarks come about once a minute and the API server forgets events after 75 s: at 70 s of silence the socket is
 # dead, and what was missed can still be replayed without a LIST. A LIST may take as long before its first byte.
 SILENCE_LIMIT_S: Final = 70.0
+
+# The kernel asks after 15 s of silence, and then every 5 s, whether a connection still stands; it is dead when nothing
+# was heard for some 20 s, or what was sent was not acknowledged for as long. Linux's own limits are two hours and a
+# quarter of one: so long a watch without bookmarks would stand still.
+KEEPALIVE_S: Final = 15
+KEEPALIVE_AGAIN_S: Final = 5
+UNACKNOWLEDGED_S: Final = 20
 
 UNAUTHORIZED: Final = 401
 
@@ -46,11 +55,15 @@ class _Request:
 
 
 class KubernetesApi:
-    """One API server, asked as the gateway. Implements `auth.api.ReviewApi` and `ObjectsApi`."""
+    """One API server, asked as the gateway. Implements `auth.api.ReviewApi` and `ObjectsApi`.
 
-    def __init__(self, connection: Connection, session: aiohttp.ClientSession, user_agent: str) -> None:
+    What is asked with `get` and `post` may be sent twice (pools.py): it changes nothing there.
+    """
+
+    def __init__(self, connection: Connection, pools: Pools, streams: aiohttp.ClientSession, user_agent: str) -> None:
         self._connection = connection
-        self._session = session
+        self._pools = pools
+        self._streams = streams
         self._tls = Tls(connection.configuration)
         self._headers = {**HEADERS, "User-Agent": user_agent}
 
@@ -80,7 +93,7 @@ class KubernetesApi:
         silent = SILENCE_LIMIT_S if silence is None else silence
         limits = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT_S, sock_read=silent)
         try:
-            response = await self._send(_Request("GET", path, params, limits, accept=accept))
+            response = await self._send(self._streams, Call(), _Request("GET", path, params, limits, accept=accept))
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             raise _unreachable(
                 error, f"not connected in {CONNECT_TIMEOUT_S:g} s, or silent for {silent:g} s"
@@ -91,19 +104,25 @@ class KubernetesApi:
             response.close()  # not released: the rest of an endless answer cannot be read up to reuse its connection
 
     async def _ask(self, request: _Request, limit: float) -> Reply:
+        async def whole(session: aiohttp.ClientSession, call: Call) -> Reply:
+            async with await self._send(session, call, request) as response:
+                return Reply(response.status, _lowered(response), await response.read())
+
         try:
-            async with asyncio.timeout(limit):  # credentials and a second try after 401 are part of the wait
-                async with await self._send(request) as response:
-                    return Reply(response.status, _lowered(response), await response.read())
+            return await self._pools.ask(whole, limit)  # credentials and a second try after 401 are part of the wait
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             raise _unreachable(error, f"no answer within {limit:g} s") from error
 
-    async def _send(self, request: _Request) -> aiohttp.ClientResponse:
+    async def _send(self, session: aiohttp.ClientSession, call: Call, request: _Request) -> aiohttp.ClientResponse:
         """Send once, and after a 401 once more with credentials read again, if those are any different."""
+
+        async def sent_with(authorization: Mapping[str, str]) -> aiohttp.ClientResponse:
+            return await self._request(session, call, request, authorization)
+
         if request.token is not None:
-            return await self._request(request, {"Authorization": f"Bearer {request.token}"})
+            return await sent_with({"Authorization": f"Bearer {request.token}"})
         sent = await self._authorization(rejected=False)
-        response = await self._request(request, sent)
+        response = await sent_with(sent)
         if response.status != UNAUTHORIZED:
             return response
         try:
@@ -114,7 +133,7 @@ class KubernetesApi:
         if fresh == sent:
             return response
         response.close()
-        return await self._request(request, fresh)
+        return await sent_with(fresh)
 
     async def _authorization(self, *, rejected: bool) -> Mapping[str, str]:
         try:
@@ -122,11 +141,13 @@ class KubernetesApi:
         except CredentialsUnavailable as error:
             raise Unreachable(str(error)) from error
 
-    async def _request(self, request: _Request, authorization: Mapping[str, str]) -> aiohttp.ClientResponse:
+    async def _request(
+        self, session: aiohttp.ClientSession, call: Call, request: _Request, authorization: Mapping[str, str]
+    ) -> aiohttp.ClientResponse:
         content = {} if request.body is None else {"Content-Type": "application/json"}
         contexts = await self._tls.contexts()
         try:
-            return await self._session.request(
+            response = await session.request(
                 request.method,
                 URL(self._connection.server + request.path, encoded=True),
                 params=request.params,
@@ -137,10 +158,13 @@ class KubernetesApi:
                 ssl=contexts.own if request.token is None else contexts.bare,  # a pool of connections for each
                 server_hostname=self._connection.configuration.tls_server_name,
                 allow_redirects=False,  # the API server never redirects, and nobody else is to get our token
+                trace_request_ctx=call,
             )
         except aiohttp.ClientConnectionError:
             self._tls.suspect()
             raise
+        call.heard = True
+        return response
 
 
 @asynccontextmanager
@@ -152,13 +176,40 @@ async def open_api(
     `watched_by` is told of every request.
     """
     connection = await connect(settings)
-    async with aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=connection.configuration.connection_pool_maxsize),
-        cookie_jar=aiohttp.DummyCookieJar(),
-        trust_env=False,
-        trace_configs=list(watched_by),
-    ) as session:
-        yield KubernetesApi(connection, session, user_agent)
+    traces = [noting_kept_connections(), *watched_by]
+
+    def session(*, limit: int, reuse: bool = True) -> aiohttp.ClientSession:
+        return aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=limit, force_close=not reuse, socket_factory=_socket),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            trust_env=False,
+            trace_configs=traces,
+        )
+
+    # A stream never begins on a connection that others used before: should that one be dead, it would be silent for a
+    # minute before anybody knew. And there may be more of them, one a kind and namespace, than any pool is large.
+    async with session(limit=0, reuse=False) as streams:
+        pools = Pools(partial(session, limit=connection.configuration.connection_pool_maxsize))
+        try:
+            yield KubernetesApi(connection, pools, streams, user_agent)
+        finally:
+            await pools.aclose()
+
+
+def _socket(address: aiohttp.AddrInfoType) -> socket.socket:
+    family, kind, protocol, *_ = address
+    made = socket.socket(family, kind, protocol)
+    for option, value in _OPTIONS.items():
+        if hasattr(socket, option):  # not every system has each of them
+            made.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
+    return made
+
+
+_OPTIONS: Final = {
+    "TCP_KEEPIDLE": KEEPALIVE_S,
+    "TCP_KEEPINTVL": KEEPALIVE_AGAIN_S,
+    "TCP_USER_TIMEOUT": UNACKNOWLEDGED_S * 1000,
+}
 
 
 async def _chunks(response: aiohttp.ClientResponse, silent: float) -> AsyncIterator[bytes]:

@@ -267,8 +267,8 @@ async def test_closing_leaves_nothing_open(server: Server):
     """Session and connections end with the block."""
     async with open_api(KubernetesSettings(server=server.address), "binnacle/1") as api:
         await api.get("/version", {}, timeout=5)
-        session: aiohttp.ClientSession = api._session
+        sessions: list[aiohttp.ClientSession] = [api._streams, api._pools._current.session]
 
-    assert session.closed
+    assert all(session.closed for session in sessions)
     with pytest.raises(RuntimeError):
         await api.get("/version", {}, timeout=5)
