@@ -5,6 +5,7 @@ decides), and SelfSubjectRulesReview (incomplete by its own contract).
 """
 
 import asyncio
+import math
 import time
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping
@@ -84,6 +85,10 @@ class _Sight:
 
 
 _EVERYTHING: Final = _Sight(ALL, ALL)
+
+# What somebody sees is worked out once for all requests until a right of anybody changes; of one who sees hundreds of
+# namespaces it takes some tens of kilobytes.
+SEEN_KEPT: Final = 512
 
 
 @final
@@ -175,6 +180,16 @@ _Question = tuple[Attributes, _Kind]
 
 
 @final
+class _Seen(msgspec.Struct, frozen=True):
+    """What one user was found to see, and until when nothing of it is due to be asked again."""
+
+    visibility: Visibility
+    until: float
+    changes: int  # how many answers had changed by then
+    standing: tuple[tuple[Resource, frozenset[str]], ...]  # the namespaces that were asked about
+
+
+@final
 class Access:
     """Turns needs into a Visibility with as few reviews as can be; each answer is kept and shared by all requests.
 
@@ -208,28 +223,64 @@ class Access:
         self._within = within
         self._answers: LruCache[tuple[Identity, Attributes], _Answer] = LruCache(settings.answers_cached)
         self._flights: Flights[tuple[Identity, Attributes], Decision] = Flights("auth/access-review")
+        self._changes = 0
+        self._seen: LruCache[tuple[Identity, frozenset[AccessNeed]], _Seen] = LruCache(SEEN_KEPT)
+
+    def known(self, identity: Identity, needs: frozenset[AccessNeed]) -> Visibility | None:
+        """What `visibility` would answer, if it was found before and nothing of it is due to be asked again."""
+        seen = self._seen.get((identity.to_keep, needs))
+        if seen is None or seen.changes != self._changes or seen.until <= self._clock():
+            return None
+        if any(self._standing(resource) != names for resource, names in seen.standing):
+            return None
+        return seen.visibility
 
     async def visibility(self, identity: Identity, needs: Collection[AccessNeed]) -> Visibility:
         """Answer all needs of one request: the cluster-wide questions together, then all that are left together.
 
         Raises ReviewsUnavailable.
         """
+        if (known := self.known(identity, frozenset(needs))) is not None:
+            return known
         end = asyncio.get_running_loop().time() + self._settings.review_timeout_seconds
         by_resource: dict[Resource, list[AccessNeed]] = defaultdict(list)
         for need in needs:
             by_resource[need.resource].append(need)
 
-        asked_everywhere = by_resource if self._within is None else ()
-        everywhere = await self._ask(identity, [(_listing(each), "everywhere") for each in asked_everywhere], end)
+        asked_everywhere: list[_Question] = [(_listing(each), "everywhere") for each in by_resource]
+        if self._within is not None:
+            asked_everywhere = []
+        everywhere = await self._ask(identity, asked_everywhere, end)
         plans = {
             resource: self._plan(resource, wanted)
             for resource, wanted in by_resource.items()
             if not everywhere.get(_listing(resource), False)
         }
-        answers = await self._ask(identity, [each for plan in plans.values() for each in plan.questions()], end)
-        return Visibility(
+        questions = [each for plan in plans.values() for each in plan.questions()]
+        answers = await self._ask(identity, questions, end)
+        visibility = Visibility(
             {resource: plans[resource].sight(answers) if resource in plans else _EVERYTHING for resource in by_resource}
         )
+        self._seen.put(
+            (identity.to_keep, frozenset(needs)),
+            _Seen(
+                visibility,
+                self._due(identity, [*asked_everywhere, *questions], {**everywhere, **answers}),
+                self._changes,
+                tuple((resource, plan.standing) for resource, plan in plans.items() if plan.everywhere),
+            ),
+        )
+        return visibility
+
+    def _due(self, identity: Identity, questions: Iterable[_Question], used: Mapping[Attributes, bool]) -> float:
+        """When the first of these answers is to be asked again; at once if one has changed meanwhile, or has left."""
+        due = math.inf
+        for attributes, kind in questions:
+            answer = self._answers.get((identity.to_keep, attributes))
+            if answer is None or answer.decision.allowed is not used[attributes]:
+                return 0.0
+            due = min(due, answer.asked + self._lifetime(answer, kind), answer.refresh_at)
+        return due
 
     async def decisions(self, identity: Identity, wanted: Collection[Attributes]) -> Mapping[Attributes, Decision]:
         """What the API server says to each of these, in its own words; kept as answers about what a query names are.
@@ -258,11 +309,16 @@ class Access:
                 everywhere = True
             else:
                 named |= need.namespaces
-        if everywhere and (resource.namespaced or resource == NAMESPACES):
-            standing = frozenset(self._namespaces_with(resource))
-        if self._within is not None:
-            standing &= self._within
+        if everywhere:
+            standing = self._standing(resource)
         return _Plan(resource, everywhere, standing, named, frozenset(names), self._within)
+
+    def _standing(self, resource: Resource) -> frozenset[str]:
+        """The namespaces in which a right to the kind is worth asking for, when it is not had everywhere."""
+        if not (resource.namespaced or resource == NAMESPACES):
+            return frozenset()
+        standing = frozenset(self._namespaces_with(resource))
+        return standing if self._within is None else standing & self._within
 
     async def _ask(self, identity: Identity, questions: Iterable[_Question], end: float) -> Mapping[Attributes, bool]:
         answers = await self._decide(identity, questions, end)
@@ -307,7 +363,11 @@ class Access:
         decision = await self._reviewer.decide(identity, attributes)
         # A denial is not refreshed ahead: nobody is harmed by one that is late.
         refresh_at = asked + self._settings.allowed_seconds / 2 if decision.allowed else float("inf")
-        self._answers.put((identity.to_keep, attributes), _Answer(decision, asked, refresh_at))
+        key = (identity.to_keep, attributes)
+        before = self._answers.get(key)
+        if before is None or before.decision != decision:
+            self._changes += 1
+        self._answers.put(key, _Answer(decision, asked, refresh_at))
         return decision
 
 

@@ -528,3 +528,57 @@ class TestWhenReviewsCannotBeHad:
 
         assert (await world.sees(AccessNeed(PODS))).scope(PODS) == frozenset({"shop"})
         assert world.api.calls == []
+
+
+class TestWhatIsKnown:
+    """What somebody was found to see is at hand at once, and never for longer than it is true."""
+
+    NEEDS = frozenset({AccessNeed(PODS), AccessNeed(NODES)})
+
+    async def test_what_was_found_is_at_hand(self, world: World) -> None:
+        """The same answer to the same needs, for that user alone, without a wait."""
+        world.allow(("list", "pods", "shop"))
+        assert world.access.known(ANN, self.NEEDS) is None
+
+        seen = await world.sees(*self.NEEDS)
+
+        assert world.access.known(ANN, self.NEEDS) is seen
+        assert world.access.known(ANN, frozenset({AccessNeed(PODS)})) is None
+        assert world.access.known(BOB, self.NEEDS) is None
+
+    async def test_what_is_due_to_be_asked_again_is_not_at_hand(self, world: World) -> None:
+        """At half the life of a permission, so that it is refreshed ahead as ever."""
+        world.allow(("list", "pods"), ("list", "nodes"))
+        await world.sees(*self.NEEDS)
+        reviews = len(world.api.asked)
+
+        world.clock.now += 4.9
+        assert world.access.known(ANN, self.NEEDS) is not None
+        world.clock.now += 0.2
+        assert world.access.known(ANN, self.NEEDS) is None
+        await world.sees(*self.NEEDS)
+        assert world.access.known(ANN, self.NEEDS) is not None
+        await until(lambda: len(world.api.asked) == 2 * reviews)
+
+    async def test_a_right_that_is_lost_counts_as_soon_as_it_is_known(self, world: World) -> None:
+        """A review made ahead says no: what was at hand until then is not any more."""
+        world.allow(("list", "pods"), ("list", "nodes"))
+        await world.sees(*self.NEEDS)
+        world.withdraw("list", "pods")
+        world.clock.now += 5.1
+        await world.sees(*self.NEEDS)
+        assert world.access.known(ANN, self.NEEDS) is not None, "the review is under way"
+
+        await until(lambda: world.access.known(ANN, self.NEEDS) is None)
+
+        assert (await world.sees(*self.NEEDS)).scope(PODS) == frozenset()
+
+    async def test_a_namespace_that_came_is_asked_about(self, world: World) -> None:
+        """Whose rights are by namespace sees what is in a new one."""
+        world.allow(("list", "pods", "shop"), ("list", "pods", "new"))
+        await world.sees(*self.NEEDS)
+
+        world.namespaces = {*world.namespaces, "new"}
+
+        assert world.access.known(ANN, self.NEEDS) is None
+        assert (await world.sees(*self.NEEDS)).scope(PODS) == frozenset({"shop", "new"})
