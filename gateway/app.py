@@ -26,7 +26,6 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Final, cast, final
 
-import strawberry
 import uvicorn
 import uvloop
 from starlette.applications import Starlette
@@ -66,7 +65,7 @@ from schema.execution.gather import Gatherer, PassingOn
 from schema.execution.limits import Limits
 from schema.execution.plan.operations import Operations
 from schema.execution.prepare import Documents
-from schema.schema import build_schema
+from schema.schema import GatewaySchema, build_schema
 from schema.sources.kubernetes import kinds
 from schema.sources.kubernetes.client import open_api
 from schema.sources.kubernetes.cluster import Cluster
@@ -84,7 +83,7 @@ from schema.sources.prometheus.settings import PrometheusSettings
 class Gateway:
     """Everything that outlives a request."""
 
-    schema: strawberry.Schema
+    schema: GatewaySchema
     authenticator: Authenticator
     cluster: Cluster
     worker: Executor

@@ -2,11 +2,10 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final, final
 
 import orjson
 from graphql import GraphQLError, GraphQLFormattedError, GraphQLSyntaxError
-from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from auth.errors import ClientError, Code, InternalError, TooManyRequests, Unauthenticated, Unavailable
@@ -19,7 +18,11 @@ from schema.execution.versions import RESOURCE_VERSIONS
 SLICE_BYTES: Final = 256 * 1024
 
 # Answers depend on who asks: nobody else's cache may keep them, and a browser's must not confuse two people.
-HEADERS: Final = {"Cache-Control": "private, no-cache", "Vary": "Authorization, Accept, Accept-Encoding"}
+_RAW_HEADERS: Final = (
+    (b"cache-control", b"private, no-cache"),
+    (b"vary", b"Authorization, Accept, Accept-Encoding"),
+)
+_CONTENT_TYPES: Final = {each: f"{each}; charset=utf-8".encode() for each in MediaType}
 
 
 # What an answer tells beside what it shows: it changes while that stays the same.
@@ -94,31 +97,48 @@ class Answer:
 
 def answer(
     body: tuple[bytes, ...], media_type: MediaType, status: int = 200, headers: Mapping[str, str] | None = None
-) -> Response:
+) -> "AnswerResponse":
     """A response with an encoded GraphQL answer."""
-    options: dict[str, Any] = {
-        "status_code": status,
-        "headers": {**HEADERS, **(headers or {})},
-        "media_type": f"{media_type}; charset=utf-8",
-    }
-    if sum(map(len, body)) <= SLICE_BYTES:
-        return Response(b"".join(body), **options)
-    return SlicedResponse(body, **options)
+    return AnswerResponse(body, status, [(b"content-type", _CONTENT_TYPES[media_type]), *_raw(headers or {})])
 
 
-class SlicedResponse(Response):
-    """A long body, sent in slices: a slow reader holds up its own answer alone, and what is not sent yet is not copied.
+def nothing_new(headers: Mapping[str, str]) -> "AnswerResponse":
+    """304: the client has this answer."""
+    return AnswerResponse((), 304, _raw(headers))
 
+
+def _raw(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
+    return [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
+
+
+@final
+class AnswerResponse:
+    """A body on its way, and what HTTP says of it. Starlette's own response takes several times as long to make.
+
+    A long one is sent in slices: a slow reader holds up its own answer alone, and what is not sent yet is not copied.
     uvicorn waits in `send` while more than 64 KiB of a connection are unsent; between slices others have their turn.
     """
 
-    def __init__(self, content: Sequence[bytes], **options: Any) -> None:
-        super().__init__(**options)
-        self.pieces = tuple(content)
-        self.headers["Content-Length"] = str(sum(map(len, content)))
+    __slots__ = ("headers", "pieces", "size", "status")
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002
-        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+    def __init__(self, pieces: Sequence[bytes], status: int, headers: Sequence[tuple[bytes, bytes]]) -> None:
+        """`headers` beside those that every answer has; a status without a body has no length."""
+        self.pieces = pieces
+        self.status = status
+        self.size = sum(map(len, pieces))
+        self.headers = [*_RAW_HEADERS, *headers]
+        if pieces:
+            self.headers.append((b"content-length", b"%d" % self.size))
+
+    @property
+    def long(self) -> bool:
+        return self.size > SLICE_BYTES
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - as ASGI calls it
+        await send({"type": "http.response.start", "status": self.status, "headers": self.headers})
+        if not self.long:
+            await send({"type": "http.response.body", "body": b"".join(self.pieces), "more_body": False})
+            return
         for piece in self.pieces:
             for start in range(0, len(piece), SLICE_BYTES):
                 body = piece[start : start + SLICE_BYTES]
@@ -126,10 +146,11 @@ class SlicedResponse(Response):
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
-def refuse(error: ClientError, media_type: MediaType) -> Response:
+def refuse(error: ClientError, media_type: MediaType, headers: Mapping[str, str] | None = None) -> AnswerResponse:
     """A response that consists of one error: nothing was executed. Its status is the error's own."""
     body = encode({"errors": [error.formatted]})
-    return answer((body,), media_type, 500 if error.status == 200 else error.status, refusal_headers(error))
+    status = 500 if error.status == 200 else error.status
+    return answer((body,), media_type, status, {**refusal_headers(error), **(headers or {})})
 
 
 def refusal_headers(error: ClientError) -> dict[str, str]:

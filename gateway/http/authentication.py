@@ -37,6 +37,7 @@ class Authenticated:
             return
         request.verdict("accepted")
         logs.bind(user=identity.username)
+        scope["identity"] = identity
         scope["user"] = identity.username
         await self._app(scope, receive, send)
 

@@ -4,12 +4,12 @@ https://graphql.github.io/graphql-over-http/draft/
 """
 
 import asyncio
+from collections.abc import Mapping
 from concurrent.futures import Executor
 from contextlib import AsyncExitStack
 from typing import Any, Final, final
 
 import msgspec
-import strawberry
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -21,7 +21,7 @@ from auth.errors import BadRequest, ClientError, Code
 from gateway import logs
 from gateway.config import ServerSettings
 from gateway.http.admission import Admission
-from gateway.http.answers import Answer, SlicedResponse, answer, client_error, pieces, present, refusal_headers, refuse
+from gateway.http.answers import Answer, AnswerResponse, answer, client_error, pieces, present, refusal_headers, refuse
 from gateway.http.media import MediaType, negotiate
 from gateway.http.packing import Packing
 from gateway.http.persisted import (
@@ -38,7 +38,8 @@ from gateway.telemetry.request import of
 from schema.execution.context import GraphContext
 from schema.execution.observer import Phase
 from schema.execution.plan.encoded import EncodedData
-from schema.execution.versions import VersionsAsked
+from schema.execution.versions import NO_VERSIONS, VersionsAsked
+from schema.schema import GatewaySchema
 
 _ALLOWED: Final = "GET, POST"
 _STREAMS: Final = ("text/event-stream", "multipart/mixed")
@@ -77,9 +78,7 @@ class UnsupportedMediaType(BadRequest):
 class GraphQLEndpoint:
     """Executes the requests that passed the first lock, and turns their results into answers."""
 
-    def __init__(
-        self, schema: strawberry.Schema, worker: Executor, settings: ServerSettings, admission: Admission
-    ) -> None:
+    def __init__(self, schema: GatewaySchema, worker: Executor, settings: ServerSettings, admission: Admission) -> None:
         self._schema = schema
         self._worker = worker
         self._settings = settings
@@ -96,7 +95,7 @@ class GraphQLEndpoint:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
         response = await self._respond(request)
-        if not isinstance(response, SlicedResponse):
+        if not (isinstance(response, AnswerResponse) and response.long):
             await response(scope, receive, send)
             return
         try:
@@ -107,7 +106,7 @@ class GraphQLEndpoint:
             media_type = negotiate(request.headers.get("accept")) or MediaType.JSON
             await refuse(error, media_type)(scope, receive, send)
 
-    async def _respond(self, request: Request) -> Response:
+    async def _respond(self, request: Request) -> AnswerResponse | Response:
         media_type = negotiate(request.headers.get("accept"))
         observed = of(request.scope)
         try:
@@ -117,15 +116,16 @@ class GraphQLEndpoint:
             with observed.phase(Phase.READ):
                 asked = await self._read(request)
             text = observed.document = self._persisted.text(asked.query, asked.document_id, asked.extensions)
+            again = self._again(request, asked, text, media_type)
+            if again is not None:
+                return again
             work = self._in_turn(request, asked, text, media_type)
             return await watched(request, work, self._settings.request_seconds)
         except (ClientGone, ClientDisconnect):
             return Response(status_code=CLIENT_GONE)
         except MethodNotAllowed as error:
             observed.refused(error.code)
-            response = refuse(error, media_type or MediaType.JSON)
-            response.headers["Allow"] = _ALLOWED
-            return response
+            return refuse(error, media_type or MediaType.JSON, {"Allow": _ALLOWED})
         except (UnknownDocumentError, UnkeptDocumentError, UntrustedDocumentError) as error:
             observed.refused(error.code)
             return _not_executed(error, media_type or MediaType.JSON)
@@ -133,7 +133,37 @@ class GraphQLEndpoint:
             observed.refused(error.code)
             return refuse(error, media_type or MediaType.JSON)
 
-    async def _in_turn(self, request: Request, asked: GraphQLRequest, text: str, media_type: MediaType) -> Response:
+    def _again(
+        self, request: Request, asked: GraphQLRequest, text: str, media_type: MediaType
+    ) -> AnswerResponse | None:
+        """The answer to what was asked before, if nothing has changed. It takes no place, as it waits for nothing.
+
+        None also where something must be made of it that takes its time: that is done in turn.
+        """
+        if VersionsAsked.of(asked.extensions) != NO_VERSIONS:
+            return None
+        observed = of(request.scope)
+        found = self._schema.again.find(
+            request.scope["identity"], text, asked.operation_name, asked.variables, observed
+        )
+        if found is None:
+            return None
+        with observed.phase(Phase.ENCODE):
+            body: dict[str, Any] = {"data": found.answer.data}
+            if found.answer.errors:
+                body["errors"] = present(found.answer.errors)
+            response = self._packing.at_once(request, Answer(pieces(body), media_type, data=found.answer.data))
+        if response is not None:
+            found.tell(observed)
+            observed.errors(_codes(body))
+            self._persisted.keep(asked.query, asked.extensions)
+            if asked.operation_name:
+                logs.bind(operation=asked.operation_name)
+        return response
+
+    async def _in_turn(
+        self, request: Request, asked: GraphQLRequest, text: str, media_type: MediaType
+    ) -> AnswerResponse:
         observed = of(request.scope)
         async with AsyncExitStack() as place:
             with observed.phase(Phase.WAIT):
@@ -181,13 +211,10 @@ class GraphQLEndpoint:
         )
         with observed.phase(Phase.ENCODE):
             body = _body_of(result)
-            codes = [
-                str((error.get("extensions") or {}).get("code", Code.INTERNAL)) for error in body.get("errors", ())
-            ]
             if isinstance(result, PreExecutionError):
-                observed.refused(codes[0])
+                observed.refused(_codes(body)[0])
             else:
-                observed.errors(codes)
+                observed.errors(_codes(body))
                 self._persisted.keep(asked.query, asked.extensions)
             if context.large:  # some megabytes: their encoding would hold up small answers as their execution would
                 loop = asyncio.get_running_loop()
@@ -207,6 +234,11 @@ def _answer(result: ExecutionResult, body: dict[str, object], media_type: MediaT
     return Answer(pieces(body), media_type, _not_executed_status(media_type))
 
 
+def _codes(body: Mapping[str, Any]) -> list[str]:
+    """Of the errors that stand in the answer."""
+    return [str((error.get("extensions") or {}).get("code", Code.INTERNAL)) for error in body.get("errors", ())]
+
+
 def _encoded_data(body: dict[str, object]) -> EncodedData | None:
     data = body.get("data")
     return data if isinstance(data, EncodedData) else None
@@ -217,7 +249,7 @@ def _not_executed_status(media_type: MediaType) -> int:
     return 200 if media_type is MediaType.JSON else 400
 
 
-def _not_executed(error: ClientError, media_type: MediaType) -> Response:
+def _not_executed(error: ClientError, media_type: MediaType) -> AnswerResponse:
     body = {"errors": [error.formatted]}
     return answer(pieces(body), media_type, _not_executed_status(media_type))
 

@@ -18,9 +18,8 @@ from typing import Final, final
 import brotli
 import zstandard
 from starlette.requests import Request
-from starlette.responses import Response
 
-from gateway.http.answers import HEADERS, Answer, Aside, answer
+from gateway.http.answers import Answer, AnswerResponse, Aside, answer, nothing_new
 
 # Below this, headers and packets outweigh what is saved.
 COMPRESS_FROM_BYTES: Final = 1_400
@@ -52,6 +51,32 @@ def _brotli(pieces: Iterable[bytes]) -> bytes:
 ENCODERS: Final[Mapping[str, Callable[[Iterable[bytes]], bytes]]] = {"zstd": _zstd, "br": _brotli, "gzip": _gzip}
 
 
+def digest_of(pieces: Iterable[bytes]) -> bytes:
+    """Of all but what is told aside. Never shown: a tag is made of it under a key."""
+    digest = hashlib.blake2b(digest_size=32)
+    for piece in pieces:
+        if not isinstance(piece, Aside):
+            digest.update(piece)
+    return digest.digest()
+
+
+# The sort of what is made for entity tags.
+_DIGEST: Final = "digest"
+MAKERS: Final[Mapping[str, Callable[[Iterable[bytes]], bytes]]] = {**ENCODERS, _DIGEST: digest_of}
+
+
+def _made(given: Answer, sort: str, *, make: bool) -> bytes | None:
+    """What is kept of this sort; if there is nothing, it is made, if it may be, and kept if the answer's data is."""
+    data = given.data
+    kept = None if data is None else data.made(sort, given.around)
+    if kept is not None or not make:
+        return kept
+    made = MAKERS[sort](given.body)
+    if data is not None:
+        data.keep(sort, given.around, made)
+    return made
+
+
 @final
 class Packing:
     """Tags and compresses answers. Whoever has the same key gives the same answer the same tag."""
@@ -60,51 +85,42 @@ class Packing:
         self._worker = worker
         self._key = key
 
-    async def pack(self, request: Request, given: Answer) -> Response:
+    async def pack(self, request: Request, given: Answer) -> AnswerResponse:
         """The answer as it is sent; 304 without a body for a GET whose client has it already."""
+        packed = self.at_once(request, given)
+        if packed is None:
+            packed = await asyncio.get_running_loop().run_in_executor(self._worker, self._packed, request, given, True)
+        assert packed is not None  # noqa: S101 - what was not there has been made
+        return packed
+
+    def at_once(self, request: Request, given: Answer) -> AnswerResponse | None:
+        """As `pack`; None if something must be made of a large answer, which other requests should not wait for."""
+        return self._packed(request, given, given.size <= LARGE_BYTES)
+
+    def _packed(self, request: Request, given: Answer, make: bool) -> AnswerResponse | None:  # noqa: FBT001 - positional, for the worker
+        headers = dict(given.headers)
+        if request.method == "GET" and given.status == 200:
+            digest = _made(given, _DIGEST, make=make)
+            if digest is None:
+                return None
+            headers["ETag"] = tag = self._tag(request.scope["user"], digest)
+            if matches(request.headers.get("if-none-match", ""), tag):
+                return nothing_new(headers)
         encoding = None
         if given.size >= COMPRESS_FROM_BYTES:
             encoding = negotiate_encoding(request.headers.get("accept-encoding"))
-        taggable = request.method == "GET" and given.status == 200
-        headers = dict(given.headers)
-        if taggable:
-            digest = await self._made(given, "digest", digest_of)
-            headers["ETag"] = tag = self._tag(request.scope["user"], digest)
-            if matches(request.headers.get("if-none-match", ""), tag):
-                return Response(status_code=304, headers={**HEADERS, **headers})
         if encoding is None:
             return answer(given.body, given.media_type, given.status, headers)
-        packed = await self._made(given, encoding, ENCODERS[encoding])
+        packed = _made(given, encoding, make=make)
+        if packed is None:
+            return None
         headers["Content-Encoding"] = encoding
         return answer((packed,), given.media_type, given.status, headers)
-
-    async def _made(self, given: Answer, sort: str, make: Callable[[Iterable[bytes]], bytes]) -> bytes:
-        """What is kept of this sort; else it is made now, and kept if the answer's data is."""
-        data = given.data
-        kept = None if data is None else data.made(sort, given.around)
-        if kept is not None:
-            return kept
-        if given.size <= LARGE_BYTES:
-            made = make(given.body)
-        else:
-            made = await asyncio.get_running_loop().run_in_executor(self._worker, make, given.body)
-        if data is not None:
-            data.keep(sort, given.around, made)
-        return made
 
     def _tag(self, user: str, digest: bytes) -> str:
         """Weak (RFC 9110, 8.8.1): the same answer compressed differently is as good."""
         tagged = hashlib.blake2b(user.encode() + b"\0" + digest, key=self._key, digest_size=16)
         return f'W/"{tagged.hexdigest()}"'
-
-
-def digest_of(pieces: Iterable[bytes]) -> bytes:
-    """Of all but what is told aside. Never shown: a tag is made of it under a key."""
-    digest = hashlib.blake2b(digest_size=32)
-    for piece in pieces:
-        if not isinstance(piece, Aside):
-            digest.update(piece)
-    return digest.digest()
 
 
 def matches(known: str, tag: str) -> bool:

@@ -86,7 +86,7 @@ class Documents:
 
     async def find(self, schema: strawberry.Schema, text: str) -> PreparedDocument:
         """The prepared document of `text`, prepared by the worker if it is new; raises what `prepare` raises."""
-        known = self._known(text)
+        known = self.known(text)
         if known is not None:
             return known
         future = self._under_way.get(text)
@@ -102,13 +102,14 @@ class Documents:
 
     def prepare(self, schema: strawberry.Schema, text: str) -> PreparedDocument:
         """The prepared document of `text`. Raises GraphQLSyntaxError, and ClientError above a limit."""
-        prepared = self._known(text)
+        prepared = self.known(text)
         if prepared is None:
             prepared = _prepared(schema, text, self._limits)
             self._keep(text, prepared)
         return prepared
 
-    def _known(self, text: str) -> PreparedDocument | None:
+    def known(self, text: str) -> PreparedDocument | None:
+        """The prepared document of `text`, if it is kept."""
         prepared = self._prepared.get(text)
         if prepared is not None:
             self._prepared.move_to_end(text)

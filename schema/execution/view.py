@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 from auth.access import Visibility
 from auth.reviewers import Attributes, Decision
@@ -10,6 +11,8 @@ from schema.sources.kubernetes.cluster import ClusterSnapshot
 from schema.sources.prometheus.catalogue import Level, MetricName
 from schema.sources.prometheus.frames import MetricFrame, TimeWindow
 from schema.sources.prometheus.raw import RawOutcome, RawQuery
+
+_NOTHING_TOLD: Final = Visibility({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +42,7 @@ class View:
     indexes: Indexes = field(default_factory=Indexes, compare=False)  # of snapshots; nobody's own
     ranges: Mapping[tuple[MetricName, Level, TimeWindow], MetricFrame] = field(default_factory=dict)
     pending: Mapping[str, str] = field(default_factory=dict)
-    rights: Visibility = field(default_factory=lambda: Visibility({}))
+    rights: Visibility = _NOTHING_TOLD
     decisions: Mapping[Attributes, Decision] = field(default_factory=dict)
     raw: Mapping[RawQuery, RawOutcome] = field(default_factory=dict)
     cost: int = field(default=0, compare=False)  # as it was estimated; says nothing of what is shown

@@ -78,6 +78,13 @@ class Operations:
         self._operations: LruCache[Any, Operation] = LruCache(OPERATIONS_KEPT)
         self._plans: OrderedDict[Shape, Plan] = OrderedDict()
 
+    def known(
+        self, prepared: PreparedDocument, definition: OperationDefinitionNode, given: Mapping[str, Any]
+    ) -> Operation | None:
+        """What `find` would return, if it is kept."""
+        key = _key(prepared, definition, given)
+        return None if key is None else self._operations.get(key)
+
     def find(
         self,
         schema: strawberry.Schema,
@@ -86,10 +93,10 @@ class Operations:
         given: Mapping[str, Any],
     ) -> Operation | list[GraphQLError]:
         """What to execute; or why the variables that were given cannot be its variables."""
-        key = _key(prepared, definition, given)
-        known = None if key is None else self._operations.get(key)
+        known = self.known(prepared, definition, given)
         if known is not None:
             return known
+        key = _key(prepared, definition, given)
         core = schema._schema  # noqa: SLF001 - Strawberry has no public name for its graphql-core schema
         variables = get_variable_values(core, definition.variable_definitions or (), dict(given))
         if isinstance(variables, list):

@@ -2,10 +2,11 @@
 
 import json
 from io import BytesIO
+from typing import Any
 
 import pytest
 
-from tests.front_door import ADMIN, FrontDoor
+from tests.front_door import ADMIN, SHOP, FrontDoor
 
 RESPONSE = "application/graphql-response+json"
 VERSION = "{ cluster { version } }"
@@ -147,3 +148,39 @@ async def test_the_process_lives_and_is_ready(front_door: FrontDoor):
     """Probes need no token."""
     assert (await front_door.request("GET", "/healthz")).text == "ok\n"
     assert (await front_door.request("GET", "/readyz")).text == "ok\n"
+
+
+async def test_what_was_asked_before_is_answered_alike_without_being_executed(
+    front_door: FrontDoor, monkeypatch: pytest.MonkeyPatch
+):
+    """By POST and GET, with its name in the log and all its headers; whoever sees other things is answered anew."""
+    asked = {"query": "query Pods { nodes { name pods { name phase } } }", "operationName": "Pods"}
+    first = await front_door.request("POST", "/graphql", ADMIN, json=asked)
+    executed: list[str] = []
+    execute = front_door.gateway.schema.execute
+
+    async def counted(text: str, **options: Any) -> Any:
+        executed.append(text)
+        return await execute(text, **options)
+
+    monkeypatch.setattr(front_door.gateway.schema, "execute", counted)
+    posted = await front_door.request("POST", "/graphql", ADMIN, json=asked)
+    got = await front_door.request("GET", "/graphql", ADMIN, params=asked)
+    assert executed == []
+    others = await front_door.request("POST", "/graphql", SHOP, json=asked)
+
+    told = {*first.headers} - {"X-Request-ID", "Date"}
+    assert first.text == posted.text == got.text
+    assert {name: first.headers[name] for name in told} == {name: posted.headers[name] for name in told}
+    assert got.headers["ETag"]
+    assert len(executed) == 1
+    assert others.text != first.text
+
+
+async def test_what_was_asked_before_is_for_those_alone_whose_token_is_good(front_door: FrontDoor):
+    """The lock comes first, whatever is kept."""
+    await front_door.ask(VERSION)
+    await front_door.ask(VERSION)
+
+    assert (await front_door.ask(VERSION, "nobody")).status == 401
+    assert (await front_door.ask(VERSION, None)).status == 401

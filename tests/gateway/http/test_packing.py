@@ -208,13 +208,13 @@ def test_an_origin_is_a_scheme_and_a_host(origin):
 @pytest.mark.parametrize("encoding", DECODERS)
 async def test_an_answer_that_is_kept_is_compressed_once(encoding, pods_per_node, monkeypatch: pytest.MonkeyPatch):
     """Whoever sees the same gets the same bytes, however often; one coding does not stand for another."""
-    compress, calls = packing.ENCODERS[encoding], list[str]()
+    compress, calls = packing.MAKERS[encoding], list[str]()
 
     def counted(pieces: Iterable[bytes]) -> bytes:
         calls.append(encoding)
         return compress(pieces)
 
-    monkeypatch.setitem(packing.ENCODERS, encoding, counted)
+    monkeypatch.setitem(packing.MAKERS, encoding, counted)
     async with simulated_door(pods_per_node=pods_per_node) as door:
         bodies = [(await wire(door, LONG, encoding))[1] for _ in range(3)]
         plain = (await wire(door, LONG, "identity"))[1]
@@ -226,13 +226,13 @@ async def test_an_answer_that_is_kept_is_compressed_once(encoding, pods_per_node
 async def test_an_answer_that_is_kept_is_hashed_once(monkeypatch: pytest.MonkeyPatch):
     """Its tag is asked for by everybody who polls; each has one of their own."""
     hashed: list[int] = []
-    digest = packing.digest_of
+    digest = packing.MAKERS["digest"]
 
     def counted(pieces: Iterable[bytes]) -> bytes:
         hashed.append(1)
         return digest(pieces)
 
-    monkeypatch.setattr(packing, "digest_of", counted)
+    monkeypatch.setitem(packing.MAKERS, "digest", counted)
     async with simulated_door() as door:
         answers = [await door.request("GET", "/graphql", ADMIN, params={"query": LONG}) for _ in range(3)]
 
