@@ -315,6 +315,7 @@ class Node:
         PODS_LISTED,
         _on_node,
         "The pods on it that the caller may see, by namespace and name unless ordered otherwise.",
+        anywhere=True,
     )
     pods_connection: Connection[Pod] | None = belonging_page_field(
         PODS_LISTED, _on_node, "The pods on it that the caller may see, a page at a time."

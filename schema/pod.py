@@ -93,10 +93,6 @@ def _node(
     return cast("Node | None", info.context.view.snapshot.nodes.get("", root.node_name))
 
 
-def _address(root: strawberry.Parent[PodRecord]) -> str | None:
-    return root.addresses[0] if root.addresses else None
-
-
 def _ready_text(root: strawberry.Parent[PodRecord]) -> str:
     return f"{root.containers_ready}/{root.containers_total}"
 
@@ -258,7 +254,7 @@ class Pod:
     name: str = strawberry.field(description="Its name, unique among the pods of its namespace.")
     namespace: str = strawberry.field(description="The namespace it is in.")
     address: str | None = strawberry.field(
-        resolver=_address, description="Its IP address, the primary one if it has two; null until it has one."
+        description="Its IP address, the primary one if it has two; null until it has one."
     )
     node_name: str | None = strawberry.field(
         description="The name of the node it was placed on; null until it is scheduled."

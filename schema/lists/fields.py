@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, TypeVar, cast
 
 import strawberry
 
 from schema.asking.connections import Window
 from schema.execution.context import GraphInfo
+from schema.execution.for_all import ResolveAll, for_all
 from schema.execution.foresight import Through
 from schema.execution.needs import FieldNeeds, Reach, needing
 from schema.lists.connection import After, Before, First, Last, connection
@@ -60,9 +61,17 @@ def page_field(listing: Listing[R], description: str = "") -> Any:
 
 
 def belonging_field(
-    listing: Listing[R], belonging: Belonging[R], description: str, needs: NeedsHook | None = None
+    listing: Listing[R],
+    belonging: Belonging[R],
+    description: str,
+    needs: NeedsHook | None = None,
+    *,
+    anywhere: bool = False,
 ) -> Any:
-    """What belongs to an object."""
+    """What belongs to an object. `anywhere`: each has something, whose namespaces it does not know.
+
+    Then the right to list it is the same for all objects.
+    """
 
     def rows(
         root: Any,
@@ -75,7 +84,22 @@ def belonging_field(
         among = belonging(root, info)
         return None if among is None else listing.select(info, filter, order_by, limit, among)
 
-    return _field(listing, rows, _below(belonging, needs or listing.needs), description)
+    def rows_of_all(
+        roots: Sequence[Any],
+        info: GraphInfo,
+        filter: Any = None,  # noqa: A002
+        order_by: Any = None,
+        limit: int | None = None,
+    ) -> list[Any]:
+        first, *others = roots
+        known = rows(first, info, filter, order_by, limit)
+        if known is None or filter is not None or order_by is not None or limit is not None:
+            return [known, *(rows(root, info, filter, order_by, limit) for root in others)]
+        belongs = (cast("Among[R]", belonging(root, info)) for root in others)
+        return [known, *(listing.visible(info, among.rows) for among in belongs)]
+
+    below = _below(belonging, needs or listing.needs)
+    return _field(listing, rows, below, description, rows_of_all if anywhere else None)
 
 
 def belonging_page_field(listing: Listing[R], belonging: Belonging[R], description: str) -> Any:
@@ -157,10 +181,17 @@ def _all(listing: Listing[R]) -> str:
     return f"The {listing.many} that the caller may see, by {by} unless ordered otherwise"
 
 
-def _field(listing: Listing[R], resolver: Any, needs: NeedsHook, description: str) -> Any:
+def _field(
+    listing: Listing[R],
+    resolver: Any,
+    needs: NeedsHook,
+    description: str,
+    resolve_all: ResolveAll | None = None,
+) -> Any:
     resolver.__annotations__ |= _arguments(listing)
     del resolver.__annotations__["return"]
-    return strawberry.field(resolver=resolver, metadata=needing(needs), description=description)
+    metadata = {**needing(needs), **({} if resolve_all is None else for_all(resolve_all))}
+    return strawberry.field(resolver=resolver, metadata=metadata, description=description)
 
 
 def _arguments(listing: Listing[R]) -> Mapping[str, Any]:

@@ -18,8 +18,10 @@ Not promised: the order of errors, and in which order pure resolvers (no argumen
 Two ideas make it fast:
 - **Columns.** The pure fields of a list are read one field at a time, for all objects of the list: a few C loops in
   the place of a call per value. Anything odd (an exception, a null that must not be, a value to convert) raises, and
-  the list is done again row by row, exactly as graphql-core does it.
+  the list is done again row by row, exactly as graphql-core does it. The lists inside a list's objects are mostly
+  short: their columns are read together, some hundred objects at a time.
 - **Blocks.** The encoded objects of a list that has only pure fields are kept under the objects themselves. Records are
   immutable and compare by identity: same objects, same bytes, whoever sees them, and a change is simply another key.
-  So are those of a list that also has metrics, as long as the frames that these are read from stay the same.
+  So are those of a list that also has metrics, as long as the frames that these are read from stay the same. An answer
+  is put together at last: its outline, with a number in the place of each list of blocks, and the blocks' bytes.
 """

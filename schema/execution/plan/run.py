@@ -8,7 +8,8 @@ nothing but pure fields become blocks of bytes.
 import weakref
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, TypeAlias, TypeVar, final
+from itertools import chain, islice
+from typing import Any, Final, TypeAlias, TypeVar, cast, final
 
 import msgspec
 import orjson
@@ -16,7 +17,7 @@ from graphql import FieldNode, GraphQLError, located_error
 
 from schema.execution.for_all import ResolveAll
 from schema.execution.patience import Patience
-from schema.execution.plan.kinds import Field, ListOf, Object, Selection
+from schema.execution.plan.kinds import PART, Field, ListOf, Object, Odd, Selection
 from schema.execution.plan.shape import Nodes
 from schema.execution.problems import Problems
 from schema.execution.view import View
@@ -36,6 +37,8 @@ FramesRead: TypeAlias = Mapping[int, tuple["weakref.ref[MetricFrame]", ...]]
 
 # Lists up to this length are one block; longer ones are cut into blocks of about half of it.
 BLOCK_OBJECTS: Final = 512
+# Around a list's number in the outline of an answer: no JSON has it, in a text it would be escaped.
+_MARK: Final = b"\0"
 
 
 class PlanContext:
@@ -96,6 +99,7 @@ class Run:
     read: dict[int, tuple["weakref.ref[MetricFrame]", ...]] = field(default_factory=dict)
     _usable: dict[int, Blocks] = field(default_factory=dict)  # of `before`, by site
     errors: list[GraphQLError] = field(default_factory=list)
+    _lists: list[Sequence[bytes]] = field(default_factory=list)  # of which `data` has the number alone
 
     def execute(self, selection: Selection) -> bytes | None:
         """The encoded `data`; None when an error has taken all of it."""
@@ -104,7 +108,7 @@ class Run:
         except GraphQLError as error:  # of a field that must not be null, located by `fail`
             self.errors.append(error)
             return None
-        return encoded(data)
+        return assembled(orjson.dumps(data), self._lists)
 
     def object(self, selection: Selection, source: Any, path: Path) -> dict[str, Any]:
         return {each.name: self.field(each, source, path) for each in selection.fields}
@@ -154,25 +158,29 @@ class Run:
             columns = selection.columns(items)
         except Exception:  # noqa: BLE001 - told, if it is an error, by the very same fields row by row
             return kind.one_by_one(self, what, path, items)
-        values = self._values(selection, items, path) if selection.shallow else {}
+        values = self._values(selection.asked, items, path) if selection.shallow else {}
         try:
-            if selection.shallow and not any(map(_holds_records, values.values())):
+            if selection.shallow and not any(map(_leads_to_records, values.values())):
                 rows = selection.rows(columns | {each: each.kind.column(values[each]) for each in selection.asked})
                 return orjson.Fragment(orjson.dumps(rows))  # rows of one list at a time: the next reuses their memory
         except Exception:  # noqa: BLE001, S110 - as above: the same values are completed row by row
             pass
+        if not selection.shallow:
+            values = self._values([each for each in selection.asked if _lists_keepable(each)], items, path)
+        for each in filter(_lists_keepable, selection.asked):
+            values[each] = self._encoded_lists(each, values[each], path)
         blank = zip(items, selection.rows(columns, len(items)), strict=True)
         return self._ask(item, what, path, blank, values)
 
-    def _values(self, selection: Selection, items: Sequence[Any], path: Path) -> dict[Field, list[Any]]:
-        """What the resolvers that are not pure return: row by row, in the document's order, as graphql-core asks."""
-        values: dict[Field, list[Any]] = {each: [] for each in selection.asked}
-        asked = [(each, each.name, values[each].append) for each in selection.asked if each.resolve_all is None]
+    def _values(self, fields: Sequence[Field], items: Sequence[Any], path: Path) -> dict[Field, list[Any]]:
+        """What the resolvers of these fields return: row by row, in the document's order, as graphql-core asks."""
+        values: dict[Field, list[Any]] = {each: [] for each in fields}
+        asked = [(each, each.name, values[each].append) for each in fields if each.resolve_all is None]
         for index, source in self.patiently(items):
             here = (path, index)
             for each, name, append in asked:
                 append(self.value(each, source, (here, name)))
-        for each in selection.asked:
+        for each in fields:
             if each.resolve_all is not None:
                 values[each] = self._value_of_all(each, each.resolve_all, items, path)
         return values
@@ -201,10 +209,12 @@ class Run:
             here = (path, index)
             try:
                 for each in item.selection.asked:
-                    if each in values:
-                        row[each.name] = self.completed(each, (here, each.name), values[each][index])
-                    else:
+                    if each not in values:
                         row[each.name] = self.field(each, source, here)
+                    elif type(value := values[each][index]) is orjson.Fragment:
+                        row[each.name] = value
+                    else:
+                        row[each.name] = self.completed(each, (here, each.name), value)
                 completed.append(row)
             except GraphQLError as error:  # of a field that must not be null
                 self.fail(error, what, here, nullable=item.nullable)
@@ -225,18 +235,79 @@ class Run:
         return True
 
     def _blocks(self, selection: Selection, site: int, items: tuple[Any, ...], path: Path) -> orjson.Fragment:
-        before = self._usable[site]
-        inner = []
-        for objects in cut(items):
-            self.context.patience.check()
+        inner = self._encoded(selection, site, cut(items), path)
+        if None in inner:
+            raise Odd
+        return self._listed(inner)
+
+    def _encoded_lists(self, what: Field, values: list[Any], path: Path) -> list[Any]:
+        """The lists of one field of many objects: encoded together where nothing is odd, else as they were resolved.
+
+        Most lists inside a list are short: its columns are as long as those of a long one when they are read together.
+        """
+        selection = cast("Object", cast("ListOf", what.kind).item).selection
+        try:
+            if not self._reads_only_frames(selection, what.site):
+                return values
+        except Exception:  # noqa: BLE001 - told, if it is an error, list by list
+            return values
+        cuts = [cut(tuple(value)) if _holds_records(value) else [] for value in values]
+        inner = iter(self._encoded(selection, what.site, list(chain.from_iterable(cuts)), ((path, 0), what.name)))
+        encoded: list[Any] = []
+        for value, blocks in zip(values, cuts, strict=True):
+            parts = list(islice(inner, len(blocks)))
+            encoded.append(self._listed(parts) if parts and None not in parts else value)
+        return encoded
+
+    def _listed(self, blocks: Sequence[bytes | None]) -> orjson.Fragment:
+        """What stands for a list until the answer is put together."""
+        self._lists.append(cast("Sequence[bytes]", blocks))
+        return orjson.Fragment(b"[%b%d%b]" % (_MARK, len(self._lists) - 1, _MARK))
+
+    def _encoded(
+        self, selection: Selection, site: int, blocks: Sequence[tuple[Any, ...]], path: Path
+    ) -> list[bytes | None]:
+        """What each block is encoded as: kept, or made together with others; None where anything is odd."""
+        before, made = self._usable[site], self.blocks
+        found: list[bytes | None] = []
+        new: list[int] = []
+        waiting = 0
+        for at, objects in enumerate(blocks):
             block = (site, objects)
-            known = (before.get(block) if before else None) or self.blocks.get(block)
-            if known is None:
-                columns = selection.columns(objects) | self._columns_of_all(selection, objects, path)
-                known = bytes(memoryview(orjson.dumps(selection.rows(columns)))[1:-1])
-            self.blocks[block] = known
-            inner.append(known)
-        return orjson.Fragment(b"[%b]" % b",".join(inner))
+            known = (before.get(block) if before else None) or made.get(block)
+            found.append(known)
+            if known is not None:
+                made[block] = known
+                continue
+            new.append(at)
+            waiting += len(objects)
+            if waiting >= PART:
+                self._encode(selection, site, {each: blocks[each] for each in new}, path, found)
+                new, waiting = [], 0
+        self._encode(selection, site, {each: blocks[each] for each in new}, path, found)
+        return found
+
+    def _encode(
+        self,
+        selection: Selection,
+        site: int,
+        blocks: Mapping[int, tuple[Any, ...]],
+        path: Path,
+        found: list[bytes | None],
+    ) -> None:
+        """Encode some blocks by columns, which are then known and `found` at their places."""
+        self.context.patience.check()
+        objects = tuple(chain.from_iterable(blocks.values()))
+        try:
+            rows = selection.rows(selection.columns(objects) | self._columns_of_all(selection, objects, path))
+        except Exception:  # noqa: BLE001 - told, if it is an error, row by row
+            return
+        start = 0
+        for at, block in blocks.items():
+            stop = start + len(block)
+            encoded = bytes(memoryview(orjson.dumps(rows[start:stop]))[1:-1])
+            self.blocks[site, block] = found[at] = encoded
+            start = stop
 
     def _same_frames(self, site: int) -> bool:
         """Whether what was kept of the site is from the frames that are now to be shown."""
@@ -253,9 +324,26 @@ class Run:
         }
 
 
-def encoded(data: dict[str, Any]) -> bytes:
-    """As few bytes as there are: orjson's own buffer may be twice as large, and would be kept as it is."""
-    return bytes(memoryview(orjson.dumps(data)))
+def assembled(outline: bytes, lists: Sequence[Sequence[bytes]]) -> bytes:
+    """The answer: its outline with the lists in their places, each of their bytes copied once, and no byte more.
+
+    (orjson's own buffer may be twice as large as what it holds, and would be kept as it is.)
+    """
+    texts = outline.split(_MARK)
+    pieces = [texts[0]]
+    for number, text in zip(texts[1::2], texts[2::2], strict=True):
+        first, *others = lists[int(number)]
+        pieces.append(first)
+        for each in others:
+            pieces += (b",", each)
+        pieces.append(text)
+    return b"".join(pieces)
+
+
+def _lists_keepable(what: Field) -> bool:
+    """Whether it lists objects that become blocks, if they are records."""
+    kind = what.kind
+    return isinstance(kind, ListOf) and isinstance(kind.item, Object) and kind.item.selection.keepable
 
 
 def _is_record(item: Any) -> bool:
@@ -263,10 +351,13 @@ def _is_record(item: Any) -> bool:
     return isinstance(item, msgspec.Struct) and item.__struct_config__.frozen and not item.__struct_config__.eq
 
 
-def _holds_records(values: Iterable[Any]) -> bool:
+def _holds_records(value: Any) -> bool:
+    return isinstance(value, (tuple, list)) and bool(value) and _is_record(value[0])
+
+
+def _leads_to_records(values: Iterable[Any]) -> bool:
     """Whether a column of lists is one of records, which become blocks instead; the first that is not empty tells."""
-    first = next((each for each in values if isinstance(each, (tuple, list)) and each), (None,))
-    return _is_record(first[0])
+    return _holds_records(next((each for each in values if isinstance(each, (tuple, list)) and each), None))
 
 
 def cut(objects: tuple[Any, ...]) -> list[tuple[Any, ...]]:

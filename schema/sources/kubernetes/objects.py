@@ -246,7 +246,9 @@ def node_record(wire: WireNode, rest: Rest, sharing: Sharing) -> NodeRecord:
 
 
 class PodRecord(Struct, frozen=True, gc=False, eq=False):
-    """A pod. `ready` is its Ready condition; `addresses` are its IPs; `node_name` is None until it is scheduled.
+    """A pod. `ready` is its Ready condition; `node_name` is None until it is scheduled.
+
+    `addresses` are its IPs, `address` is the first of them, None until it has one.
 
     `status`, `containers_ready`, `containers_total`, `restarts` and `last_restart` (RFC 3339, None if nobody knows) are
     what kubectl shows as STATUS, READY and RESTARTS. `requests` and `limits` as the scheduler counts them.
@@ -260,6 +262,7 @@ class PodRecord(Struct, frozen=True, gc=False, eq=False):
     labels: tuple[Label, ...]
     node_name: str | None
     phase: str
+    address: str | None
     addresses: tuple[str, ...]
     ready: bool
     containers_ready: int
@@ -291,6 +294,7 @@ def pod_record(wire: WirePod, rest: Rest, sharing: Sharing) -> PodRecord:
     deleted = meta.deletion_timestamp is not None
     words = pod_words(spec, status, deleted=deleted)
     requests, limits = sharing.claims.of(spec, status)
+    addresses = _pod_addresses(status)
     return PodRecord(
         uid=meta.uid,
         resource_version=meta.resource_version,
@@ -300,7 +304,8 @@ def pod_record(wire: WirePod, rest: Rest, sharing: Sharing) -> PodRecord:
         labels=sharing.labels(meta.labels),
         node_name=sharing.strings[spec.node_name] if spec.node_name else None,
         phase=sharing.strings[status.phase],
-        addresses=_pod_addresses(status),
+        address=addresses[0] if addresses else None,
+        addresses=addresses,
         ready=is_true(status.conditions, "Ready"),
         containers_ready=words.ready,
         containers_total=words.total,

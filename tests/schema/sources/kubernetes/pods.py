@@ -37,6 +37,7 @@ def record(
         labels=(),
         node_name=node,
         phase=phase,
+        address=None,
         addresses=(),
         ready=True,
         containers_ready=1,
