@@ -37,6 +37,7 @@ OUR_PACKAGES = ("gateway", "schema", "auth")
 # What every record has: whatever else stands on one came through `extra=`.
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "fields"}
 
+_NOTHING_BOUND: Mapping[str, object] = {}
 _bound: ContextVar[Mapping[str, object]] = ContextVar("binnacle_log_fields")
 
 _SECRETS: tuple[tuple[re.Pattern[str], str], ...] = (
@@ -64,8 +65,21 @@ _SECRETS: tuple[tuple[re.Pattern[str], str], ...] = (
 )
 
 
+# In lower case, of what every one of these shapes has one: nearly all lines have none, and are not looked at further.
+_MARKS = ("eyj", "authorization", "bearer", "token", "password", "secret", "://")
+
+
 def redact(text: str) -> str:
     """The text without anything shaped like a credential: rather too much hidden than too little."""
+    # Outside of ASCII there are letters that `re.IGNORECASE` takes for some in these words, and `lower` does not.
+    if text.isascii():
+        lowered = text.lower()
+        if not any(mark in lowered for mark in _MARKS):
+            return text
+    return _searched(text)
+
+
+def _searched(text: str) -> str:
     for shape, instead in _SECRETS:
         text = shape.sub(instead, text)
     return text
@@ -81,7 +95,15 @@ def event(
     **fields: object,
 ) -> None:
     """Write one event, with its key-values and those that the request has bound; `error` adds its traceback."""
-    logging.getLogger(logger).log(level, "%s", name, exc_info=error, extra={"fields": fields})
+    teller = logging.getLogger(logger)
+    if not teller.isEnabledFor(level):
+        return
+    # As `teller.log` would, which searches the stack for its caller: of a line per request that is the dearest part.
+    caller = sys._getframe(1)  # noqa: SLF001
+    trace = None if error is None else (type(error), error, error.__traceback__)
+    record = logging.LogRecord(logger, level, caller.f_code.co_filename, caller.f_lineno, "%s", (name,), trace)
+    record.fields = fields
+    teller.handle(record)
 
 
 @contextmanager
@@ -108,6 +130,8 @@ def configure(level: Level, format: Format, stream: TextIO | None = None) -> Non
     handler = _Handler(sys.stderr if stream is None else stream)
     handler.setFormatter(TextLines() if format == "text" else JsonLines())
     handler.addFilter(_libraries_speak_from_warning_up)
+    # Nothing of this stands in our lines, and finding it out takes as long as writing them.
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     root = logging.getLogger()
     for old in [old for old in root.handlers if isinstance(old, _Handler)]:
         root.removeHandler(old)
@@ -166,8 +190,10 @@ class TextLines(logging.Formatter):
 
 def _fields(record: logging.LogRecord) -> dict[str, object]:
     """What was bound, then what the call itself said: through `event`, or through the standard `extra=`."""
-    extra = {key: value for key, value in vars(record).items() if key not in _STANDARD}
-    return {**_bound.get({}), **extra, **getattr(record, "fields", {})}
+    told: Mapping[str, object] | None = getattr(record, "fields", None)
+    if told is None:
+        told = {key: value for key, value in vars(record).items() if key not in _STANDARD}
+    return {**_bound.get(_NOTHING_BOUND), **told}
 
 
 def _time(record: logging.LogRecord) -> str:
@@ -188,10 +214,14 @@ def _jsonable(value: object) -> object:
     return str(value)
 
 
+# As nearly all are: of ASCII.
+_ONE_WORD = re.compile(r"""[!#-&(-<>-\[\]-~]+""").fullmatch
+
+
 def _quoted(value: object) -> str:
     """One word as it is, everything else in quotes: two key-values can always be told apart."""
     text = str(value)
-    if text and text.isprintable() and not any(mark in text for mark in " \"'=\\"):
+    if _ONE_WORD(text) or (text and text.isprintable() and not any(mark in text for mark in " \"'=\\")):
         return text
     escaped = text.replace("\\", "\\\\").replace('"', '\\"')
     return f'"{printable(escaped)}"'
