@@ -144,7 +144,7 @@ async def delayed(stage: Stage) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def stranded(stage: Stage) -> AsyncIterator[None]:
-    """Those that stand fall silent, new ones work. Reviews meet some of the silent ones first, kept for the next."""
+    """Those that stand fall silent, new ones work. Reviews find out, and nobody is refused; watches take a while."""
     stage.proxy.strand()
     yield
 
@@ -249,7 +249,7 @@ FAULTS: Final = (
     Fault("connections cut", cut, 3, NO_REVIEWS, frozenset({"stale"})),
     Fault("connections delayed", delayed, 3, NO_REVIEWS),
     Fault("connections half open", half_open, HALF_OPEN_S, NO_REVIEWS, frozenset({"503 UNAVAILABLE"})),
-    Fault("standing connections stranded", stranded, HALF_OPEN_S, NO_REVIEWS, frozenset({"503 UNAVAILABLE"})),
+    Fault("standing connections stranded", stranded, HALF_OPEN_S, frozenset({"stale"}), frozenset({"stale"})),
     Fault("Prometheus stopped", prometheus_stopped, 2, NO_METRICS, NO_METRICS),
     Fault("Prometheus slow", prometheus_slow, PATIENCE_S + 1.5, NO_METRICS, NO_METRICS),
     Fault("Prometheus lies: status", lying(Lie.STATUS), 1.5, NO_METRICS, NO_METRICS),

@@ -360,6 +360,7 @@ class Outcome:
     began: float
     ended: float
     problems: frozenset[Problem] = frozenset()
+    said: str = ""  # the first problem, in the gateway's words
     stale: bool = False
     blank: int = 0  # metrics without a value, of pods that have been there for a while
     age: float = 0.0
@@ -418,6 +419,15 @@ class Client:
         ended = time.monotonic()
         return self._judged(question, scope, asked, ended, answer.status, body, retry)
 
+    async def is_reviewed(self) -> bool:
+        """Whether the gateway finds out who somebody is whom it has never seen: nobody."""
+        headers = {"Authorization": f"Bearer stranger-{time.monotonic_ns()}"}
+        try:
+            async with self._session.post(self._url, json={"query": "{ __typename }"}, headers=headers) as answer:
+                return answer.status == 401
+        except (aiohttp.ClientError, TimeoutError):
+            return False
+
     def _scope(self, question: Question) -> str:
         if self._caller.only:
             return self._caller.only
@@ -430,20 +440,24 @@ class Client:
             content = json.loads(body)
         except ValueError:
             return Outcome(question.name, asked.at, ended, wrong=f"status {status} and {body[:80]!r}")
-        problems = frozenset(f"{status} {error['extensions']['code']}" for error in content.get("errors", ()))
+        errors = content.get("errors", ())
+        problems = frozenset(f"{status} {error['extensions']['code']}" for error in errors)
+        said = errors[0]["message"] if errors else ""
         if status in (429, 503) and not retry:
             return Outcome(question.name, asked.at, ended, wrong=f"status {status} without Retry-After")
         data = content.get("data")
         if status != 200 or data is None:
-            return Outcome(question.name, asked.at, ended, problems or frozenset({f"{status}"}))
+            return Outcome(question.name, asked.at, ended, problems or frozenset({f"{status}"}), said)
         stale = {each["kind"]: float(each["seconds"]) for each in content.get("extensions", {}).get("stale", ())}
         try:
             blank, age = self._check(data, scope, asked, stale)
         except Wrong as wrong:
-            return Outcome(question.name, asked.at, ended, problems, bool(stale), wrong=f"{question.name}: {wrong}")
+            return Outcome(
+                question.name, asked.at, ended, problems, said, bool(stale), wrong=f"{question.name}: {wrong}"
+            )
         if None in data.values() and not problems:
             return Outcome(question.name, asked.at, ended, wrong=f"{question.name}: null, and no error")
-        return Outcome(question.name, asked.at, ended, problems, bool(stale), blank, age)
+        return Outcome(question.name, asked.at, ended, problems, said, bool(stale), blank, age)
 
     def _check(
         self, data: Mapping[str, Any], scope: str, asked: Asked, stale: Mapping[str, float]

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from tests.soak.faults import FAULTS, Fault
-from tests.soak.load import DASHBOARD, Client, Tally
+from tests.soak.load import DASHBOARD, Client, Outcome, Tally
 from tests.soak.report import Held, Report, Struck, oldest
 from tests.soak.stage import Stage, set_stage
 
@@ -24,7 +24,7 @@ WARM_S: Final = 4.0
 CALM_S: Final = 1.5
 # A reflector's longest pause is 30 s, and twice that with its jitter; after faults of seconds it is far from there.
 RECOVERY_LIMIT_S: Final = 40.0
-# Reviews of other users, and other kinds' watches, come back a moment after the ones that are looked at.
+# Other kinds' watches come back a moment after the ones that are looked at.
 ALL_BACK_S: Final = 1.0
 
 SHOWN: Final = 5  # wrong answers of one fault that are told in full
@@ -93,7 +93,7 @@ async def _strike(fault: Fault, stage: Stage, tally: Tally, prober: Client) -> S
         *([f"and {len(wrong) - SHOWN} wrong answers more"] if len(wrong) > SHOWN else []),
         *(f"{problem} was told" for problem in sorted(set(bitten) - fault.may)),
         *(f"{problem} was told to nobody: it did not bite" for problem in sorted(fault.must - set(bitten))),
-        *(f"{problem} was told when all was well" for problem in tally.problems(since=calm)),
+        *_told_in_the_calm(tally.since(calm), mended),
         *([] if recovered is not None else [f"no whole answer within {RECOVERY_LIMIT_S:g} s"]),
     ]
     return Struck(
@@ -107,15 +107,31 @@ async def _strike(fault: Fault, stage: Stage, tally: Tally, prober: Client) -> S
     )
 
 
+def _told_in_the_calm(outcomes: Sequence[Outcome], mended: float) -> Sequence[str]:
+    """What should not have been: each problem once, with what was said and how long after all was mended."""
+    first: dict[str, Outcome] = {}
+    for outcome in outcomes:
+        for problem in [*outcome.problems, *(["stale"] if outcome.stale else [])]:
+            first.setdefault(problem, outcome)
+    return [
+        f"{problem} was told when all was well, {outcome.began - mended:.1f} s after it was mended, to"
+        f" {outcome.question}: {outcome.said}"
+        for problem, outcome in first.items()
+    ]
+
+
 async def _recovery(stage: Stage, prober: Client, mended: float) -> float | None:
-    """The time until somebody who sees everything is told everything: no error, not stale, all metrics, all writes."""
+    """The time until somebody who sees everything is told everything: no error, not stale, all metrics, all writes.
+
+    And until the API server is asked again who somebody is: whoever is known already may be answered before.
+    """
     written = {kind: len(log.writes) for kind, log in stage.model.logs.items()}
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(RECOVERY_LIMIT_S):
             while True:
                 outcome = await prober.ask(DASHBOARD)
                 fresh = all(stage.model.logs[kind].shown >= count for kind, count in written.items())
-                if outcome.whole and fresh and not outcome.blank:
+                if outcome.whole and fresh and not outcome.blank and await prober.is_reviewed():
                     return outcome.ended - mended
                 await asyncio.sleep(0.05)
     return None

@@ -34,7 +34,8 @@ from tests.soak.model import Model
 
 # The gateway's own limit is 70 s; a fault that lasts longer than that would be most of the soak.
 SILENCE_S: Final = 5.0
-# What the gateway waits for either system. Its own limits, 0.9 s and 2 s, would tell of a busy machine.
+# What the gateway waits for either system, and requests for their turn. Its own limits, 0.9 s and 2 s, would tell of a
+# busy machine.
 PATIENCE_S: Final = 3.0
 ACCOUNT: Final = "system:serviceaccount:default:gateway"
 VIEWERS: Final = ("viewer", "alice", "bob")
@@ -227,6 +228,7 @@ def _gateway(folder: Path, plane: ControlPlane, proxy: Proxy, lying: LyingPromet
             "tls_certificate": str(folder / "tls.crt"),
             "tls_key": str(folder / "tls.key"),
             "log_format": "json",
+            "wait_seconds": PATIENCE_S,
         },
         "kubernetes": {
             "server": f"https://127.0.0.1:{proxy.port}",
