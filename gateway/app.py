@@ -266,7 +266,9 @@ SWITCH_S: Final = 0.0005
 # What the process itself keeps open beside its clients' connections: the log, the two systems behind it.
 OWN_FILES: Final = 128
 
-# A client that keeps its connection busy hears `Connection: close` with its next answer; idle ones end after this time.
+# A client that keeps its connection busy hears `Connection: close` with its next answer; idle ones, which hear of
+# nothing, end after this time. It is a part of the grace that requests under way have, and does not grow with it: one
+# idle connection would hold up every shutdown for all of that.
 PARTING_S: Final = 1.0
 
 
@@ -285,9 +287,11 @@ class _Server(uvicorn.Server):
         for server in self.servers:
             server.close()  # accepts no more
         self.server_state.default_headers = [*self.server_state.default_headers, (b"connection", b"close")]
-        ended = time.monotonic() + PARTING_S
+        began, grace = time.monotonic(), self.config.timeout_graceful_shutdown or 0
+        ended = began + min(PARTING_S, grace)
         while self.server_state.connections and not self.force_exit and time.monotonic() < ended:  # noqa: ASYNC110 - uvicorn tells nobody
             await asyncio.sleep(0.01)
+        self.config.timeout_graceful_shutdown = max(0, grace - round(time.monotonic() - began))
         await super().shutdown(sockets)
 
 

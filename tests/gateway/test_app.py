@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -78,6 +79,26 @@ async def test_a_dying_background_task_ends_the_process_in_order(
         assert await serving == 1
     assert order == ["drained", "sources closed"]
     assert "the reflector broke" in caplog.text
+
+
+async def test_idle_connections_are_parted_from_within_the_grace_of_requests(monkeypatch: pytest.MonkeyPatch):
+    """Without any grace nobody waits for them, however long a parting may take."""
+    monkeypatch.setattr(app, "PARTING_S", 60.0)
+    address: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    async with simulated_cluster(nodes=2, pods_per_node=2) as simulated:
+        config = Config(
+            server=free_port().model_copy(update={"shutdown_grace_seconds": 0}),
+            kubernetes=KubernetesSettings(server=simulated.kubernetes_url, token_file=simulated.gateway_token_file),
+        )
+        serving = asyncio.create_task(app.serve(config, address.set_result))
+        url = await address
+        async with aiohttp.ClientSession() as session:
+            await ready(session, url)  # and its connection is kept
+
+            os.kill(os.getpid(), signal.SIGTERM)
+
+            async with asyncio.timeout(30):
+                assert await serving == 0
 
 
 async def ask(session: aiohttp.ClientSession, url: str) -> int:
