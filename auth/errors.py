@@ -67,6 +67,7 @@ class ClientError(GraphQLError):
 
     code: ClassVar[Code]
     status: ClassVar[int] = 200
+    refused_for: ClassVar[str] = ""  # what tells refusals of one code apart, in metrics: one of few words
 
     def __init__(self, message: str, **details: object) -> None:
         super().__init__(message, extensions={"code": str(self.code), **details})
@@ -224,6 +225,7 @@ class TooManyRequests(ClientError):
 
     code = Code.TOO_MANY_REQUESTS
     status = 429
+    refused_for = "no_place"
 
     def __init__(self, limit: int, *, retry_after: int = 1) -> None:
         super().__init__(
@@ -237,9 +239,13 @@ class TooManyRequests(ClientError):
 class ReviewsUnavailable(Unavailable):
     """The API server (or an issuer of tokens) cannot be asked who somebody is or what they may do: never a yes."""
 
+    refused_for = "reviews"
+
 
 class NotSynced(Unavailable):
     """The first list of a kind is still on its way."""
+
+    refused_for = "not_synced"
 
 
 class ResourceVersionNotReached(ClientError):

@@ -17,6 +17,8 @@ from gateway.config import ServerSettings
 class Busy(Unavailable):
     """Too many requests of everybody: this one was not started."""
 
+    refused_for = "no_place"
+
     def __init__(self) -> None:
         super().__init__("The gateway is at work for others; nothing was started")
 

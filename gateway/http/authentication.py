@@ -31,7 +31,7 @@ class Authenticated:
                 identity = await self._authenticator.verify(scope["headers"])
         except ClientError as error:
             request.verdict(verdict(error))
-            request.refused(error.code)
+            request.refused(error.code, error.refused_for)
             media_type = negotiate(Headers(scope=scope).get("accept")) or MediaType.JSON
             await refuse(error, media_type)(scope, receive, send)
             return

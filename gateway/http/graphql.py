@@ -102,7 +102,7 @@ class GraphQLEndpoint:
             with self._unsent.hold(scope["user"], response.pieces):
                 await response(scope, receive, send)
         except (Unread, OwnUnread) as error:
-            of(scope).refused(error.code)
+            of(scope).refused(error.code, error.refused_for)
             media_type = negotiate(request.headers.get("accept")) or MediaType.JSON
             await refuse(error, media_type)(scope, receive, send)
 
@@ -124,13 +124,13 @@ class GraphQLEndpoint:
         except (ClientGone, ClientDisconnect):
             return Response(status_code=CLIENT_GONE)
         except MethodNotAllowed as error:
-            observed.refused(error.code)
+            observed.refused(error.code, error.refused_for)
             return refuse(error, media_type or MediaType.JSON, {"Allow": _ALLOWED})
         except (UnknownDocumentError, UnkeptDocumentError, UntrustedDocumentError) as error:
-            observed.refused(error.code)
+            observed.refused(error.code, error.refused_for)
             return _not_executed(error, media_type or MediaType.JSON)
         except ClientError as error:
-            observed.refused(error.code)
+            observed.refused(error.code, error.refused_for)
             return refuse(error, media_type or MediaType.JSON)
 
     def _again(
@@ -212,7 +212,7 @@ class GraphQLEndpoint:
         with observed.phase(Phase.ENCODE):
             body = _body_of(result)
             if isinstance(result, PreExecutionError):
-                observed.refused(_codes(body)[0])
+                observed.refused(_codes(body)[0], _refused_for(result))
             else:
                 observed.errors(_codes(body))
                 self._persisted.keep(asked.query, asked.extensions)
@@ -221,6 +221,11 @@ class GraphQLEndpoint:
                 encoded = await loop.run_in_executor(self._worker, pieces, body)
                 return Answer(encoded, media_type, data=_encoded_data(body))
             return _answer(result, body, media_type)
+
+
+def _refused_for(result: ExecutionResult) -> str:
+    first = client_error(result.errors[0]) if result.errors else None
+    return "" if first is None else first.refused_for
 
 
 def _answer(result: ExecutionResult, body: dict[str, object], media_type: MediaType) -> Answer:

@@ -18,12 +18,16 @@ USERS_SHARE: Final = 4
 class Unread(Unavailable):
     """Too much waits to be read by everybody."""
 
+    refused_for = "unread"
+
     def __init__(self) -> None:
         super().__init__("Too many large answers wait for their readers; ask again, or for less")
 
 
 class OwnUnread(TooManyRequests):
     """Too much waits to be read by one user."""
+
+    refused_for = "unread"
 
     def __init__(self, limit: int) -> None:
         ClientError.__init__(

@@ -107,7 +107,10 @@ class Metrics:
             "binnacle_requests_in_flight", "Requests that are not answered to their end.", registry=registry
         )
         self.refused = Counter(
-            "binnacle_requests_refused", "Requests that were not executed, by error code.", ("code",), registry=registry
+            "binnacle_requests_refused",
+            "Requests that were not executed, by error code and, where that can mean several things, the reason.",
+            ("code", "reason"),
+            registry=registry,
         )
         self.errors = Counter(
             "binnacle_errors", "Errors in answers, beside their data, by code.", ("code",), registry=registry

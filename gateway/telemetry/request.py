@@ -119,9 +119,9 @@ class ObservedRequest:
         """What became of its token."""
         self._metrics.verdicts_of[verdict,].inc()
 
-    def refused(self, code: str) -> None:
-        """It was not executed."""
-        self._metrics.refused.labels(code).inc()
+    def refused(self, code: str, reason: str) -> None:
+        """It was not executed; `reason` tells apart what has the same code, and is empty for most of them."""
+        self._metrics.refused.labels(code, reason).inc()
 
     def errors(self, codes: Iterable[str]) -> None:
         """These stand in its answer, beside data: as a rule none."""

@@ -27,6 +27,8 @@ WELL = {
     f'binnacle_reviews_total{{{POD},outcome="unavailable"}}': "0+1x60",
     f'binnacle_requests_total{{{POD},status="200"}}': "0+99x60",
     f'binnacle_requests_total{{{POD},status="503"}}': "0+1x60",
+    f'binnacle_requests_refused_total{{{POD},code="UNAVAILABLE",reason="no_place"}}': "0+0.5x60",
+    f'binnacle_requests_refused_total{{{POD},code="UNAVAILABLE",reason="reviews"}}': "0+5x60",
     f'binnacle_watch_live{{{POD},kind="pods"}}': "1x60",
     f'binnacle_watch_refused{{{POD},kind="pods"}}': "0x60",
     f'binnacle_request_seconds_bucket{{{POD},le="2.5"}}': "0+99x60",
@@ -81,6 +83,11 @@ TROUBLES = (
     ),
     Trouble(
         "BinnacleOverloaded",
+        {f'binnacle_requests_refused_total{{{POD},code="UNAVAILABLE",reason="no_place"}}': "0+2x60"},
+        {"namespace": "binnacle"},
+    ),
+    Trouble(
+        "BinnacleRequestsWaiting",
         {f'binnacle_phase_seconds_sum{{{POD},phase="wait"}}': "0+51x60"},
         {"namespace": "binnacle"},
     ),

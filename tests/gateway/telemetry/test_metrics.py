@@ -143,6 +143,18 @@ async def test_refusals_are_counted_by_their_reasons(front_door):
     assert seen.total("binnacle_answers_total") == 0
 
 
+async def test_an_api_server_that_is_away_is_told_apart_from_a_gateway_that_is_full(front_door):
+    """The client hears the same code of both: the operator needs another remedy for each."""
+    assert (await front_door.ask("{ nodes { name } }")).status == 200
+    await front_door.simulated.kubernetes.stop()
+    unknown = await front_door.ask("{ nodes { name } }", "stranger")  # the first lock refuses
+    known = await front_door.ask("{ nodes { name } services { name } }")  # whose right to list services is not known
+
+    assert (unknown.status, unknown.codes) == (known.status, known.codes) == (503, ["UNAVAILABLE"])
+    count = front_door.gateway.telemetry.metrics.registry.get_sample_value
+    assert count("binnacle_requests_refused_total", {"code": "UNAVAILABLE", "reason": "reviews"}) == 2
+
+
 async def test_errors_beside_data_are_no_refusals(front_door):
     """A user without a right: the request was executed."""
     answer = await front_door.ask("{ nodes { name } }", SHOP)
@@ -194,7 +206,7 @@ async def test_who_finds_no_place_is_counted_by_the_code_that_they_hear():
         await asyncio.gather(*asked)
 
     assert (refused.status, refused.codes) == (503, ["UNAVAILABLE"])
-    assert count("binnacle_requests_refused_total", {"code": "UNAVAILABLE"}) == 1
+    assert count("binnacle_requests_refused_total", {"code": "UNAVAILABLE", "reason": "no_place"}) == 1
     assert count("binnacle_requests_total", {"operation": "none", "status": "503"}) == 1
 
 
