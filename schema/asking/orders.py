@@ -1,11 +1,13 @@
 """Orders: by several keys, each up or down, then by namespace and name; what has no value stands last either way."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from heapq import nlargest, nsmallest
 from itertools import islice
 from operator import attrgetter, itemgetter
 from typing import Any, Final, Protocol, TypeVar
+
+T_co = TypeVar("T_co", covariant=True)
 
 
 class Placed(Protocol):
@@ -19,7 +21,14 @@ class Placed(Protocol):
     def uid(self) -> str: ...
 
 
-T = TypeVar("T", bound=Placed)
+class Blocks(Protocol[T_co]):
+    """A snapshot, in blocks that stay the same tuple until one of their objects changes."""
+
+    @property
+    def blocks(self) -> Sequence[tuple[T_co, ...]]: ...
+
+
+T = TypeVar("T")
 Value = str | float | int | bool | None
 ValueOf = Callable[[Any], Value]
 
@@ -30,15 +39,24 @@ _FEW: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
+class Beside:
+    """Objects of another kind, of which the values of rows are made."""
+
+    objects: Blocks[Any]  # as they are now
+    rows: Callable[[Any], Iterable[Any]]  # of which rows, as they are now, one of them is part
+
+
+@dataclass(frozen=True, slots=True)
 class By:
-    """One key of an order. `name` says which; `source` is what else the values are read from, such as a metric's."""
+    """One key of an order. `name` says which; values depend on the rows, and on what else is named here."""
 
     name: str
     value: ValueOf
     descending: bool = False
     nullable: bool = False  # values may be None: those stand last
-    source: object = None
-    fleeting: bool = False  # values change though the rows do not: no index is kept by them
+    source: object = None  # what they are read from, such as a metric's; the very object
+    seen: Hashable = None  # what of all else is looked at, by equality
+    beside: tuple[Beside, ...] = ()
 
 
 Order = tuple[By, ...]

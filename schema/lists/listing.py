@@ -16,6 +16,7 @@ from schema.asking import filters
 from schema.asking.connections import Page, Window, check_size, page
 from schema.asking.cursors import fingerprint
 from schema.asking.filters import Moment
+from schema.asking.indexes import Part
 from schema.asking.orders import NATURAL, Order, first
 from schema.execution.context import GraphInfo, listable, listable_everywhere, refuse_look_up, watched
 from schema.execution.foresight import ROWS_AT_MOST, Foresight, Rows, unless_refused
@@ -82,12 +83,16 @@ class _Shown(Generic[R]):
         return rows if len(rows) <= ROWS_AT_MOST else None
 
 
-def _ordered_by(metrics: MetricOrders, names: Iterable[MetricName], own: FieldNeeds, inside: Reach) -> FieldNeeds:
+def _ordered_by(metrics: MetricOrders, names: Sequence[MetricName], own: FieldNeeds, inside: Reach) -> FieldNeeds:
     """With what the order by these metrics needs."""
     measured = replace(inside, rows=metrics.measured(inside.rows))
+    reads = metrics.reads(names)
     return replace(
         own,
-        access=(*own.access, *(AccessNeed(each, inside.namespaces) for each in metrics.reads)),
+        access=(
+            *own.access,
+            *(AccessNeed(each.resource, None if each.everywhere else inside.namespaces) for each in reads),
+        ),
         metrics=tuple(MetricNeed(name, metrics.level, measured) for name in names),
         kinds=tuple(metrics.kinds),
     )
@@ -319,16 +324,24 @@ class Listing(Generic[R]):
         return (
             self._may_list(info, wanted, among)
             and all(self._may_read(info, wanted, each) for each in others)
-            and (not metrics_in(order_by) or self._may_measure(info, wanted, among))
+            and self._may_measure(info, wanted, metrics_in(order_by), among)
         )
 
-    def _may_measure(self, info: GraphInfo, wanted: ObjectFilter, among: Among[R] | None) -> bool:
-        metrics, within = self._metrics, among.namespace if among is not None else ""
+    def _may_measure(
+        self, info: GraphInfo, wanted: ObjectFilter, names: Sequence[MetricName], among: Among[R] | None
+    ) -> bool:
+        if self._metrics is None or not names:
+            return True
+        within = "" if among is None else among.namespace
         places = (within,) if within else self._places(wanted) or ()
-        return metrics is not None and (
-            all(listable(info, each, *places) is not None for each in metrics.reads)
-            and all(watched(info, kind) for kind in metrics.kinds)
+        return all(self._may_count(info, each, places) for each in self._metrics.reads(names)) and all(
+            watched(info, kind) for kind in self._metrics.kinds
         )
+
+    def _may_count(self, info: GraphInfo, other: Reads, places: Iterable[str]) -> bool:
+        if other.everywhere:
+            return listable_everywhere(info, other.resource)
+        return listable(info, other.resource, *places) is not None
 
     def _may_list(self, info: GraphInfo, wanted: ObjectFilter, among: Among[R] | None) -> bool:
         if among is not None and among.namespace:
@@ -336,23 +349,30 @@ class Listing(Generic[R]):
         return listable(info, self.resource, *(self._places(wanted) or ())) is not None
 
     def _may_read(self, info: GraphInfo, wanted: ObjectFilter, other: Reads) -> bool:
-        if other.everywhere:
-            return listable_everywhere(info, other.resource)
-        return listable(info, other.resource, *(self._places(wanted) or ())) is not None
+        return self._may_count(info, other, self._places(wanted) or ())
 
     def _in_order(
         self, info: GraphInfo, wanted: ObjectFilter, order: Order, among: Among[R] | None, limit: int | None = None
     ) -> Sequence[R]:
         """The first `limit` rows: from the order's index, where the question is about all, else by sorting a few."""
         view = info.context.view
-        whole = among is None and not wanted.narrowing and isinstance(view.visibility.scope(self.resource), Everywhere)
-        if not whole or not order or any(key.fleeting for key in order):
+        if among is not None or wanted.narrowing or not order:
             return first(self.found(wanted, view.snapshot, view.visibility, view.now, among), order, limit)
-        rows = view.indexes.rows(self.kind.name, self.objects(view.snapshot), order)
+        objects, scope = self.objects(view.snapshot), view.visibility.scope(self.resource)
+        rows = view.indexes.rows(self.kind.key, objects, order, self._part(objects, scope))
         if wanted.expression is filters.EVERYTHING:
             return first(rows, NATURAL, limit)
         moment = Moment(view.now, view.snapshot, view.visibility)
         return first(filters.select(rows, wanted.expression, moment), NATURAL, limit)
+
+    def _part(self, objects: Snapshot[R], scope: Scope) -> Part[R] | None:
+        """What may be seen of the whole kind; None: all of it."""
+        if isinstance(scope, Everywhere):
+            return None
+        return Part(scope, lambda: self._candidates(objects, scope, self._everything), self._within(scope))
+
+    def _within(self, scope: Scope) -> Callable[[R], bool]:
+        return lambda row: row.namespace in scope
 
     def _candidates(self, objects: Snapshot[R], scope: Scope, wanted: ObjectFilter) -> Iterable[R]:
         """Everything visible that can match, sorted, from the smallest index that the question allows."""
@@ -418,3 +438,6 @@ class ClusterListing(Listing[R]):
     def _visible(self, scope: Scope, rows: Iterable[R]) -> Iterable[R]:
         """Nodes may be listed or not; of namespaces, the scope is the names of those that may be seen."""
         return rows if isinstance(scope, Everywhere) else [each for each in rows if each.name in scope]
+
+    def _within(self, scope: Scope) -> Callable[[R], bool]:
+        return lambda row: row.name in scope

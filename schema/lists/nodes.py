@@ -10,10 +10,9 @@ from auth.access import PODS
 from schema.arguments import NAME_BYTES, check_values
 from schema.asking import filters
 from schema.asking.filters import Expression
-from schema.asking.orders import ValueOf
 from schema.attention import NodeAttention
 from schema.execution.view import View
-from schema.lists.by_metric import Own
+from schema.lists.by_metric import OfNodes, node_pods
 from schema.lists.filter import (
     ObjectFilter,
     Reads,
@@ -29,11 +28,9 @@ from schema.lists.filter import (
     whether,
 )
 from schema.lists.listing import ClusterListing
-from schema.lists.order import OBJECT_KEYS, Key
-from schema.measured import MEASURED_NODES
+from schema.lists.order import OBJECT_KEYS, Derived, Key
 from schema.sources.kubernetes import kinds
 from schema.sources.kubernetes.attention import SAID_BY_NODES
-from schema.sources.kubernetes.cluster import ClusterSnapshot
 from schema.sources.kubernetes.node_sums import left, requested, scarcities
 from schema.sources.kubernetes.objects import NodeRecord, Resources
 
@@ -133,18 +130,18 @@ class NodeFilter(ObjectFilter):
     not_: Optional["NodeFilter"] = negated()
 
 
-def _by_claims(amount: Callable[[NodeRecord, Resources], float]) -> Callable[[View], ValueOf]:
+def _by_claims(amount: Callable[[NodeRecord, Resources], float]) -> Callable[[View], Derived]:
     """An order by what the pods on a node request."""
 
-    def of(view: View) -> ValueOf:
-        snapshot: ClusterSnapshot = view.snapshot
-        return lambda node: amount(node, requested(snapshot.pods.on_node(node.name)))
+    def of(view: View) -> Derived:
+        pods = view.snapshot.pods
+        return Derived(lambda node: amount(node, requested(pods.on_node(node.name))), (node_pods(view),))
 
     return of
 
 
 def _claims_key(told: str, amount: Callable[[NodeRecord, Resources], float]) -> Key:
-    return Key("", f"{told} Needs the right to list pods in all namespaces.", of=_by_claims(amount), reads=_CLAIMS)
+    return Key("name", f"{told} Needs the right to list pods in all namespaces.", of=_by_claims(amount), reads=_CLAIMS)
 
 
 _KEYS: Final = OBJECT_KEYS | {
@@ -171,5 +168,5 @@ _KEYS: Final = OBJECT_KEYS | {
 }
 
 NODES: Final[ClusterListing[NodeRecord]] = ClusterListing(
-    kinds.NODES, kinds.NODES.resource, NodeFilter, _KEYS, ("node", "nodes"), Own(MEASURED_NODES)
+    kinds.NODES, kinds.NODES.resource, NodeFilter, _KEYS, ("node", "nodes"), OfNodes()
 )

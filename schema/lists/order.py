@@ -1,14 +1,14 @@
 """Orders of lists, as arguments; each key says itself what it reads."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from operator import attrgetter
 from typing import Any, Final, Protocol
 
 import strawberry
 
 from auth.errors import InvalidArgument
-from schema.asking.orders import By, Order, ValueOf
+from schema.asking.orders import Beside, By, Order, ValueOf
 from schema.enums import graphql_enum
 from schema.execution.context import GraphInfo
 from schema.execution.view import View
@@ -38,8 +38,16 @@ class Key:
     description: str
     nullable: bool = False
     inverted: bool = False  # an age grows as the moment of creation gets smaller
-    of: Callable[[View], ValueOf] | None = None  # in the place of the attribute
+    of: "Callable[[View], Derived] | None" = None  # in the place of the attribute
     reads: Reads | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Derived:
+    """What a view says of rows, and the objects of other kinds that it says it by."""
+
+    value: ValueOf
+    beside: tuple[Beside, ...] = ()
 
 
 OBJECT_KEYS: Final = {
@@ -112,14 +120,30 @@ def order_of(
     return tuple(_by(element, keys, info, metrics) for element in asked or ())
 
 
+def order_alone(asked: Iterable[OrderArgument] | None, keys: Mapping[str, Key]) -> Order | None:
+    """The same where it depends on the rows alone; None where it does not."""
+    elements = list(asked or ())
+    if any(element.key is None or keys[element.key].of is not None for element in elements):
+        return None
+    return tuple(_by_attribute(element, keys) for element in elements)
+
+
 def _by(element: OrderArgument, keys: Mapping[str, Key], info: GraphInfo, metrics: MetricOrders | None) -> By:
-    descending = element.direction is Direction.DESC
     if element.metric is not None:
         if metrics is None:
-            raise AssertionError("only kinds that are measured have orders by metrics")
-        return metrics.by(info, element.metric, descending=descending)
+            raise AssertionError("only what is measured has orders by metrics")
+        return metrics.by(info, element.metric, descending=element.direction is Direction.DESC)
+    by = _by_attribute(element, keys)
+    of = keys[by.name].of
+    if of is None:
+        return by
+    derived = of(info.context.view)
+    return replace(by, value=derived.value, beside=derived.beside)
+
+
+def _by_attribute(element: OrderArgument, keys: Mapping[str, Key]) -> By:
     if element.key is None:
         raise AssertionError("check_order lets no such element pass")
     key = keys[element.key]
-    value = attrgetter(key.attribute) if key.of is None else key.of(info.context.view)
-    return By(element.key.name, value, descending != key.inverted, key.nullable, fleeting=key.of is not None)
+    descending = element.direction is Direction.DESC
+    return By(element.key.name, attrgetter(key.attribute), descending != key.inverted, key.nullable)

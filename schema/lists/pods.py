@@ -16,7 +16,7 @@ from schema.enums import graphql_enum
 from schema.execution.context import GraphInfo
 from schema.execution.needs import FieldNeeds, Reach
 from schema.lists.belonging import pairs
-from schema.lists.by_metric import Own
+from schema.lists.by_metric import OfPods
 from schema.lists.filter import (
     NamespacedFilter,
     ObjectFilter,
@@ -35,7 +35,6 @@ from schema.lists.filter import (
 )
 from schema.lists.listing import PLACE, Listing
 from schema.lists.order import NAMESPACED_KEYS, Key
-from schema.measured import MEASURED_PODS
 from schema.sources.described import Described
 from schema.sources.kubernetes import kinds
 from schema.sources.kubernetes.objects import PodRecord
@@ -137,7 +136,7 @@ class PodListing(Listing[PodRecord]):
         return self._visible(scope, sorted((pod for name in nodes for pod in objects.on_node(name)), key=PLACE))
 
 
-PODS: Final = PodListing(kinds.PODS, kinds.PODS.resource, PodFilter, _KEYS, ("pod", "pods"), Own(MEASURED_PODS))
+PODS: Final = PodListing(kinds.PODS, kinds.PODS.resource, PodFilter, _KEYS, ("pod", "pods"), OfPods())
 
 
 # ------------------------------------------------------------------------------------------------------------- counts

@@ -80,15 +80,13 @@ _REPLICAS: Final = {
 }
 _ROLLS: Final = {"ROLLOUT": Key("rollout", "How far it is with its latest change, by the alphabet.")}
 
-_OWNED: Final = OfWorkloads(owned(PODS))
-
 DEPLOYMENTS: Final[Listing[DeploymentRecord]] = Listing(
     kinds.DEPLOYMENTS,
     kinds.DEPLOYMENTS.resource,
     DeploymentFilter,
     NAMESPACED_KEYS | _REPLICAS | _ROLLS,
     ("deployment", "deployments"),
-    OfWorkloads(pods_through(kinds.REPLICA_SET_OWNERS), kinds.REPLICA_SET_OWNERS),
+    OfWorkloads(kinds.DEPLOYMENTS, pods_through(kinds.REPLICA_SET_OWNERS), kinds.REPLICA_SET_OWNERS),
 )
 REPLICA_SETS: Final[Listing[ReplicaSetRecord]] = Listing(
     kinds.REPLICA_SETS,
@@ -96,7 +94,7 @@ REPLICA_SETS: Final[Listing[ReplicaSetRecord]] = Listing(
     ReplicaSetFilter,
     NAMESPACED_KEYS | _REPLICAS,
     ("replica set", "replica sets"),
-    _OWNED,
+    OfWorkloads(kinds.REPLICA_SETS, owned(PODS)),
 )
 STATEFUL_SETS: Final[Listing[StatefulSetRecord]] = Listing(
     kinds.STATEFUL_SETS,
@@ -104,7 +102,7 @@ STATEFUL_SETS: Final[Listing[StatefulSetRecord]] = Listing(
     StatefulSetFilter,
     NAMESPACED_KEYS | _REPLICAS | _ROLLS,
     ("stateful set", "stateful sets"),
-    _OWNED,
+    OfWorkloads(kinds.STATEFUL_SETS, owned(PODS)),
 )
 DAEMON_SETS: Final[Listing[DaemonSetRecord]] = Listing(
     kinds.DAEMON_SETS,
@@ -117,7 +115,7 @@ DAEMON_SETS: Final[Listing[DaemonSetRecord]] = Listing(
         "READY": Key("ready", "On how many nodes it is ready."),
     },
     ("daemon set", "daemon sets"),
-    _OWNED,
+    OfWorkloads(kinds.DAEMON_SETS, owned(PODS)),
 )
 JOBS: Final[Listing[JobRecord]] = Listing(
     kinds.JOBS,
@@ -130,7 +128,7 @@ JOBS: Final[Listing[JobRecord]] = Listing(
         "FAILED": Key("failed", "How many of its pods have failed."),
     },
     ("job", "jobs"),
-    _OWNED,
+    OfWorkloads(kinds.JOBS, owned(PODS)),
 )
 CRON_JOBS: Final[Listing[CronJobRecord]] = Listing(
     kinds.CRON_JOBS,
@@ -142,5 +140,5 @@ CRON_JOBS: Final[Listing[CronJobRecord]] = Listing(
         "ACTIVE": Key("active", "How many jobs of it are running."),
     },
     ("cron job", "cron jobs"),
-    OfWorkloads(pods_through(kinds.JOBS), kinds.JOBS),
+    OfWorkloads(kinds.CRON_JOBS, pods_through(kinds.JOBS), kinds.JOBS),
 )

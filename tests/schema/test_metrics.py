@@ -561,7 +561,7 @@ async def test_a_failing_prometheus_costs_one_error_for_all_lines():
     [
         ("pods(orderBy: {metric: FILESYSTEM_SIZE}) { name }", "FILESYSTEM_SIZE"),
         ("nodes(orderBy: {metric: CPU_REQUEST_UTILIZATION}) { name }", "CPU_REQUEST_UTILIZATION"),
-        ("pods(orderBy: {metric: CPU_REQUEST}) { name }", "CPU_REQUEST"),
+        ("pods(orderBy: {metric: CPU_ALLOCATABLE}) { name }", "CPU_ALLOCATABLE"),
     ],
 )
 async def test_what_nothing_is_known_of_is_no_order(front_door: FrontDoor, query: str, name: str):

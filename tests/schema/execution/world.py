@@ -41,6 +41,7 @@ from tests.schema.sources.kubernetes import full_objects
 ADMIN: Final = Identity("admin")
 CLERK: Final = Identity("clerk")  # pods and services of one namespace
 PORTER: Final = Identity("porter")  # nodes, and pods of another namespace
+WARDEN: Final = Identity("warden")  # everything, but pods and jobs of one namespace alone
 NOBODY: Final = Identity("nobody")
 EVERYBODY: Final = (ADMIN, CLERK, PORTER, NOBODY)
 
@@ -68,6 +69,8 @@ class Rights:
                 return True
             case Identity("clerk"):
                 return attributes.namespace == "shop" and attributes.resource != NODES.name
+            case Identity("warden"):
+                return attributes.resource not in {"pods", "jobs"} or attributes.namespace == "shop"
             case Identity("porter"):
                 return attributes.resource == NODES.name or attributes.namespace == "payroll"
         return False
@@ -144,7 +147,7 @@ class World:
         self.access = Access(Rights(), self._namespaces_with, AuthSettings())
         self.gatherer = Gatherer(self, self.numbers, self.access, passing_on=PassingOn(self.numbers, PROXY))
         self._put(self.cluster.nodes, [self._node(name) for name in self._nodes])
-        self._put(self.cluster.namespaces, [_object(name) for name in NAMESPACES])
+        self._put(self.cluster.namespaces, [made(name) for name in NAMESPACES])
         self._put(self.cluster.services, [self._service(space, "web") for space in NAMESPACES[:2]])
         self._watch_all_kinds()
         for namespace in NAMESPACES[:2]:
@@ -193,14 +196,21 @@ class World:
                 self._put(self.cluster.pods, [self._pod(f"new-{self._version}")])
             case 5:
                 gone = self._chance.choice(list(self.snapshot().pods))
-                self._version += 1
-                self.cluster.pods.store.apply([Gone(gone.namespace, gone.name, str(self._version))])
+                self.delete_pod(gone.namespace, gone.name)
 
     def write_pod(self, namespace: str, name: str, node: str = "node-1") -> None:
         """A pod appears, or is written again."""
         pod = self._pod(name, namespace)
         pod["spec"]["nodeName"] = node
         self._put(self.cluster.pods, [pod])
+
+    def put(self, kind: Kind[Any], manifest: dict[str, Any]) -> None:
+        """An object appears, or is written again."""
+        self._put(self.cluster.watched(kind), [manifest])
+
+    def delete_pod(self, namespace: str, name: str) -> None:
+        self._version += 1
+        self.cluster.pods.store.apply([Gone(namespace, name, str(self._version))])
 
     def _put(self, watched: Watched[Any], manifests: Iterable[dict[str, Any]]) -> None:
         for manifest in manifests:
@@ -215,7 +225,7 @@ class World:
         if self._chance.random() < 0.5:
             capacity["ephemeral-storage"] = "100Gi"
         labels = {"node-role.kubernetes.io/control-plane": ""} if name == "node-0" else self._labels()
-        node = _object(
+        node = made(
             name,
             labels=labels,
             spec={"unschedulable": self._chance.random() < 0.5},
@@ -231,7 +241,7 @@ class World:
 
     def _pod(self, name: str, namespace: str = "") -> dict[str, Any]:
         statuses = [{"name": "main", "ready": self._chance.random() < 0.5, "restartCount": self._chance.randrange(9)}]
-        pod = _object(
+        pod = made(
             name,
             namespace or self._chance.choice(NAMESPACES),
             owner=self._chance.choice((None, *_OWNERS)),
@@ -257,7 +267,7 @@ class World:
         return plain
 
     def _service(self, namespace: str, name: str) -> dict[str, Any]:
-        return _object(name, namespace, spec={"selector": {"app": "web"}})
+        return made(name, namespace, spec={"selector": {"app": "web"}})
 
     def _labels(self) -> dict[str, str]:
         return self._chance.choice(({}, {"app": "web"}, {"app": "api", "tier": "back"}))
@@ -281,25 +291,25 @@ def _beside(namespace: str) -> Mapping[Kind[Any], list[dict[str, Any]]]:
     pods = {"selector": {"matchLabels": {"app": "web"}}, "template": template}
     deployed = ("Deployment", "apps/v1", "web")
     planned = ("CronJob", "batch/v1", "cron")
-    replica_set = _object("rs", namespace, owner=deployed, spec=pods, status={"replicas": 2})
+    replica_set = made("rs", namespace, owner=deployed, spec=pods, status={"replicas": 2})
     return {
-        kinds.DEPLOYMENTS: [_object("web", namespace, uid=f"web-{namespace}", spec=pods, status={"replicas": 1})],
+        kinds.DEPLOYMENTS: [made("web", namespace, uid=f"web-{namespace}", spec=pods, status={"replicas": 1})],
         kinds.REPLICA_SETS: [replica_set | {"metadata": replica_set["metadata"] | {"uid": f"rs-{namespace}"}}],
-        kinds.REPLICA_SET_OWNERS: [_object("rs", namespace, uid=f"rs-{namespace}", owner=deployed)],
-        kinds.STATEFUL_SETS: [_object("db", namespace, uid=f"db-{namespace}", spec=pods)],
-        kinds.DAEMON_SETS: [_object("agent", namespace, spec=pods)],
-        kinds.JOBS: [_object("job", namespace, uid=f"job-{namespace}", owner=planned, spec=pods)],
-        kinds.CRON_JOBS: [_object("cron", namespace, uid=f"cron-{namespace}", spec={"schedule": "* * * * *"})],
-        kinds.VOLUME_CLAIMS: [_object("data", namespace, status={"phase": "Pending"})],
-        kinds.RESOURCE_QUOTAS: [_object("small", namespace, status={"hard": {"pods": "3"}, "used": {"pods": "1"}})],
-        kinds.DISRUPTION_BUDGETS: [_object("calm", namespace, spec=pods)],
+        kinds.REPLICA_SET_OWNERS: [made("rs", namespace, uid=f"rs-{namespace}", owner=deployed)],
+        kinds.STATEFUL_SETS: [made("db", namespace, uid=f"db-{namespace}", spec=pods)],
+        kinds.DAEMON_SETS: [made("agent", namespace, spec=pods)],
+        kinds.JOBS: [made("job", namespace, uid=f"job-{namespace}", owner=planned, spec=pods)],
+        kinds.CRON_JOBS: [made("cron", namespace, uid=f"cron-{namespace}", spec={"schedule": "* * * * *"})],
+        kinds.VOLUME_CLAIMS: [made("data", namespace, status={"phase": "Pending"})],
+        kinds.RESOURCE_QUOTAS: [made("small", namespace, status={"hard": {"pods": "3"}, "used": {"pods": "1"}})],
+        kinds.DISRUPTION_BUDGETS: [made("calm", namespace, spec=pods)],
         kinds.AUTOSCALERS: [
-            _object("grow", namespace, spec={"scaleTargetRef": {"kind": "Deployment", "name": "web"}, "maxReplicas": 3})
+            made("grow", namespace, spec={"scaleTargetRef": {"kind": "Deployment", "name": "web"}, "maxReplicas": 3})
         ],
     }
 
 
-def _object(name: str, namespace: str = "", **parts: Any) -> dict[str, Any]:
+def made(name: str, namespace: str = "", **parts: Any) -> dict[str, Any]:
     metadata: dict[str, Any] = {
         "name": name,
         "creationTimestamp": "2025-11-24T09:00:00Z",
