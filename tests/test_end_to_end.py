@@ -37,7 +37,7 @@ async def test_nodes_with_nested_pods_and_metrics_are_what_kubectl_and_prometheu
     """Three nodes, pods that really run, a service account's own token: one answer that agrees with both sources."""
     names = [f"web-{index}" for index in range(6)]
     await namespace.run_pods(*names, cpu_use="250m", memory_use="64Mi")
-    await real_prometheus.wait_for_window(containers_of(namespace.name), 10, 6)
+    await real_prometheus.wait_for_value(cpu_of(namespace.name), 0.25, 6, within=0.1)
     user = await namespace.account("reader")
     await real_cluster.allow(user.user, ["get", "list", "watch"], ["nodes", "pods", "namespaces", "services"])
 

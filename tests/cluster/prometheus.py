@@ -174,6 +174,29 @@ class PrometheusServer:
         await eventually(enough, limit_s=limit_s, every_s=0.2)
         return result
 
+    async def wait_for_value(
+        self, promql: str, expected: float, at_least: int = 1, *, within: float, limit_s: float = 60.0
+    ) -> list[Any]:
+        """The result of the query once it has so many series, each of that value but for a share of it (`within`).
+
+        For rates: on a busy machine a scrape comes late, and a rate over few of them is wrong by as much for a while.
+        Raises AssertionError with the last values.
+        """
+        values: list[float] = []
+        result: list[Any] = []
+
+        async def agrees() -> bool:
+            nonlocal values, result
+            result = await self.query(promql)
+            values = [float(series["value"][1]) for series in result]
+            return len(values) >= at_least and all(abs(value - expected) <= within * expected for value in values)
+
+        try:
+            await eventually(agrees, limit_s=limit_s, every_s=0.2)
+        except TimeoutError as error:
+            raise AssertionError(f"{promql}: {values}, not {at_least} of {expected}") from error
+        return result
+
     @property
     def _folder(self) -> Path:
         assert self._temporary, "Prometheus was not started"

@@ -119,6 +119,7 @@ async def test_a_real_metrics_server_is_asked_and_named(metered_cluster: Control
     plane = metered_cluster
     query = f"{{ nodes {{ name {BOTH} }} pods {{ namespace name {BOTH} containers {{ name {BOTH} }} }} }}"
     admin = plane.token("admin")
+    await eventually(lambda: uses(plane, "web", 0.25), limit_s=60)
     async with open_front_door(config_for(plane)) as door:
         refused = await door.ask(query, admin)
     grant = await allow_metrics(plane)
@@ -139,8 +140,13 @@ async def test_a_real_metrics_server_is_asked_and_named(metered_cluster: Control
         for container, said in zip(row["containers"], pod["containers"], strict=True):
             agree(container["metrics"], pod, [said["usage"]])
     (web,) = pods["default", "web"]["containers"]
-    assert web["metrics"][0]["value"] == pytest.approx(0.25, rel=0.05)  # what KWOK was told that it uses
-    assert web["metrics"][1]["value"] == 64 * 2**20
+    assert web["metrics"][1]["value"] == 64 * 2**20  # what KWOK was told that it uses
+
+
+async def uses(plane: ControlPlane, pod: str, cores: float) -> bool:
+    """Whether metrics-server says so, but for a tenth: it goes by the moments of its scrapes, and one may be late."""
+    (container,) = (await plane.request("GET", f"{ROOT}/namespaces/default/pods/{pod}"))["containers"]
+    return float(quantity(container["usage"]["cpu"])) == pytest.approx(cores, rel=0.1)
 
 
 def agree(shown: list[dict[str, Any]], item: dict[str, Any], usages: list[dict[str, str]]) -> None:
