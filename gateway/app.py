@@ -29,7 +29,6 @@ from typing import Final, cast, final
 import uvicorn
 import uvloop
 from starlette.applications import Starlette
-from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
@@ -48,7 +47,7 @@ from gateway.http.explorer import ExplorerPage
 from gateway.http.graphql import GraphQLEndpoint
 from gateway.http.health import healthz, readyz
 from gateway.http.protocol import ConnectionLimits, LimitedProtocol
-from gateway.http.rim import LastResort, RequestLine
+from gateway.http.rim import Rim
 from gateway.http.tls import VERSIONS, ServedTls, TlsFiles
 from gateway.telemetry.endpoint import PATH as METRICS_PATH
 from gateway.telemetry.endpoint import AllowedMetrics, MetricsPage, metrics_app
@@ -221,7 +220,7 @@ async def _end(task: asyncio.Task[None]) -> None:
     await asyncio.wait([task])  # its failure, if any, is told by `run`
 
 
-def build_app(gateway: Gateway, server: ServerSettings) -> Starlette:
+def build_app(gateway: Gateway, server: ServerSettings) -> ASGIApp:
     """The ASGI application. Without a token: health, GraphiQL's page and its assets; nothing else."""
     telemetry = gateway.telemetry
     admission = Admission(server)
@@ -231,16 +230,16 @@ def build_app(gateway: Gateway, server: ServerSettings) -> Starlette:
     guarded = Authenticated(endpoint, gateway.authenticator)
     graph = Observed(_for_other_sites(ExplorerPage(guarded, page()), server.cors_origins), telemetry)
     shown = AllowedMetrics(MetricsPage(telemetry.metrics.registry), gateway.authenticator, gateway.access)
-    return Starlette(
+    others = Starlette(
         routes=[
             Route("/healthz", healthz),
             Route("/readyz", readyz(gateway.missing)),
-            Route("/graphql", graph),
+            Route("/graphql", graph),  # for who adds a slash, and is told where it is
             Route(METRICS_PATH, shown, methods=["GET"]),
             Mount("/graphiql", StaticFiles(directory=DIST)),
-        ],
-        middleware=[Middleware(RequestLine), Middleware(LastResort)],
+        ]
     )
+    return Rim(others, {"/graphql": graph})
 
 
 def _for_other_sites(app: ASGIApp, origins: Sequence[str]) -> ASGIApp:
@@ -407,7 +406,7 @@ def _stop_on_signals(stop: Callable[[], None]) -> None:
         loop.add_signal_handler(number, stop)
 
 
-def make_server(app: Starlette, settings: ServerSettings) -> uvicorn.Server:
+def make_server(app: ASGIApp, settings: ServerSettings) -> uvicorn.Server:
     """The HTTP server; its `serve` takes the listening socket, and ends when `should_exit` is set."""
     tls = _served_tls(settings)
     return _Server(

@@ -1,6 +1,5 @@
 """The first lock: whose token it is, before anything else is done with a request."""
 
-from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from auth.authenticator import Authenticator
@@ -8,7 +7,7 @@ from auth.credentials import refuse_tokens_in
 from auth.errors import ClientError, Unauthenticated
 from gateway import logs
 from gateway.http.answers import refuse
-from gateway.http.media import MediaType, negotiate
+from gateway.http.media import MediaType, header, negotiate
 from gateway.telemetry.request import of
 from schema.execution.observer import Phase
 
@@ -32,7 +31,7 @@ class Authenticated:
         except ClientError as error:
             request.verdict(verdict(error))
             request.refused(error.code, error.refused_for)
-            media_type = negotiate(Headers(scope=scope).get("accept")) or MediaType.JSON
+            media_type = negotiate(header(scope, b"accept")) or MediaType.JSON
             await refuse(error, media_type)(scope, receive, send)
             return
         request.verdict("accepted")

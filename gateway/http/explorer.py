@@ -5,11 +5,10 @@ The page is the same for everyone and holds no data, so it needs no token; it as
 
 from typing import Final
 
-from starlette.datastructures import Headers
 from starlette.responses import HTMLResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from gateway.http.media import accepts_html
+from gateway.http.media import accepts_html, header
 
 # Nothing but our own files, no inline script, no other host, no frame around it.
 CONTENT_SECURITY_POLICY: Final = (
@@ -38,7 +37,7 @@ class ExplorerPage:
         self._page = page
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["method"] in ("GET", "HEAD") and accepts_html(Headers(scope=scope).get("accept")):
+        if scope["method"] in ("GET", "HEAD") and accepts_html(header(scope, b"accept")):
             await HTMLResponse(self._page, headers=_HEADERS)(scope, receive, send)
         else:
             await self._app(scope, receive, send)

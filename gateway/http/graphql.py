@@ -22,7 +22,7 @@ from gateway import logs
 from gateway.config import ServerSettings
 from gateway.http.admission import Admission
 from gateway.http.answers import Answer, AnswerResponse, answer, client_error, pieces, present, refusal_headers, refuse
-from gateway.http.media import MediaType, negotiate
+from gateway.http.media import MediaType, header, negotiate
 from gateway.http.packing import Packing
 from gateway.http.persisted import (
     Manifest,
@@ -41,6 +41,7 @@ from schema.execution.plan.encoded import EncodedData
 from schema.execution.versions import NO_VERSIONS, VersionsAsked
 from schema.schema import GatewaySchema
 
+_JSON: Final = "application/json"
 _ALLOWED: Final = "GET, POST"
 _STREAMS: Final = ("text/event-stream", "multipart/mixed")
 CLIENT_GONE: Final = 499  # nobody reads it: it is for the log, and nginx' word for what happened
@@ -103,11 +104,11 @@ class GraphQLEndpoint:
                 await response(scope, receive, send)
         except (Unread, OwnUnread) as error:
             of(scope).refused(error.code, error.refused_for)
-            media_type = negotiate(request.headers.get("accept")) or MediaType.JSON
+            media_type = negotiate(header(request.scope, b"accept")) or MediaType.JSON
             await refuse(error, media_type)(scope, receive, send)
 
     async def _respond(self, request: Request) -> AnswerResponse | Response:
-        media_type = negotiate(request.headers.get("accept"))
+        media_type = negotiate(header(request.scope, b"accept"))
         observed = of(request.scope)
         try:
             _refuse_upgrade(request)
@@ -185,12 +186,18 @@ class GraphQLEndpoint:
         """The JSON body, never more of it than the limit."""
         _check_content_type(request)
         limit = self._settings.body_limit_bytes
-        body = bytearray()
-        async for chunk in request.stream():
-            body += chunk
-            if len(body) > limit:
+        chunks: list[bytes] = []
+        size, more = 0, True
+        while more:
+            message = await request.receive()
+            if message["type"] == "http.disconnect":
+                raise ClientDisconnect
+            chunks.append(message["body"])
+            size += len(chunks[-1])
+            if size > limit:
                 raise BodyTooLarge(f"The body is longer than {limit} bytes", limit=limit)
-        return bytes(body)
+            more = message.get("more_body", False)
+        return b"".join(chunks)
 
     async def _execute(self, request: Request, asked: GraphQLRequest, text: str, media_type: MediaType) -> Answer:
         observed = of(request.scope)
@@ -271,25 +278,31 @@ def _body_of(result: ExecutionResult) -> dict[str, Any]:
 
 def _refuse_upgrade(request: Request) -> None:
     """Say what is not served, instead of answering as if nobody had asked for it: such a client would wait."""
-    if "websocket" in request.headers.get("upgrade", "").lower():
+    if "websocket" in (header(request.scope, b"upgrade") or "").lower():
         raise BadRequest("WebSocket is not served, as there are no subscriptions; send queries by POST or GET")
 
 
 def _what_else(request: Request) -> str:
-    accept = request.headers.get("accept", "").lower()
+    accept = (header(request.scope, b"accept") or "").lower()
     stream = next((kind for kind in _STREAMS if kind in accept), None)
     return f"{stream} is not served, as there are no subscriptions" if stream else "Accept names neither"
 
 
 def _check_content_type(request: Request) -> None:
-    kind, *parameters = (part.strip().lower() for part in request.headers.get("content-type", "").split(";"))
-    if kind != "application/json":
+    given = header(request.scope, b"content-type") or ""
+    if given != _JSON:
+        _check_json(given)
+    if (header(request.scope, b"content-encoding") or "identity").lower() != "identity":
+        raise UnsupportedMediaType("The body must not be compressed")
+
+
+def _check_json(content_type: str) -> None:
+    kind, *parameters = (part.strip().lower() for part in content_type.split(";"))
+    if kind != _JSON:
         raise UnsupportedMediaType(f"The body must be application/json, not {kind or 'nothing'}")
     charsets = [part.partition("=")[2].strip('"') for part in parameters if part.startswith("charset=")]
     if any(charset not in ("utf-8", "utf8") for charset in charsets):
         raise UnsupportedMediaType(f"The body must be encoded as UTF-8, not {charsets[0]}")
-    if request.headers.get("content-encoding", "identity").lower() != "identity":
-        raise UnsupportedMediaType("The body must not be compressed")
 
 
 def _from_body(body: bytes) -> GraphQLRequest:

@@ -3,8 +3,17 @@
 https://graphql.github.io/graphql-over-http/draft/#sec-Media-Types
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache, wraps
+from typing import Final, TypeVar
+
+from starlette.types import Scope
+
+T = TypeVar("T")
+
+REMEMBERED_CHARS: Final = 512
 
 
 class MediaType(StrEnum):
@@ -27,6 +36,26 @@ class _Range:
         )
 
 
+def header(scope: Scope, name: bytes) -> str | None:
+    """The first header of this name (in lower case) that a request has."""
+    for given, value in scope["headers"]:
+        if given == name:
+            return str(value, "latin-1")
+    return None
+
+
+def once_per_header(read: Callable[[str | None], T]) -> Callable[[str | None], T]:
+    """Remember what short headers say: clients are of few sorts, and say the same each time."""
+    remembered = lru_cache(maxsize=256)(read)
+
+    @wraps(read)
+    def reading(given: str | None) -> T:
+        return read(given) if given is not None and len(given) > REMEMBERED_CHARS else remembered(given)
+
+    return reading
+
+
+@once_per_header
 def negotiate(accept: str | None) -> MediaType | None:
     """The media type to answer with; None when the client accepts neither.
 
@@ -43,6 +72,7 @@ def negotiate(accept: str | None) -> MediaType | None:
     return MediaType.JSON if qualities[MediaType.JSON] == best else MediaType.GRAPHQL
 
 
+@once_per_header
 def accepts_html(accept: str | None) -> bool:
     """Whether a browser's page load asks: text/html must be named, `*/*` (curl) is not enough."""
     return accept is not None and any(

@@ -20,6 +20,7 @@ import zstandard
 from starlette.requests import Request
 
 from gateway.http.answers import Answer, AnswerResponse, Aside, answer, nothing_new
+from gateway.http.media import header, once_per_header
 
 # Below this, headers and packets outweigh what is saved.
 COMPRESS_FROM_BYTES: Final = 1_400
@@ -104,11 +105,11 @@ class Packing:
             if digest is None:
                 return None
             headers["ETag"] = tag = self._tag(request.scope["user"], digest)
-            if matches(request.headers.get("if-none-match", ""), tag):
+            if matches(header(request.scope, b"if-none-match") or "", tag):
                 return nothing_new(headers)
         encoding = None
         if given.size >= COMPRESS_FROM_BYTES:
-            encoding = negotiate_encoding(request.headers.get("accept-encoding"))
+            encoding = negotiate_encoding(header(request.scope, b"accept-encoding"))
         if encoding is None:
             return answer(given.body, given.media_type, given.status, headers)
         packed = _made(given, encoding, make=make)
@@ -129,6 +130,7 @@ def matches(known: str, tag: str) -> bool:
     return "*" in candidates or tag.removeprefix("W/") in {candidate.removeprefix("W/") for candidate in candidates}
 
 
+@once_per_header
 def negotiate_encoding(accepted: str | None) -> str | None:
     """The content coding that the client likes best (RFC 9110, 12.5.3); None: as it is."""
     qualities: dict[str, float] = {}

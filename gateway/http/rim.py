@@ -1,34 +1,40 @@
-"""The outermost layers of every request: its id, its line in the log, and the last resort for mistakes of ours."""
+"""The outermost layer of every request: its id, its line in the log, and the last resort for mistakes of ours."""
 
 import re
 import secrets
 import time
-from typing import Final
+from collections.abc import Mapping
+from typing import Final, final
 
-from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from auth.errors import InternalError
 from gateway import logs
 from gateway.http.answers import refuse
-from gateway.http.media import MediaType
+from gateway.http.media import MediaType, header
 
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{8,64}")
 _QUIET: Final = frozenset({"/healthz", "/readyz"})  # probes come every few seconds and say nothing new
 
 
-class RequestLine:
-    """Gives each request an id (its own `X-Request-Id`, if that is harmless), says it in the answer, logs one line."""
+@final
+class Rim:
+    """Gives each request an id (its own `X-Request-Id`, if that is harmless), says it in the answer, logs one line.
 
-    def __init__(self, app: ASGIApp) -> None:
+    What nothing below has caught it answers with a masked error; the log has the traceback under the request's id.
+    `direct` are applications of single paths, found without a router: what is asked all the time.
+    """
+
+    def __init__(self, app: ASGIApp, direct: Mapping[str, ASGIApp]) -> None:
         self._app = app
+        self._direct = direct
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        request_id = _request_id(scope)
-        scope["request_id"] = request_id
+        request_id = scope["request_id"] = _request_id(scope)
+        told = (b"x-request-id", request_id.encode())
         started = time.perf_counter()
         status, size = 0, 0
 
@@ -36,14 +42,18 @@ class RequestLine:
             nonlocal status, size
             if message["type"] == "http.response.start":
                 status = message["status"]
-                MutableHeaders(scope=message)["X-Request-Id"] = request_id
-            elif message["type"] == "http.response.body":
+                message = {**message, "headers": [*message["headers"], told]}
+            else:
                 size += len(message.get("body", b""))
             await send(message)
 
         with logs.bound(request_id=request_id):
             try:
-                await self._app(scope, receive, send_with_id)
+                await self._direct.get(scope["path"], self._app)(scope, receive, send_with_id)
+            except Exception as error:  # noqa: BLE001 - the last place that can answer at all
+                logs.event("request.failed", level=40, error=error)
+                if not status:
+                    await refuse(InternalError(), MediaType.JSON)(scope, receive, send_with_id)
             finally:
                 if scope["path"] not in _QUIET or status >= 500:
                     logs.event(
@@ -57,30 +67,5 @@ class RequestLine:
 
 
 def _request_id(scope: Scope) -> str:
-    given = Headers(scope=scope).get("x-request-id", "")
+    given = header(scope, b"x-request-id") or ""
     return given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
-
-
-class LastResort:
-    """Answers what nothing else caught with a masked error; the log has the traceback under the request's id."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        started = False
-
-        async def send_and_note(message: Message) -> None:
-            nonlocal started
-            started = started or message["type"] == "http.response.start"
-            await send(message)
-
-        try:
-            await self._app(scope, receive, send_and_note)
-        except Exception as error:  # noqa: BLE001 - the last place that can answer at all
-            logs.event("request.failed", level=40, error=error)
-            if not started:
-                await refuse(InternalError(), MediaType.JSON)(scope, receive, send_and_note)

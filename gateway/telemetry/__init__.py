@@ -2,6 +2,7 @@
 
 settings.py   what can be set
 metrics.py    every metric, in one registry
+seconds.py    histograms of seconds, for what every request tells
 state.py      metrics that are read where the state is, when somebody scrapes: the watch cache, what is kept
 lag.py        how late the event loop is
 reviews.py    what was found out of tokens and rights

@@ -6,7 +6,7 @@ and authorised are told apart, and no more.
 """
 
 from collections.abc import Callable, Iterable
-from typing import Final, TypeVar, final
+from typing import Final, final
 
 from prometheus_client import (
     CollectorRegistry,
@@ -21,6 +21,7 @@ from prometheus_client import (
 )
 from prometheus_client.registry import Collector
 
+from gateway.telemetry.seconds import Seconds
 from gateway.telemetry.settings import TelemetrySettings
 from gateway.version import VERSION
 from schema.execution.observer import Phase
@@ -59,19 +60,16 @@ class OperationNames:
         return name
 
 
-Labelled = TypeVar("Labelled", Counter, Histogram)
-
-
 @final
-class Found(dict[tuple[str | int, ...], Labelled]):
+class Found(dict[tuple[str | int, ...], Counter]):
     """A metric's children by their labels, each looked for in the library once: that takes longer than to count."""
 
-    def __init__(self, metric: Labelled) -> None:
+    def __init__(self, metric: Counter) -> None:
         super().__init__()
-        self._metric: Labelled = metric
+        self._metric = metric
 
-    def __missing__(self, labels: tuple[str | int, ...]) -> Labelled:
-        child: Labelled = self._metric.labels(*labels)
+    def __missing__(self, labels: tuple[str | int, ...]) -> Counter:
+        child = self._metric.labels(*labels)
         self[labels] = child
         return child
 
@@ -89,19 +87,20 @@ class Metrics:
             ("operation", "status"),
             registry=registry,
         )
-        self.request_seconds = Histogram(
+        self.request_seconds = Seconds(
             "binnacle_request_seconds",
             "Seconds from a request's headers to the beginning of its answer, less its body's, by operation.",
-            ("operation",),
-            buckets=SECONDS,
+            "operation",
+            SECONDS,
             registry=registry,
         )
-        self.phase_seconds = Histogram(
+        self.phase_seconds = Seconds(
             "binnacle_phase_seconds",
             "Seconds that requests spent in each phase: auth, read, wait, prepare, gather, execute, encode.",
-            ("phase",),
-            buckets=PHASE_SECONDS,
+            "phase",
+            PHASE_SECONDS,
             registry=registry,
+            shown=Phase,
         )
         self.in_flight = Gauge(
             "binnacle_requests_in_flight", "Requests that are not answered to their end.", registry=registry
@@ -160,10 +159,8 @@ class Metrics:
         GCCollector(registry=registry)
         # What every request counts.
         self.requests_of = Found(self.requests)
-        self.seconds_of = Found(self.request_seconds)
         self.verdicts_of = Found(self.verdicts)
         self.answers_of = Found(self.answers)
-        self.phases: Final = {phase: self.phase_seconds.labels(phase) for phase in Phase}  # shown from the start
 
     def read(self, name: str, text: str, value: Callable[[], float]) -> None:
         """A gauge that is read when somebody scrapes."""

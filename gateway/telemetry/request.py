@@ -38,17 +38,21 @@ class Telemetry:
     def request(self, scope: Scope) -> Iterator["ObservedRequest"]:
         """Wraps a request to the graph; `of(scope)` finds it meanwhile."""
         metrics = self.metrics
-        with metrics.in_flight.track_inprogress(), self.traces.request(scope) as span:
-            request = scope[_KEY] = ObservedRequest(metrics, self.traces, span)
-            if span.trace_id:
-                logs.bind(trace_id=span.trace_id)
-            try:
-                yield request
-            finally:
-                request.ended()
-                if self._slow_seconds and request.seconds > self._slow_seconds:
-                    metrics.slow.inc()
-                    logs.event("request.slow", level=30, **request.details())
+        metrics.in_flight.inc()
+        try:
+            with self.traces.request(scope) as span:
+                request = scope[_KEY] = ObservedRequest(metrics, self.traces, span)
+                if span.trace_id:
+                    logs.bind(trace_id=span.trace_id)
+                try:
+                    yield request
+                finally:
+                    request.ended()
+                    if self._slow_seconds and request.seconds > self._slow_seconds:
+                        metrics.slow.inc()
+                        logs.event("request.slow", level=30, **request.details())
+        finally:
+            metrics.in_flight.dec()
 
 
 @final
@@ -139,9 +143,9 @@ class ObservedRequest:
     def ended(self) -> None:
         metrics = self._metrics
         metrics.requests_of[self._label, self._status].inc()
-        metrics.seconds_of[self._label,].observe(self.seconds)
+        metrics.request_seconds.observe(self._label, self.seconds)
         for phase, seconds in self._phases.items():
-            metrics.phases[phase].observe(seconds)
+            metrics.phase_seconds.observe(phase, seconds)
         self._span.end(self._status)
 
     def details(self) -> dict[str, Any]:
