@@ -14,7 +14,7 @@ import aiohttp
 
 from gateway.demo import simulated_cluster
 from tests.cluster.process import Process, free_ports
-from tests.front_door import ADMIN, Answer
+from tests.front_door import ADMIN, REVIEW_PATIENCE_S, Answer
 
 START_LIMIT_S = 60.0
 
@@ -51,6 +51,7 @@ async def gateway_apart(
             "server": {"host": "127.0.0.1", "port": port},
             "kubernetes": {"server": simulated.kubernetes_url, "token_file": str(simulated.gateway_token_file)},
             "prometheus": {"url": simulated.prometheus_url, "profile": "generic"},
+            "auth": {"review_timeout_seconds": REVIEW_PATIENCE_S},
             "telemetry": {"metrics_port": metrics_port},
         }
         for section, settings in (sections or {}).items():

@@ -16,6 +16,8 @@ from schema.execution.settings import ExecutionSettings
 from tests.front_door import ADMIN, SHOP, VIEWER, FrontDoor, simulated_door
 
 SLOW = "{ nodes { metrics(names: [CPU_USAGE]) { missing } } }"  # waits for Prometheus, which is paused here
+PATIENT = {"timeout_seconds": 60}
+PROMPT_S = 5.0  # of somebody who waits for no Prometheus, on a busy machine
 
 
 def admission(*, at_work=4, per_user=2, waiting=4, seconds=5.0) -> Admission:
@@ -142,7 +144,7 @@ async def run(steps) -> None:
 
 async def test_a_greedy_caller_is_refused_and_others_are_answered():
     """Forty slow questions at once by one user: their share waits, the rest hears 429, and somebody else's is quick."""
-    async with simulated_door(server={"requests_per_user": 4}) as door:
+    async with simulated_door(server={"requests_per_user": 4}, prometheus=PATIENT) as door:
         await warm(door, ADMIN, SHOP)
         door.simulated.prometheus.pause()
         greedy = [asyncio.create_task(door.ask(SLOW, ADMIN)) for _ in range(40)]
@@ -151,7 +153,7 @@ async def test_a_greedy_caller_is_refused_and_others_are_answered():
 
         other = await door.ask("{ cluster { version } }", SHOP)
 
-        assert (other.status, time.monotonic() - started < 0.5) == (200, True)
+        assert (other.status, time.monotonic() - started < PROMPT_S) == (200, True)
         door.simulated.prometheus.resume()
         answers = await asyncio.gather(*greedy)
     refused = [answer for answer in answers if answer.status == 429]
@@ -177,14 +179,14 @@ async def test_when_everybody_is_at_work_the_next_hears_503_with_retry_after():
 
 async def test_an_answer_that_takes_too_long_is_refused_when_its_time_is_over():
     """The rest of the answer is not waited for, and its place is free again."""
-    async with simulated_door(server={"request_seconds": 0.2, "requests_at_work": 1}) as door:
+    async with simulated_door(server={"request_seconds": 0.2, "requests_at_work": 1}, prometheus=PATIENT) as door:
         await warm(door, ADMIN)
         door.simulated.prometheus.pause()
         started = time.monotonic()
 
         late = await door.ask(SLOW)
 
-        assert 0.2 <= time.monotonic() - started < 1.0
+        assert 0.2 <= time.monotonic() - started < PROMPT_S
         assert (late.status, late.codes) == (504, ["TIMED_OUT"])
         assert (await door.ask("{ cluster { version } }")).status == 200
         door.simulated.prometheus.resume()
@@ -193,7 +195,7 @@ async def test_an_answer_that_takes_too_long_is_refused_when_its_time_is_over():
 async def test_a_client_that_hangs_up_is_worked_for_no_longer(caplog: pytest.LogCaptureFixture):
     """Its place is free at once; the log says that nobody was there for the answer."""
     caplog.set_level(0)
-    async with simulated_door(server={"requests_at_work": 1}) as door:
+    async with simulated_door(server={"requests_at_work": 1}, prometheus=PATIENT) as door:
         await warm(door, ADMIN)
         door.simulated.prometheus.pause()
         with pytest.raises(asyncio.TimeoutError):
@@ -202,7 +204,7 @@ async def test_a_client_that_hangs_up_is_worked_for_no_longer(caplog: pytest.Log
 
         assert (await door.ask("{ cluster { version } }")).status == 200
 
-        assert time.monotonic() - started < 0.5, "Prometheus is waited for two seconds"
+        assert time.monotonic() - started < PROMPT_S, "Prometheus is waited for much longer"
         door.simulated.prometheus.resume()
     assert [line for line in map(str, map(vars, caplog.records)) if "'status': 499" in line or "status=499" in line]
 
@@ -227,7 +229,7 @@ async def test_the_worker_leaves_an_answer_that_nobody_waits_for_any_more():
         started = time.monotonic()
         await asyncio.get_running_loop().run_in_executor(door.gateway.worker, lambda: None)
 
-        assert time.monotonic() - started < whole / 4, whole
+        assert time.monotonic() - started < whole / 2, whole
 
 
 def many_lists(name: str) -> str:

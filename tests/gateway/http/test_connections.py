@@ -250,7 +250,8 @@ async def test_a_half_closed_connection_is_let_go_in_the_middle_of_a_body(
 
 async def test_a_half_closed_connection_is_worked_for_no_longer():
     """Whoever ends their side while the answer is made is gone: the only place is free for the next."""
-    async with simulated_door(server={"requests_at_work": 1, "request_seconds": 20}) as door:
+    limits = {"requests_at_work": 1, "request_seconds": 120}
+    async with simulated_door(server=limits, prometheus={"timeout_seconds": 60}) as door:
         assert (await door.ask("{ nodes { name } }")).status == 200
         door.simulated.prometheus.pause()
         async with connect(door) as client:
@@ -260,7 +261,7 @@ async def test_a_half_closed_connection_is_worked_for_no_longer():
             client.writer.write_eof()
             started = time.monotonic()
             assert (await door.ask("{ cluster { nodeCount } }", VIEWER)).status == 200
-            assert time.monotonic() - started < 1.0, "Prometheus is waited for two seconds"
+            assert time.monotonic() - started < 10, "Prometheus is waited for a minute"
         door.simulated.prometheus.resume()
 
 
