@@ -111,7 +111,7 @@ def _on_node(root: NodeRecord, info: GraphInfo) -> Among[PodRecord]:
 
 
 def _pod_count_needs(_reach: Reach) -> FieldNeeds:
-    return FieldNeeds(access=(AccessNeed(PODS),))
+    return FieldNeeds(access=(AccessNeed(PODS),), indexed=True)
 
 
 def _pod_count(root: strawberry.Parent[NodeRecord], info: GraphInfo) -> int | None:
@@ -123,7 +123,7 @@ def _pod_count(root: strawberry.Parent[NodeRecord], info: GraphInfo) -> int | No
 
 
 def _claims_needs(_reach: Reach) -> FieldNeeds:
-    return FieldNeeds(access=(AccessNeed(PODS),))
+    return FieldNeeds(access=(AccessNeed(PODS),), indexed=True)
 
 
 def _requested(root: strawberry.Parent[NodeRecord], info: GraphInfo) -> NodeResources | None:

@@ -22,13 +22,18 @@ from schema.execution.gather import Gatherer
 from schema.execution.needs import Needs
 from schema.execution.observer import Observer, Phase
 from schema.execution.plan.operations import Operation, Operations
+from schema.execution.plan.run import TooManyObjects
 from schema.execution.prepare import Documents, PreparedDocument
+from schema.execution.problems import Problems
 from schema.execution.versions import RESOURCE_VERSIONS, versions_seen
 from schema.execution.view import View
 from schema.sources.prometheus.raw import RawAnswer
 
 # An answer of more objects takes longer than a small answer should wait for: about 3 ms in stock execution.
 LARGE_ANSWER_OBJECTS: Final = 300
+# By its estimated cost, where it is of what an index finds; the estimate may be wrong: then so many objects are enough.
+LARGE_ANSWER_VALUES: Final = 3_000
+OBJECTS_AT_ONCE: Final = 1_000
 
 
 class OperationNotAllowed(BadRequest):
@@ -64,7 +69,9 @@ class ExecutionExtension(SchemaExtension):
         execution.graphql_document = prepared.document
         execution.pre_execution_errors = list(prepared.errors)
         if not prepared.errors:
-            found = self._pipeline.operations.find(self._schema, prepared, operation, execution.variables or {})
+            found = await self._pipeline.operations.find_in_turn(
+                self._schema, prepared, operation, execution.variables or {}
+            )
             if isinstance(found, list):
                 execution.pre_execution_errors = [_bad_variable(error) for error in found]
             else:
@@ -100,8 +107,11 @@ class ExecutionExtension(SchemaExtension):
     ) -> ExecutionResult:
         """At once if it is small, in the worker thread if not."""
         # Without a plan it is introspection, which asks for no objects and takes some tens of milliseconds.
-        if operation.plan is not None and reachable_objects(operation.needs, context.view) <= LARGE_ANSWER_OBJECTS:
-            return self._execute(prepared, operation, context)
+        if operation.plan is not None and is_small(operation.needs, context.view):
+            try:
+                return _result(*operation.plan.execute(context, operation.nodes, OBJECTS_AT_ONCE))
+            except TooManyObjects:
+                context.problems = Problems()  # what was met until then is met again
         context.large = True
         loop = asyncio.get_running_loop()
         try:
@@ -141,12 +151,23 @@ def _bad_variable(error: GraphQLError) -> GraphQLError:
     return GraphQLError(error.message, nodes=error.nodes, original_error=InvalidArgument(error.message))
 
 
-def reachable_objects(needs: Needs, view: View) -> int:
-    """An upper bound, by what the caller may see, of the objects that the operation's lists can come to."""
+def is_small(needs: Needs, view: View) -> bool:
+    """Whether few objects are looked through, and few are shown, if what an index finds is as much as usual."""
+    indexed = needs.access != needs.looked_through
+    return objects_looked_through(needs, view) <= LARGE_ANSWER_OBJECTS and not (
+        indexed and view.cost > LARGE_ANSWER_VALUES
+    )
+
+
+def objects_looked_through(needs: Needs, view: View) -> int:
+    """An upper bound, by what the caller may see, of the objects that the operation's lists are made from.
+
+    Without those that an index finds for each object around them.
+    """
     samples = sum(outcome.size for outcome in view.raw.values() if isinstance(outcome, RawAnswer))
     read = {kind.resource for kind in needs.kinds if not kind.metadata_only}
     return samples + sum(
         1 if need.name else visible(view.snapshot, view.visibility, need.resource, need.namespaces)
-        for need in needs.access
+        for need in needs.looked_through
         if need.resource in read
     )

@@ -76,6 +76,7 @@ class FieldNeeds:
     of which only the metadata is watched. The right to their resource is in `access` all the same. `rights` is what is
     only to be told of a caller's rights, and `decisions` what they may do: no kind is needed for either. `raw` is
     PromQL of the caller's own. Each of the last two costs a call: they stand at the root, where no list multiplies it.
+    `indexed`: what it lists of each object is found without a look at others, and is as long as such lists are.
     """
 
     access: tuple[AccessNeed, ...] = ()
@@ -86,6 +87,7 @@ class FieldNeeds:
     rights: tuple[AccessNeed, ...] = ()
     decisions: tuple[Attributes, ...] = ()
     raw: tuple[RawQuery, ...] = ()
+    indexed: bool = False
 
     def watched(self) -> set[Kind[Any]]:
         """What the field reads."""
@@ -109,6 +111,7 @@ class Needs:
     rights: frozenset[AccessNeed] = frozenset()
     decisions: Mapping[Attributes, FieldNode] = field(default_factory=dict)  # each with the first that asks for it
     raw: Mapping[RawQuery, FieldNode] = field(default_factory=dict)  # likewise
+    looked_through: frozenset[AccessNeed] = frozenset()  # of `access`, what more than an index is read of
 
 
 def needing(hook: NeedsHook) -> Mapping[str, NeedsHook]:
@@ -132,6 +135,7 @@ class _Walk:
     clock: bool = False
     costs: Costs = field(default_factory=Costs)
     kinds: set[Kind[Any]] = field(default_factory=set)
+    looked_through: set[AccessNeed] = field(default_factory=set)
 
     def root(self, query_type: GraphQLObjectType) -> None:
         collected = collect_fields(
@@ -157,6 +161,8 @@ class _Walk:
         if asked is None:
             return
         self.access.update(asked.access)
+        if not asked.indexed:
+            self.looked_through.update(asked.access)
         self.rights.update(asked.rights)
         for decision in asked.decisions:
             self.decisions.setdefault(decision, details[0].node)
@@ -244,4 +250,5 @@ def collect_needs(
         frozenset(walk.rights),
         walk.decisions,
         walk.raw,
+        frozenset(walk.looked_through),
     )

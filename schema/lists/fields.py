@@ -68,7 +68,7 @@ def belonging_field(
     *,
     anywhere: bool = False,
 ) -> Any:
-    """What belongs to an object. `anywhere`: each has something, whose namespaces it does not know.
+    """What belongs to an object. `anywhere`: an index finds it for each of them, in whichever namespaces it is.
 
     Then the right to list it is the same for all objects.
     """
@@ -99,7 +99,9 @@ def belonging_field(
         return [known, *(listing.visible(info, among.rows) for among in belongs)]
 
     below = _below(belonging, needs or listing.needs)
-    return _field(listing, rows, below, description, rows_of_all if anywhere else None)
+    if not anywhere:
+        return _field(listing, rows, below, description)
+    return _field(listing, rows, _indexed(below), description, rows_of_all)
 
 
 def belonging_page_field(listing: Listing[R], belonging: Belonging[R], description: str) -> Any:
@@ -174,6 +176,10 @@ def _below(belonging: Belonging[R], needs: NeedsHook) -> NeedsHook:
         return () if among is None else (among,)
 
     return lambda reach, **arguments: needs(replace(reach, parts=Through(reach.rows, part)), **arguments)
+
+
+def _indexed(needs: NeedsHook) -> NeedsHook:
+    return lambda reach, **arguments: replace(needs(reach, **arguments), indexed=True)
 
 
 def _all(listing: Listing[R]) -> str:

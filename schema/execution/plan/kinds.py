@@ -149,6 +149,7 @@ def _all_finite(values: Sequence[float | None]) -> bool:
     return all(each is None or math.isfinite(each) for each in values)
 
 
+@lru_cache(maxsize=256)  # there are as many as enums
 def _enum_names(leaf: GraphQLLeafType) -> tuple[type, Mapping[Any, str]]:
     """The Python enum behind a GraphQL one, and how its members are written; for everything else, nothing."""
     if not isinstance(leaf, CustomGraphQLEnumType):
@@ -309,7 +310,7 @@ class Selection:
         # Nor do their answers depend on anything but the objects and some frames.
         self.keepable = self.shallow and all(field.reads is not None for field in self.asked)
         self._pure = tuple(field for field in fields if field.pure)
-        self._build = _row_builder([field.name for field in fields])
+        self._build = _row_builder(tuple(field.name for field in fields))
 
     def columns(self, objects: Sequence[Any]) -> dict[Field, Sequence[Any]]:
         """The pure fields of all objects, column by column. Raises at anything odd."""
@@ -327,7 +328,8 @@ class Selection:
         return self._build(*(columns.get(field, blank) for field in self.fields))
 
 
-def _row_builder(names: Sequence[str]) -> Callable[..., list[dict[str, Any]]]:
+@lru_cache(maxsize=1024)
+def _row_builder(names: tuple[str, ...]) -> Callable[..., list[dict[str, Any]]]:
     """A function from columns to rows, written out for these names: three times as fast as dict(zip(names, row)).
 
     The names are GraphQL's: letters, digits and underscores, so that nothing of a request becomes code.

@@ -41,6 +41,10 @@ BLOCK_OBJECTS: Final = 512
 _MARK: Final = b"\0"
 
 
+class TooManyObjects(BaseException):
+    """More than whoever executes wanted to do at once. No error of the answer, as `patience.GivenUp` is none."""
+
+
 class PlanContext:
     """A request's context as a plan's resolvers see it.
 
@@ -95,10 +99,12 @@ class Run:
     nodes: Nodes
     before: Blocks
     read_before: FramesRead
+    at_most: int | None = None  # objects, in all lists together
     blocks: dict[Block, bytes] = field(default_factory=dict)
     read: dict[int, tuple["weakref.ref[MetricFrame]", ...]] = field(default_factory=dict)
     _usable: dict[int, Blocks] = field(default_factory=dict)  # of `before`, by site
     errors: list[GraphQLError] = field(default_factory=list)
+    _objects: int = 0
     _lists: list[Sequence[bytes]] = field(default_factory=list)  # of which `data` has the number alone
 
     def execute(self, selection: Selection) -> bytes | None:
@@ -151,6 +157,7 @@ class Run:
     def objects(self, kind: ListOf, item: Object, what: Field, path: Path, items: tuple[Any, ...]) -> Any:
         """A list of objects: by blocks and columns where nothing is odd, else row by row."""
         self.context.patience.check()
+        self._count(len(items))
         selection = item.selection
         try:
             if selection.keepable and _is_record(items[0]) and self._reads_only_frames(selection, what.site):
@@ -171,6 +178,11 @@ class Run:
             values[each] = self._encoded_lists(each, values[each], path)
         blank = zip(items, selection.rows(columns, len(items)), strict=True)
         return self._ask(item, what, path, blank, values)
+
+    def _count(self, objects: int) -> None:
+        self._objects += objects
+        if self.at_most is not None and self._objects > self.at_most:
+            raise TooManyObjects
 
     def _values(self, fields: Sequence[Field], items: Sequence[Any], path: Path) -> dict[Field, list[Any]]:
         """What the resolvers of these fields return: row by row, in the document's order, as graphql-core asks."""
@@ -251,6 +263,7 @@ class Run:
                 return values
         except Exception:  # noqa: BLE001 - told, if it is an error, list by list
             return values
+        self._count(sum(len(value) for value in values if _holds_records(value)))
         cuts = [cut(tuple(value)) if _holds_records(value) else [] for value in values]
         inner = iter(self._encoded(selection, what.site, list(chain.from_iterable(cuts)), ((path, 0), what.name)))
         encoded: list[Any] = []
