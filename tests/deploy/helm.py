@@ -17,9 +17,16 @@ LIMIT_S = 120.0
 VALUES = Path(__file__).parent / "values"
 GOLDEN = Path(__file__).parent / "golden"
 
-# What Helm would find on a cluster with the Prometheus operator, where it renders without looking at one.
-OPERATOR = tuple(
-    word for kind in ("PodMonitor", "PrometheusRule") for word in ("--api-versions", f"monitoring.coreos.com/v1/{kind}")
+# What Helm would find on a cluster of the newest release with the Prometheus operator, where it renders without looking
+# at one. What comes after it on the command line wins.
+KUBERNETES = "1.37.2"
+OPERATOR = (
+    *(
+        word
+        for kind in ("PodMonitor", "PrometheusRule")
+        for word in ("--api-versions", f"monitoring.coreos.com/v1/{kind}")
+    ),
+    *("--kube-version", KUBERNETES),
 )
 
 Manifest = dict[str, Any]

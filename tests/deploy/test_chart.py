@@ -10,6 +10,10 @@ from tests.deploy.helm import GOLDEN, Helm, HelmRefused, one, parsed, value_sets
 
 pytestmark = pytest.mark.cluster  # Helm may have to be built
 
+NAMED = "rbac.impersonation.enabled=true,rbac.impersonation.users={ann@example.com}"
+_FIRST = "rbac.impersonation.writes[0]"
+WRITE = f"{_FIRST}.apiGroup=,{_FIRST}.resources={{nodes}},{_FIRST}.verbs={{patch}},{_FIRST}.because=cordon"
+
 
 @pytest.mark.parametrize("name", value_sets())
 def test_helm_finds_nothing_to_complain_about(helm: Helm, name: str):
@@ -48,6 +52,19 @@ def test_what_is_rendered_changes_only_on_purpose(helm: Helm, name: str):
         ("rbac.watch[0].resources[0]=secrets", "/rbac/watch/0/resources/0"),
         ("rbac.namespaces[0]=Shop", "/rbac/namespaces/0"),
         ("rbac.namespaces[0]=*", "/rbac/namespaces/0"),
+        ("rbac.impersonation.enabled=true", "/rbac/impersonation/users"),
+        ("rbac.impersonation.enabled=true,rbac.impersonation.users={ann}", "/rbac/impersonation/writes"),
+        ("rbac.impersonation.users={*}", "/rbac/impersonation/users/0"),
+        ("rbac.impersonation.users={system:admin}", "/rbac/impersonation/users/0"),
+        ("rbac.impersonation.groups={dev,system:masters}", "/rbac/impersonation/groups/1"),
+        ("rbac.impersonation.groups={oidc:*}", "/rbac/impersonation/groups/0"),
+        (f"{WRITE},rbac.impersonation.writes[0].verbs={{*}}", "/rbac/impersonation/writes/0/verbs/0"),
+        (f"{WRITE},rbac.impersonation.writes[0].verbs={{get}}", "/rbac/impersonation/writes/0/verbs/0"),
+        (f"{WRITE},rbac.impersonation.writes[0].resources={{*}}", "/rbac/impersonation/writes/0/resources/0"),
+        (f"{WRITE},rbac.impersonation.writes[0].resources={{secrets}}", "/rbac/impersonation/writes/0/resources/0"),
+        (f"{WRITE},{NAMED}", "rbac.impersonation.enabled needs oidc or token_file"),
+        (f"{WRITE},{NAMED},rbac.namespaces={{shop}}", "rbac.impersonation.enabled needs oidc or token_file"),
+        (f"{WRITE},{NAMED},rbac.create=false", "rbac.impersonation.enabled needs rbac.create"),
         ("config.auth.authenticators[0]=webhook", "/config/auth/authenticators/0"),
         ("metrics.port=80", "/metrics/port"),
         ("metrics.port=8080", "/metrics/port"),
@@ -118,6 +135,42 @@ def test_metrics_k8s_io_may_be_listed_only_where_it_takes_the_place_of_a_prometh
     assert granted("Role", *confined, *has_it) == [["pods"]]
 
 
+NAMES_OF_EVERYTHING = {
+    "users": ["ann@example.com", "https://id.example.com/realms/people#4711"],
+    "groups": ["oidc:operators"],
+}
+
+
+def test_nobody_is_impersonated_unless_asked_for_and_then_in_named_requests_where_servers_can_hold_to_it(helm: Helm):
+    """From 1.36 on for the writes alone, wherever they are; before, the classic right is the only one there is."""
+
+    def rules(*arguments: str) -> list[tuple[str, str, list[str], list[str]]]:
+        return [
+            (item["kind"], item["metadata"].get("namespace", ""), rule["verbs"], rule.get("resourceNames", []))
+            for item in helm.objects(*arguments)
+            if item["kind"] in ("ClusterRole", "Role")
+            for rule in item["rules"] if any(verb.startswith("impersonate") for verb in rule["verbs"])
+        ]  # fmt: skip
+
+    users, groups = NAMES_OF_EVERYTHING.values()
+    names = [
+        ("ClusterRole", "", ["impersonate:user-info"], users), ("ClusterRole", "", ["impersonate:user-info"], groups),
+    ]  # fmt: skip
+    patch, both = ([f"impersonate-on:user-info:{verb}" for verb in verbs] for verbs in (["patch"], ["update", "patch"]))
+    everything = values("everything")
+    assert rules() == []
+    for version in ("1.36.0", "v1.36.1-gke.1203000", "1.40.0"):
+        assert rules(*everything, "--kube-version", version) == [
+            *names, ("ClusterRole", "", patch, []), ("ClusterRole", "", both, []),
+        ]  # fmt: skip
+    confined = rules(*everything, "--set", "rbac.namespaces={shop,bank}")
+    assert confined == [*names, ("Role", "shop", both, []), ("Role", "bank", both, [])]  # nodes are in no namespace
+    for version in ("1.33.0", "1.35.9"):
+        assert rules(*everything, "--kube-version", version) == [
+            ("ClusterRole", "", ["impersonate"], users), ("ClusterRole", "", ["impersonate"], groups),
+        ]  # fmt: skip
+
+
 def test_in_namespaced_mode_another_authenticator_brings_its_right_along(helm: Helm):
     """TokenReviews are a right in the whole cluster: whoever asks for them gets the binding."""
     objects = helm.objects(*values("namespaced"), "--set", "config.auth.authenticators={token_review}")
@@ -184,6 +237,8 @@ def test_the_notes_say_the_address_and_how_to_get_a_token(helm: Helm):
     assert "plain http" not in full
     assert "podMonitor.enabled: left out, this cluster has no PodMonitor" in full
     assert "left out" not in plain
+    assert "rbac.impersonation.enabled: no request of this release uses that right" in full
+    assert "rbac.impersonation" not in plain
     minimal = notes(*values("minimal"))
     assert "jsonpath='{.spec.ports[0].nodePort}'" in minimal
     assert "NOT_CONFIGURED" in minimal

@@ -46,6 +46,27 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name (.Chart.Version | replace "+" "_") 
 {{- toYaml (default $confined (.Values.config.auth).authenticators) }}
 {{- end }}
 
+{{- /* "true" where the API server can be told for which requests somebody may be impersonated (KEP-5284, on since 1.36). */ -}}
+{{- define "binnacle.constrainedImpersonation" -}}
+{{- if semverCompare ">=1.36.0-0" .Capabilities.KubeVersion.Version }}true{{ end }}
+{{- end }}
+
+{{- /* The rules for rbac.impersonation.writes; in a Role without what belongs to no namespace. */ -}}
+{{- define "binnacle.impersonatedWrites" -}}
+{{- range .Values.rbac.impersonation.writes }}
+{{- $resources := join ", " .resources }}
+{{- if $.Values.rbac.namespaces }}
+{{- $resources = include "binnacle.namespaced" .resources }}
+{{- end }}
+{{- if $resources }}
+# {{ .because }}
+- apiGroups: [{{ .apiGroup | quote }}]
+  resources: [{{ $resources }}]
+  verbs: [{{ range $number, $verb := .verbs }}{{ if $number }}, {{ end }}"impersonate-on:user-info:{{ $verb }}"{{ end }}]
+{{- end }}
+{{- end }}
+{{- end }}
+
 {{- define "binnacle.withoutPrometheus" -}}
 in the place of a Prometheus: CPU and memory of this moment, where the cluster has metrics-server
 {{- end }}
