@@ -11,7 +11,6 @@ would close the sources first: uvicorn goes on serving when its lifespan task di
 
 import asyncio
 import contextlib
-import gc
 import math
 import resource
 import signal
@@ -37,7 +36,7 @@ from starlette.types import ASGIApp
 from auth.access import NAMESPACES, Access, Resource
 from auth.authenticator import Authenticator
 from auth.authenticators.chosen import open_chosen
-from gateway import logs
+from gateway import collector, logs
 from gateway.config import Config, DemoOptions, ServerSettings
 from gateway.demo import simulated_cluster
 from gateway.graphiql.assets import DIST, page
@@ -164,6 +163,10 @@ async def open_gateway(config: Config, stop_serving: Callable[[], None]) -> Asyn
         lag = asyncio.create_task(watch_lag(metrics.loop_lag.observe), name="event-loop-lag")
         stack.push_async_callback(_end, lag)
         lag.add_done_callback(lambda task: _died(task, gateway, stop_serving))
+        await stack.enter_async_context(collector.sent_for())
+        collecting = asyncio.create_task(collector.Collecting(worker).run(), name="collecting")
+        stack.push_async_callback(_end, collecting)
+        collecting.add_done_callback(lambda task: _died(task, gateway, stop_serving))
         recognising = asyncio.create_task(measuring.recognise(), name="metrics/recognise")
         stack.push_async_callback(_end, recognising)
         recognising.add_done_callback(lambda task: _died(task, gateway, stop_serving, may_end=True))
@@ -332,10 +335,7 @@ async def _announce(gateway: Gateway, address: str, announce: Callable[[str], No
     started = time.monotonic()
     while gateway.missing() is not None:  # noqa: ASYNC110 - several causes, and nobody else waits for them
         await asyncio.sleep(0.05)
-    # What was made until here stays: modules, schema, first lists. Each full collection would visit it all again, and
-    # hold every request for some tenths of a second, as often as documents come that were not seen before.
-    gc.collect()
-    gc.freeze()
+    collector.settle()
     logs.event("ready", seconds=round(time.monotonic() - started, 2))
     announce(address)
 
