@@ -97,6 +97,7 @@ class MetricRecord(Struct, frozen=True, gc=False):
     value: float | None
     missing: Missing | None
     timestamp: float | None = None
+    window: float | None = None
     labels: tuple[LabelRecord, ...] = ()
 
 
@@ -111,6 +112,13 @@ class Metric:
             "When Prometheus evaluated it, or by `metrics.k8s.io` in its place when it was measured: seconds since "
             "1970-01-01T00:00:00Z; null without a value, and for what the objects say themselves: requests, limits and "
             "what nodes lend, as they are now."
+        )
+    )
+    window: float | None = strawberry.field(
+        description=(
+            "Over how many seconds until `timestamp` the value is averaged, as Prometheus was asked or as "
+            "`metrics.k8s.io` says; null where it is of one moment, where there is none, and where a configured query "
+            "has a window of its own."
         )
     )
     labels: list[Label] = strawberry.field(
@@ -139,6 +147,12 @@ class MetricRange:
     end: DateTime | None = strawberry.field(description="The last moment that was asked for.")
     step: int | None = strawberry.field(
         description="Seconds between two points: as asked, or wider where that would have been too many."
+    )
+    window: float | None = strawberry.field(
+        description=(
+            "Over how many seconds until its moment each point is averaged, a step at least; null where points are of "
+            "one moment, where Prometheus is not asked, and where a configured query has a window of its own."
+        )
     )
     labels: list[Label] = strawberry.field(
         description="Labels that tell several series of one metric apart; empty when there is only one."
@@ -241,15 +255,15 @@ def _append_measured(
     if frame.failure is not None:
         _append_same(rows, _absent(name, frame.failure))
         return
-    unit, samples, moment = name.unit, frame.samples, frame.evaluated_at
+    unit, samples, moment, window = name.unit, frame.samples, frame.evaluated_at, frame.window
     written = date_time(moment)
     for row, (namespace, called, created_at) in zip(rows, places, strict=True):
         held = samples.get(namespace, NOTHING).get(called)
         if held.__class__ is float and created_at <= written:  # nearly always, and 15,000 times
-            row.append(MetricRecord(name, unit, held, None, moment))
+            row.append(MetricRecord(name, unit, held, None, moment, window))
         else:
             found = frame.of((namespace, called), not_before=_seconds(created_at))
-            row.extend(_metric(name, sample) for sample in found)
+            row.extend(_metric(name, sample, window) for sample in found)
 
 
 def _append_shares(
@@ -264,7 +278,7 @@ def _append_shares(
         namespace, called, created_at = measuring.place(each)
         whole = said(each)
         found = frame.of((namespace, called), not_before=_seconds(created_at))
-        row.extend(_metric(name, _share(sample, whole)) for sample in found)
+        row.extend(_metric(name, _share(sample, whole), frame.window) for sample in found)
 
 
 def frame_of(info: GraphInfo, name: MetricName, level: Level) -> MetricFrame:
@@ -328,11 +342,11 @@ def _ranges(
     not_before = _seconds(created_at)
     found = frame.over_time((namespace, called))
     if not found:
-        yield _range(name, asked, frame.missing((namespace, called)))
+        yield _range(name, frame, frame.missing((namespace, called)))
     for series in found:
         samples = [sample for sample in series.samples(asked.moments()) if sample.timestamp >= not_before]
         points = samples if whole is None else [_share(sample, whole) for sample in samples]
-        yield _range(name, asked, None if points else Missing.STALE, series, points)
+        yield _range(name, frame, None if points else Missing.STALE, series, points)
 
 
 def forbidden_metrics(measuring: Measuring[Any], names: list[MetricName] | None) -> list[MetricRecord]:
@@ -385,25 +399,31 @@ def _share(sample: Sample, whole: float | None) -> Sample:
         return sample
     if not whole:
         return Sample(None, Missing.NOT_SET, sample.timestamp, sample.labels)
-    return Sample(sample.value / whole, None, sample.timestamp, sample.labels)
+    return Sample(sample.value / whole, None, sample.timestamp, sample.labels, sample.window)
 
 
 def _absent(name: MetricName, missing: Missing) -> MetricRecord:
     return MetricRecord(name, name.unit, None, missing)
 
 
-def _metric(name: MetricName, sample: Sample) -> MetricRecord:
-    moment = None if sample.value is None else sample.timestamp
-    return MetricRecord(name, name.unit, sample.value, sample.missing, moment, _labels(sample.labels))
+def _metric(name: MetricName, sample: Sample, window: float | None) -> MetricRecord:
+    """`window` is that of all samples which have none of their own."""
+    labels = _labels(sample.labels)
+    if sample.value is None:
+        return MetricRecord(name, name.unit, None, sample.missing, labels=labels)
+    own = window if sample.window is None else sample.window
+    return MetricRecord(name, name.unit, sample.value, None, sample.timestamp, own, labels)
 
 
 def _range(
     name: MetricName,
-    asked: Range | None,
+    frame: MetricFrame | None,
     missing: Missing | None,
     series: Series | None = None,
     points: list[Sample] | None = None,
 ) -> MetricRange:
+    """Without a frame nobody was asked."""
+    asked = None if frame is None else frame.question.range
     return MetricRange(
         name=name,
         unit=name.unit,
@@ -411,6 +431,7 @@ def _range(
         start=None if asked is None else date_time(asked.start),
         end=None if asked is None else date_time(asked.end),
         step=None if asked is None else asked.step,
+        window=None if frame is None else frame.window,
         labels=cast("list[Label]", _labels(series.labels) if series else ()),
         points=cast("list[MetricPoint]", points or []),  # a Sample is read as a point, as a record is as its type
     )

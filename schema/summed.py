@@ -166,12 +166,14 @@ def _sum(info: GraphInfo, pods: Sequence[PodRecord], name: MetricName) -> Metric
             return MetricRecord(name, name.unit, None, part.missing)
         if not whole.value:
             return MetricRecord(name, name.unit, None, whole.missing or Missing.NOT_SET)
-        return MetricRecord(name, name.unit, part.value / whole.value, None, part.timestamp)
+        return MetricRecord(name, name.unit, part.value / whole.value, None, part.timestamp, part.window)
     found = [metric for row in metrics_of(info, MEASURED_PODS, pods, [name]) for metric in row]
     known = [metric for metric in found if metric.value is not None]
     if not known:
         return MetricRecord(name, name.unit, None, found[0].missing if found else Missing.NO_SERIES)
-    return MetricRecord(name, name.unit, sum(metric.value or 0.0 for metric in known), None, known[0].timestamp)
+    together = sum(metric.value or 0.0 for metric in known)
+    longest = max(metric.window or 0.0 for metric in known) or None
+    return MetricRecord(name, name.unit, together, None, known[0].timestamp, longest)
 
 
 def _sum_over_time(info: GraphInfo, pods: Sequence[PodRecord], name: MetricName, window: TimeWindow) -> MetricRange:
@@ -194,6 +196,7 @@ def _sum_over_time(info: GraphInfo, pods: Sequence[PodRecord], name: MetricName,
         start=None if first is None else first.start,
         end=None if first is None else first.end,
         step=None if first is None else first.step,
+        window=None if first is None else first.window,
         labels=[],
         points=cast("list[MetricPoint]", [] if missing or not claimed else _points(lines, claimed)),
     )

@@ -350,6 +350,25 @@ async def test_a_time_that_makes_no_sense_is_refused_by_its_name(
     assert not front_door.simulated.metrics.questions
 
 
+async def test_a_rate_says_over_how_long_it_is_averaged(front_door: FrontDoor):
+    """So does a share of one and a sum; what is of one moment does not. A line's points lose nothing between them."""
+    now = "metrics(names: [CPU_USAGE, NETWORK_RECEIVE, CPU_REQUEST_UTILIZATION, MEMORY_USAGE, CPU_REQUEST])"
+    line = "metricsRange(names: [CPU_USAGE, CPU_REQUEST_UTILIZATION, MEMORY_USAGE], range: {step: %s})"
+    fields = f"{now} {{ value window }} a: {line % 60} {{ window }} b: {line % 900} {{ window }}"
+
+    data = (await front_door.ask(f"{{ pods {{ {fields} }} deployments {{ {fields} }} }}")).data
+
+    shown = 0
+    for row in (*data["pods"], *data["deployments"]):
+        for metric, window in zip(row["metrics"], (300.0, 300.0, 300.0, None, None), strict=True):
+            assert metric["window"] == (None if metric["value"] is None else window)
+            shown += metric["window"] is not None
+        if row["b"][0]["window"] is not None:  # a workload without pods asks for none
+            assert [each["window"] for each in row["a"]] == [300.0, 300.0, None]
+            assert [each["window"] for each in row["b"]] == [900.0, 900.0, None]
+    assert shown > 60
+
+
 async def test_the_clusters_metrics_are_the_sums_of_its_nodes(front_door: FrontDoor):
     """And its shares are of what all nodes can give to pods."""
     names = "names: [CPU_USAGE, CPU_ALLOCATABLE_UTILIZATION, MEMORY_USAGE, FILESYSTEM_SIZE]"

@@ -11,7 +11,7 @@ from tests.cluster.control_plane import GATEWAY, ControlPlane, eventually
 from tests.front_door import SHOP, open_front_door, simulated_door
 from tests.test_end_to_end import config_for
 
-BOTH = "metrics(names: [CPU_USAGE, MEMORY_USAGE]) { name value missing timestamp }"
+BOTH = "metrics(names: [CPU_USAGE, MEMORY_USAGE]) { name value missing timestamp window }"
 QUERY = f"""{{
   cluster {{ {BOTH} }}
   nodes {{ name {BOTH} }}
@@ -54,8 +54,9 @@ async def test_the_same_cluster_has_the_same_numbers_with_and_without_prometheus
     assert sum(value is not None for value in found.values()) > 50
     for where, value in expected.items():
         assert found[where] == (None if value is None else pytest.approx(value, abs=1e-6)), where  # whole nanocores
-    (cpu, _) = answer.data["cluster"]["metrics"]
+    (cpu, memory) = answer.data["cluster"]["metrics"]
     assert cpu["timestamp"] == at
+    assert (cpu["window"], memory["window"]) == (15.0, None)
 
 
 async def test_it_costs_two_lists_whoever_asks_for_what():
@@ -153,6 +154,7 @@ def agree(shown: list[dict[str, Any]], item: dict[str, Any], usages: list[dict[s
     """Unless there was another scrape between the two lists."""
     cpu, memory = shown
     if cpu["timestamp"] == datetime.fromisoformat(item["timestamp"]).timestamp():
+        assert cpu["window"] == float(item["window"].removesuffix("s"))
         assert cpu["value"] == float(sum(quantity(usage["cpu"]) for usage in usages))
         assert memory["value"] == float(sum(quantity(usage["memory"]) for usage in usages))
 

@@ -8,11 +8,13 @@ decided as for Prometheus' numbers. Everything else (network, disks, the past) h
 
 import asyncio
 import logging
+import re
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final, Protocol, TypeAlias, TypeVar, final
+from functools import lru_cache
+from typing import Final, Protocol, Self, TypeAlias, TypeVar, final
 
 import msgspec
 
@@ -71,6 +73,7 @@ class NodeMetrics(msgspec.Struct):
     metadata: _Meta
     timestamp: str
     usage: _Usage
+    window: str = ""
 
 
 class _ContainerMetrics(msgspec.Struct):
@@ -82,6 +85,7 @@ class PodMetrics(msgspec.Struct):
     metadata: _Meta
     timestamp: str
     containers: tuple[_ContainerMetrics, ...] = ()
+    window: str = ""
 
 
 class _List(msgspec.Struct):
@@ -92,6 +96,36 @@ _T = TypeVar("_T", NodeMetrics, PodMetrics)
 _list: Final = msgspec.json.Decoder(_List)
 _node: Final = msgspec.json.Decoder(NodeMetrics)
 _pod: Final = msgspec.json.Decoder(PodMetrics)
+
+
+@dataclass(frozen=True, slots=True)
+class _During:
+    """When something was measured: until which moment, and over how many seconds, where that is said."""
+
+    until: float
+    seconds: float | None
+
+    @classmethod
+    def of(cls, measured: NodeMetrics | PodMetrics) -> Self:
+        """Raises ValueError for what is no moment."""
+        return cls(datetime.fromisoformat(measured.timestamp).timestamp(), _window(measured.window))
+
+    def sample(self, metric: MetricName, number: float) -> Sample:
+        """Memory is that of the moment itself."""
+        return Sample(number, None, self.until, (), self.seconds if metric is MetricName.CPU_USAGE else None)
+
+
+_DURATION: Final = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s)?")
+
+
+@lru_cache(maxsize=1_024)  # few things are measured at the same time
+def _window(text: str) -> float | None:
+    """Seconds of a duration as Go writes it (`15.042s`, `1m0s`); None for none, and for one that is nothing."""
+    found = _DURATION.fullmatch(text)
+    if found is None:
+        return None
+    hours, minutes, seconds = (float(part or 0) for part in found.groups())
+    return hours * 3_600 + minutes * 60 + seconds or None
 
 
 @final
@@ -107,37 +141,39 @@ class Readings:
 
     def add_node(self, node: NodeMetrics) -> None:
         """Raises ValueError for what is no quantity or no moment."""
-        at = datetime.fromisoformat(node.timestamp).timestamp()
+        during = _During.of(node)
         for metric, number in zip(MEASURED, node.usage.numbers(), strict=True):
-            self._put(metric, Level.NODE, "", node.metadata.name, number, at)
-            self._sum(metric, Level.CLUSTER, "", number, at)
+            self._put(metric, Level.NODE, "", node.metadata.name, during.sample(metric, number))
+            self._sum(metric, Level.CLUSTER, "", during.sample(metric, number))
 
     def add_pod(self, pod: PodMetrics) -> None:
         """Raises ValueError for what is no quantity or no moment. A pod without containers says nothing."""
-        at = datetime.fromisoformat(pod.timestamp).timestamp()
+        during = _During.of(pod)
         namespace, name = pod.metadata.namespace, pod.metadata.name
         containers = [(each.name, each.usage.numbers()) for each in pod.containers]
         for index, metric in enumerate(MEASURED if containers else ()):
             for container, numbers in containers:
-                self._put(metric, Level.CONTAINER, namespace, f"{name}/{container}", numbers[index], at)
-            together = sum(numbers[index] for _, numbers in containers)
-            self._put(metric, Level.POD, namespace, name, together, at)
-            self._sum(metric, Level.NAMESPACE, namespace, together, at)
+                of_one = during.sample(metric, numbers[index])
+                self._put(metric, Level.CONTAINER, namespace, f"{name}/{container}", of_one)
+            together = during.sample(metric, sum(numbers[index] for _, numbers in containers))
+            self._put(metric, Level.POD, namespace, name, together)
+            self._sum(metric, Level.NAMESPACE, namespace, together)
 
-    def _put(self, metric: MetricName, level: Level, namespace: str, name: str, number: float, at: float) -> None:  # noqa: PLR0913, PLR0917
-        sample = Sample(number, None, at)
-        self._names(metric, level, namespace)[name] = (sample if at >= self._stale_before else sample.stale(),)
+    def _put(self, metric: MetricName, level: Level, namespace: str, name: str, sample: Sample) -> None:
+        fresh = sample.timestamp >= self._stale_before
+        self._names(metric, level, namespace)[name] = (sample if fresh else sample.stale(),)
 
-    def _sum(self, metric: MetricName, level: Level, name: str, number: float, at: float) -> None:
-        """A sum is as new as its newest part."""
-        if at < self._stale_before:
+    def _sum(self, metric: MetricName, level: Level, name: str, sample: Sample) -> None:
+        """A sum is as new as its newest part, and averaged over as long as the longest."""
+        if sample.timestamp < self._stale_before:
             return
         held = self._names(metric, level, "")
-        match held.get(name):
-            case (Sample(float(before), _, newest),):
-                held[name] = (Sample(before + number, None, max(newest, at)),)
+        match held.get(name), sample.value:
+            case (Sample(float(before), _, newest, _, longest),), float(number):
+                window = max(longest or 0.0, sample.window or 0.0) or None
+                held[name] = (Sample(before + number, None, max(newest, sample.timestamp), (), window),)
             case _:
-                held[name] = (Sample(number, None, at),)
+                held[name] = (sample,)
 
     def _names(self, metric: MetricName, level: Level, namespace: str) -> dict[str, Held]:
         return self.samples.setdefault((metric, level), {}).setdefault(namespace, {})

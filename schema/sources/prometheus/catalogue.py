@@ -589,20 +589,46 @@ def render(
     templates: Mapping[tuple[MetricName, Level], str] = CATALOGUE,
 ) -> str:
     """The PromQL that answers `question`: its template, or the one configured in its place, filled in."""
-    template = settings.catalogue.get(question.metric, {}).get(question.level)
-    if template is None:
-        template = templates[question.metric, question.level]
     values = {
         "selector": ",".join(_matchers(question.level, question.selector)),
         "instances": "" if question.selector.names is None else matcher("instance", question.selector.names),
-        "window": settings.rate_window if question.range is None else settings.window_of(question.range.step),
+        "window": _window(question, settings),
     }
 
     def filled(found: re.Match[str]) -> str:
         value = values[found["name"]]
         return (found["comma"] or "") + value if value else ""
 
-    return _PLACEHOLDER.sub(filled, template)
+    return _PLACEHOLDER.sub(filled, _template(question, settings, templates))
+
+
+_RECORDED_RATE = re.compile(r":sum_rate(\d+[smhd])\{")
+
+
+def averaged_over(
+    question: "Question",
+    settings: "PrometheusSettings",
+    templates: Mapping[tuple[MetricName, Level], str] = CATALOGUE,
+) -> str | None:
+    """The Prometheus duration that each number of the answer is the mean of: what was recorded as a rate says it.
+
+    None for numbers of one moment, and for a configured query that does not leave the window to the gateway.
+    """
+    template = _template(question, settings, templates)
+    if recorded := _RECORDED_RATE.search(template):
+        return recorded[1]
+    return _window(question, settings) if "$window" in template else None
+
+
+def _template(
+    question: "Question", settings: "PrometheusSettings", templates: Mapping[tuple[MetricName, Level], str]
+) -> str:
+    configured = settings.catalogue.get(question.metric, {}).get(question.level)
+    return templates[question.metric, question.level] if configured is None else configured
+
+
+def _window(question: "Question", settings: "PrometheusSettings") -> str:
+    return settings.rate_window if question.range is None else settings.window_of(question.range.step)
 
 
 def _matchers(level: Level, selector: "Selector") -> Iterable[str]:

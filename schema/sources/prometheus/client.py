@@ -19,6 +19,7 @@ import time
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Final, Protocol, TypeVar, final
 from urllib.parse import quote, urlencode
@@ -26,11 +27,11 @@ from urllib.parse import quote, urlencode
 import aiohttp
 import msgspec
 
-from schema.sources.prometheus.catalogue import Level, MetricName, Profile, render
+from schema.sources.prometheus.catalogue import Level, MetricName, Profile, averaged_over, render
 from schema.sources.prometheus.frames import MetricFrame, Missing, Question, Range
 from schema.sources.prometheus.profiles import EVIDENCE, PROFILES, Evidence, recognised
 from schema.sources.prometheus.raw import RawAnswer, RawQuery, RawRefused, RawUnanswered, decoded
-from schema.sources.prometheus.settings import PrometheusSettings
+from schema.sources.prometheus.settings import PrometheusSettings, duration_seconds
 from schema.sources.prometheus.vector import (
     MATRIX,
     VECTOR,
@@ -284,10 +285,13 @@ class Prometheus:
         return f"it did not answer within {self._settings.timeout_seconds:g} s"
 
     async def _answer(self, question: Question) -> MetricFrame:
-        query = render(question, self._settings, PROFILES[self.profile])
+        queries = PROFILES[self.profile]
+        query, window = render(question, self._settings, queries), averaged_over(question, self._settings, queries)
         if question.range is None:
-            return await self._answer_now(question, query)
-        return await self._answer_over_time(question, question.range, query)
+            frame = await self._answer_now(question, query)
+        else:
+            frame = await self._answer_over_time(question, question.range, query)
+        return frame if window is None else replace(frame, window=float(duration_seconds(window)))
 
     async def _answer_now(self, question: Question, query: str) -> MetricFrame:
         index = Index(question.level, stale_before=self._wall_clock() - self._settings.stale_after_seconds)

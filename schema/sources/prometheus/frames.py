@@ -49,13 +49,15 @@ class Sample(msgspec.Struct, frozen=True, gc=False):
 
     `timestamp` is in seconds since 1970 of Prometheus' clock (the gateway's where Prometheus did not answer). `labels`
     are those that tell several samples of one object apart (a configured query may keep `device`, say); the catalogue's
-    own queries leave none.
+    own queries leave none. `window` is over how many seconds until then it is averaged, where that differs from sample
+    to sample; else it is its frame's.
     """
 
     value: float | None
     missing: Missing | None
     timestamp: float
     labels: tuple[tuple[str, str], ...] = ()
+    window: float | None = None
 
     def stale(self) -> "Sample":
         """The same moment without its number."""
@@ -179,7 +181,7 @@ class MetricFrame:
     are made when they are read. A question over time has `series` in their place, by the same names.
 
     `evaluated_at` is the moment of the answer in seconds since 1970, by Prometheus' clock (the gateway's, where there
-    was no answer).
+    was no answer). `window` is over how many seconds each number is averaged: None for what is of one moment.
     """
 
     question: Question
@@ -190,6 +192,7 @@ class MetricFrame:
     series: Mapping[str, Mapping[str, tuple[Series, ...]]] = field(default_factory=dict)
     namespaces: frozenset[str] | None = None  # all others are FORBIDDEN; None: none is
     source: str = "Prometheus"  # who was asked, for the errors
+    window: float | None = None
 
     @classmethod
     def failed(cls, question: Question, failure: Missing, reason: str, at: float, source: str = "Prometheus") -> Self:

@@ -105,11 +105,11 @@ class Numbers:
             held = self._held()
             if held is not None:
                 samples.setdefault(each.namespace, {})[each.name] = held
-        return MetricFrame(question, samples, None, "", NEW)
+        return MetricFrame(question, samples, None, "", NEW, window=self._chance.choice((None, 300.0)))
 
     def _held(self) -> float | tuple[Sample, ...] | None:
         number = self._chance.choice((0.0, 1e-7, 0.25, 1e21, 123456789.0))
-        several = (Sample(number, None, NEW, (("device", "eth0"),)), Sample(None, Missing.NOT_A_NUMBER, OLD))
+        several = (Sample(number, None, NEW, (("device", "eth0"),), 14.602), Sample(None, Missing.NOT_A_NUMBER, OLD))
         return self._chance.choice((number, number, number, None, several))
 
     async def raw_all(self, queries: Collection[RawQuery]) -> Mapping[RawQuery, RawOutcome]:

@@ -31,9 +31,9 @@ def moment(ago: float = 0) -> str:
     return datetime.fromtimestamp(NOW - ago, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def node(name: str, cpu: str, memory: str, ago: float = 10) -> dict[str, Any]:
+def node(name: str, cpu: str, memory: str, ago: float = 10, window: str = "10.01s") -> dict[str, Any]:
     usage = {"cpu": cpu, "memory": memory}
-    return {"metadata": {"name": name}, "timestamp": moment(ago), "window": "10.01s", "usage": usage}
+    return {"metadata": {"name": name}, "timestamp": moment(ago), "window": window, "usage": usage}
 
 
 def pod(namespace: str, name: str, containers: Mapping[str, tuple[str, str]], ago: float = 10) -> dict[str, Any]:
@@ -121,8 +121,27 @@ async def test_numbers_have_the_moment_at_which_they_were_measured():
     api = FakeApi({PODS: listed(pod("shop", "web", {"app": ("1", "1")}, ago=42))})
     frame = await one(api.metrics(), CPU_OF_PODS)
 
-    assert frame.of(("shop", "web")) == (Sample(1.0, None, NOW - 42),)
+    assert frame.of(("shop", "web")) == (Sample(1.0, None, NOW - 42, window=10.01),)
     assert frame.of(("shop", "web"), not_before=NOW - 41) == (Sample(None, Missing.STALE, NOW - 42),)
+
+
+@pytest.mark.parametrize(
+    ("window", "seconds"),
+    [("15s", 15), ("14.602s", 14.602), ("1m0.5s", 60.5), ("1h2m3s", 3723), ("0s", None), ("", None), ("soon", None)],
+)
+async def test_what_is_averaged_says_over_how_long(window: str, seconds: float | None):
+    """As Go writes durations; a sum over as long as the longest of its parts. Memory is that of its moment."""
+    api = FakeApi({NODES: listed(node("a", "1", "1", window=window), node("b", "1", "1", window="9s"))})
+    metrics = api.metrics()
+
+    [of_node], [of_cluster], [memory] = [
+        (await one(metrics, Question(metric, level))).of(name)
+        for metric, level, name in ((CPU, Level.NODE, "a"), (CPU, Level.CLUSTER, ""), (MEMORY, Level.NODE, "a"))
+    ]
+
+    assert of_node.window == seconds
+    assert of_cluster.window == max(seconds or 0, 9)
+    assert memory.window is None
 
 
 async def one(metrics: ResourceMetrics, question: Question) -> MetricFrame:

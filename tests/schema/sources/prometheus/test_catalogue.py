@@ -14,12 +14,15 @@ from schema.sources.prometheus.catalogue import (
     Level,
     MetricName,
     MetricUnit,
+    Profile,
+    averaged_over,
     literal,
     matcher,
     quoted,
     render,
 )
 from schema.sources.prometheus.frames import Missing, Question, Range, Selector
+from schema.sources.prometheus.profiles import PROFILES
 from schema.sources.prometheus.settings import PrometheusSettings
 
 POD_MEMORY = "m{container!='',$selector}"
@@ -104,6 +107,35 @@ def test_a_rate_over_time_loses_nothing_between_two_points(step: int, window: st
     question = Question(MetricName.CPU_USAGE, Level.POD, range=Range(0, step, step))
 
     assert f"[{window}]" in render(question, PrometheusSettings())
+
+
+RATES = {
+    MetricName.CPU_USAGE,
+    MetricName.CPU_THROTTLING,
+    *(metric for metric in MetricName if metric.unit is MetricUnit.BYTES_PER_SECOND),
+}
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_what_is_averaged_is_so_over_the_rate_window(profile: Profile):
+    """Or over what a recording rule says; what is of one moment over nothing."""
+    settings = PrometheusSettings(rate_window="10m")
+    for metric, level in PROFILES[profile]:
+        window = averaged_over(Question(metric, level), settings, PROFILES[profile])
+        below_nodes = level not in (Level.NODE, Level.CLUSTER)
+        recorded = profile is Profile.KUBERNETES_MIXIN and metric is MetricName.CPU_USAGE and below_nodes
+        assert window == (None if metric not in RATES else "5m" if recorded else "10m")
+
+
+@pytest.mark.parametrize(
+    ("level", "range_", "window"),
+    [(Level.POD, None, None), (Level.NODE, None, "10m"), (Level.NODE, Range(0, 9_000, 900), "900s")],
+)
+def test_a_configured_query_is_averaged_where_it_leaves_that_to_the_gateway(
+    level: Level, range_: Range | None, window: str | None
+):
+    """Else only whoever wrote it knows."""
+    assert averaged_over(Question(MetricName.MEMORY_USAGE, level, range=range_), SETTINGS) == window
 
 
 def test_equal_questions_are_equal_queries_whatever_the_order_of_names():
