@@ -7,16 +7,23 @@ namespace.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
-from collections.abc import AsyncIterator, Mapping
+import re
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeAlias
 
+import aiohttp
 import pytest
+import pytest_asyncio
 import yaml
+from multidict import CIMultiDict
 
 from gateway.check.cluster import check_cluster
+from gateway.check.resource_metrics import check_resource_metrics
 from gateway.config import Config
 from schema.sources.kubernetes.settings import KubernetesSettings
 from tests.cluster.control_plane import ControlPlane, eventually
@@ -38,6 +45,9 @@ EVERYBODYS = {
     ("create", "authorization.k8s.io", "selfsubjectaccessreviews"),
     ("create", "authorization.k8s.io", "selfsubjectrulesreviews"),
 }
+Question: TypeAlias = tuple[str, str, str, str]
+"""Verb, group, resource (`pods/log`), name."""
+
 REVIEWED = {
     ("create", "authentication.k8s.io", "tokenreviews"),
     ("create", "authorization.k8s.io", "subjectaccessreviews"),
@@ -64,6 +74,12 @@ ON_DEMAND: Final[Mapping[str, str]] = {
     "horizontalpodautoscalers": "horizontalPodAutoscalers { id }",
 }
 
+METRICS = "metrics.k8s.io"
+ROOT_OF_METRICS = f"/apis/{METRICS}/v1beta1"
+KINDS_OF_METRICS = {"nodes": "NodeMetrics", "pods": "PodMetrics"}
+# The chart with the rule for it, where there is no Prometheus; a Role has it only where the cluster has the API.
+WITHOUT_PROMETHEUS = ("--set", "config.prometheus.url=null", "--api-versions", f"{METRICS}/v1beta1")
+
 
 class Account:
     """The chart's service account with the chart's rights, in a real cluster; `within`: its namespace alone."""
@@ -79,13 +95,27 @@ class Account:
     def user(self) -> str:
         return f"system:serviceaccount:{self.namespace}:{self.name}"
 
-    async def may(self, verb: str, group: str, resource: str) -> bool:
-        attributes = {"verb": verb, "group": group, "resource": resource}
-        if self.within:
-            attributes["namespace"] = self.namespace
+    async def may(self, verb: str, group: str, resource: str, name: str = "") -> bool:
+        return bool(await self.allowed([(verb, group, resource, name)]))
+
+    async def allowed(self, questions: Collection[Question]) -> set[Question]:
+        """Those of them that the API server says yes to."""
         groups = ["system:serviceaccounts", f"system:serviceaccounts:{self.namespace}", "system:authenticated"]
-        spec = {"user": self.user, "groups": groups, "resourceAttributes": attributes}
-        return bool((await self.plane.request("POST", REVIEWS, {"spec": spec}))["status"]["allowed"])
+        turns = asyncio.Semaphore(16)
+
+        async def is_allowed(session: aiohttp.ClientSession, question: Question) -> bool:
+            verb, group, resource, name = question
+            resource, _, subresource = resource.partition("/")
+            attributes = {"verb": verb, "group": group, "resource": resource, "subresource": subresource, "name": name}
+            if self.within:
+                attributes["namespace"] = self.namespace
+            spec = {"user": self.user, "groups": groups, "resourceAttributes": attributes}
+            async with turns, session.post(REVIEWS, json={"spec": spec}) as answer:
+                return bool((await answer.json())["status"]["allowed"])
+
+        async with self.plane.api() as session:
+            answers = await asyncio.gather(*(is_allowed(session, question) for question in questions))
+        return {question for question, yes in zip(questions, answers, strict=True) if yes}
 
     async def config(self, folder: Path) -> Config:
         """As in a pod, but that the token comes from a kubeconfig."""
@@ -103,26 +133,41 @@ class Account:
 
     @property
     def resources(self) -> set[str]:
-        return {resource for rule in self.role["rules"] for resource in rule["resources"]}
+        """As `take_away` calls them."""
+        return {
+            f"{resource}.{METRICS}" if rule["apiGroups"] == [METRICS] else resource
+            for rule in self.role["rules"]
+            for resource in rule["resources"]
+        }
 
     async def take_away(self, lost: str) -> None:
-        """One kind; everything else is granted, whatever was taken before."""
-        (group,) = {rule["apiGroups"][0] for rule in self.role["rules"] if lost in rule["resources"]}
+        """One kind (`pods.metrics.k8s.io` is not `pods`); everything else is granted, whatever was taken before."""
+        group, name = self._named(lost)
         rules = [
-            rule | {"resources": [resource for resource in rule["resources"] if resource != lost]}
+            rule | {"resources": [each for each in rule["resources"] if (group, each) != (rule["apiGroups"][0], name)]}
             for rule in self.role["rules"]
         ]
         await self._grant([rule for rule in rules if rule["resources"]])
 
         async def gone() -> bool:
-            return not await self.may("list", group, lost)
+            return not await self.may("list", group, name)
 
         await eventually(gone)
 
     async def give_back(self, lost: str) -> None:
-        (group,) = {rule["apiGroups"][0] for rule in self.role["rules"] if lost in rule["resources"]}
         await self._grant(self.role["rules"])
-        await eventually(lambda: self.may("list", group, lost))
+        await eventually(lambda: self.may("list", *self._named(lost)))
+
+    def _named(self, lost: str) -> tuple[str, str]:
+        """Its group and its name."""
+        name, _, group = lost.partition(".")
+        if group:
+            return group, name
+        (group,) = {
+            rule["apiGroups"][0] for rule in self.role["rules"]
+            if name in rule["resources"] and rule["apiGroups"] != [METRICS]
+        }  # fmt: skip
+        return group, name
 
     async def _grant(self, rules: list[Manifest]) -> None:
         roles = f"{RBAC}/namespaces/{self.namespace}/roles" if self.within else ROLES
@@ -138,24 +183,32 @@ async def missing(config: Config) -> set[tuple[str, str]]:
     }  # fmt: skip
 
 
+async def missing_of_metrics(config: Config) -> list[str]:
+    """The rules that `binnacle check` names of those for `metrics.k8s.io`."""
+    return [rule for finding in await check_resource_metrics(config) for rule in re.findall(r"{.*}", finding.said)]
+
+
+def rule_of_metrics(resource: str) -> str:
+    return f'{{apiGroups: ["{METRICS}"], resources: ["{resource}"], verbs: ["list"]}}'
+
+
 def lists_of(resource: str) -> set[tuple[str, str]]:
     return {("list", resource), ("watch", resource)}
 
 
 class NewAccount(Protocol):
-    async def __call__(self, suffix: str = "") -> Account: ...
+    async def __call__(self, suffix: str = "", *arguments: str) -> Account: ...
 
 
 @pytest.fixture
 async def new_account(real_cluster: ControlPlane, namespace: Namespace, helm: Helm) -> AsyncIterator[NewAccount]:
-    """Creates what the chart renders for the account; removed after the test."""
+    """Creates what the chart renders for the account with these arguments of Helm's; removed after the test."""
     created = []
 
-    async def create(suffix: str = "") -> Account:
+    async def create(suffix: str = "", *arguments: str) -> Account:
         name = f"binnacle-{namespace.name}{suffix}"
-        objects = await asyncio.to_thread(
-            helm.objects, "--set", f"fullnameOverride={name}", "--namespace", namespace.name
-        )
+        own = ("--set", f"fullnameOverride={name}", "--namespace", namespace.name)
+        objects = await asyncio.to_thread(helm.objects, *own, *arguments)
         await real_cluster.request(
             "POST", f"/api/v1/namespaces/{namespace.name}/serviceaccounts", one(objects, "ServiceAccount")
         )
@@ -179,8 +232,66 @@ async def account(new_account: NewAccount) -> Account:
     return await new_account()
 
 
-async def test_the_account_may_do_what_the_chart_says_and_nothing_else(account: Account):
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def resource_metrics_api(real_cluster: ControlPlane) -> AsyncIterator[None]:
+    """`metrics.k8s.io` under real rights: its lists are custom resources, to be filled as metrics-server would."""
+    definitions = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+
+    async def all_served() -> bool:
+        return all([await served(real_cluster, f"{ROOT_OF_METRICS}/{resource}") for resource in KINDS_OF_METRICS])
+
+    async def gone() -> bool:
+        return not await served(real_cluster, ROOT_OF_METRICS)
+
+    for resource, kind in KINDS_OF_METRICS.items():
+        await real_cluster.request("POST", definitions, definition_of_metrics(resource, kind))
+    await eventually(all_served)
+    yield
+    for resource in KINDS_OF_METRICS:
+        await real_cluster.request("DELETE", f"{definitions}/{resource}.{METRICS}")
+    await eventually(gone)
+
+
+@pytest.fixture
+async def resource_metrics(resource_metrics_api: None, namespace: Namespace) -> AsyncIterator[None]:
+    """The node `worker-1` and the namespace's pod `web`, which runs, use a quarter of a core."""
+    await namespace.run_pods("web")  # before it is measured
+    usage = {"cpu": "250m", "memory": "64Mi"}
+    of_pods = f"{ROOT_OF_METRICS}/namespaces/{namespace.name}/pods"
+    measured: Sequence[tuple[str, Manifest]] = (
+        (f"{ROOT_OF_METRICS}/nodes", {"metadata": {"name": "worker-1"}, "usage": usage}),
+        (of_pods, {"metadata": {"name": "web"}, "containers": [{"name": "web", "usage": usage}]}),
+    )
+    for path, item in measured:
+        kind = KINDS_OF_METRICS[path.rpartition("/")[2]]
+        typed = {"apiVersion": f"{METRICS}/v1beta1", "kind": kind, "timestamp": datetime.now(UTC).isoformat()}
+        await namespace.cluster.request("POST", path, item | typed)
+    yield
+    await namespace.cluster.request("DELETE", f"{ROOT_OF_METRICS}/nodes/worker-1")
+
+
+def definition_of_metrics(resource: str, kind: str) -> Manifest:
+    schema = {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}}
+    unapproved = {"api-approved.kubernetes.io": "unapproved, it stands in for the aggregated API"}
+    return {
+        "metadata": {"name": f"{resource}.{METRICS}", "annotations": unapproved},
+        "spec": {
+            "group": METRICS,
+            "names": {"kind": kind, "plural": resource},
+            "scope": "Cluster" if resource == "nodes" else "Namespaced",
+            "versions": [{"name": "v1beta1", "served": True, "storage": True, "schema": schema}],
+        },
+    }
+
+
+async def served(plane: ControlPlane, path: str) -> bool:
+    async with plane.api() as session, session.get(path) as answer:
+        return answer.status == 200
+
+
+async def test_the_account_may_do_what_the_chart_says_and_nothing_else(new_account: NewAccount, resource_metrics: None):
     """Every verb on every resource that the API server knows, subresources included."""
+    account = await new_account("", *WITHOUT_PROMETHEUS)
     granted = {
         (verb, group, resource)
         for rule in account.role["rules"]
@@ -190,15 +301,8 @@ async def test_the_account_may_do_what_the_chart_says_and_nothing_else(account: 
     }
     asked = [(verb, group, name) for group, name in await resources(account.plane) for verb in VERBS]
     assert granted | REVIEWED <= set(asked)
-    turns = asyncio.Semaphore(16)
-
-    async def answer(question: tuple[str, str, str]) -> bool:
-        async with turns:
-            return await account.may(*question)
-
-    answers = await asyncio.gather(*(answer(question) for question in asked))
-    allowed = {question for question, yes in zip(asked, answers, strict=True) if yes}
-    assert allowed == granted | REVIEWED | EVERYBODYS
+    allowed = await account.allowed([(*question, "") for question in asked])
+    assert {question[:3] for question in allowed} == granted | REVIEWED | EVERYBODYS
 
 
 async def resources(plane: ControlPlane) -> list[tuple[str, str]]:
@@ -262,11 +366,42 @@ async def test_without_a_kind_that_is_watched_on_demand_that_kind_alone_fails(ac
     assert await missing(config) == set()
 
 
-async def fails_alone(door: FrontDoor, field: str, lost: str, token: str) -> None:
-    answer = await door.ask(f"{{ lost: {field} pods {{ id }} }}", token)
+async def fails_alone(door: FrontDoor, field: str, lost: str, token: str, others: str = "pods { id }") -> None:
+    answer = await door.ask(f"{{ lost: {field} others: {others} }}", token)
     assert answer.codes == ["UNAVAILABLE"], (lost, answer.body)
     assert lost in answer.errors[0]["message"]
-    assert answer.body["data"]["pods"] is not None
+    assert answer.body["data"]["others"] is not None
+
+
+async def test_without_a_rule_of_metrics_k8s_io_those_metrics_alone_are_missing(
+    new_account: NewAccount, namespace: Namespace, resource_metrics: None, tmp_path: Path
+):
+    """It takes the place of a Prometheus. One account a rule: what was listed is kept for a while."""
+    admin = namespace.cluster.token("admin")
+    metrics = "{ metrics(names: [CPU_USAGE]) { value missing } }"
+    query = (
+        f'{{ nodes(filter: {{name: "worker-1"}}) {metrics} pods(filter: {{namespace: "{namespace.name}"}}) {metrics} }}'
+    )
+
+    async def without(lost: str) -> Answer:
+        account = await new_account(f"-without-{lost or 'nothing'}", *WITHOUT_PROMETHEUS)
+        if lost:
+            await account.take_away(f"{lost}.{METRICS}")
+        (folder := tmp_path / f"of-{lost}").mkdir()
+        config = await account.config(folder)
+        async with open_front_door(config) as door:
+            answer = await door.ask(query, admin)
+        assert await missing_of_metrics(config) == ([rule_of_metrics(lost)] if lost else [])
+        return answer
+
+    whole, *answers = await asyncio.gather(*(without(lost) for lost in ("", "nodes", "pods")))
+    measured = {"metrics": [{"value": 0.25, "missing": None}]}
+    assert whole.data == {"nodes": [measured], "pods": [measured]}
+    unreachable = {"metrics": [{"value": None, "missing": "UNREACHABLE"}]}
+    for lost, answer in zip(("nodes", "pods"), answers, strict=True):
+        assert answer.body["data"] == {"nodes": [measured], "pods": [measured], lost: [unreachable]}
+        assert answer.codes == ["METRICS_UNAVAILABLE"]
+        assert rule_of_metrics(lost) in answer.errors[0]["message"]
 
 
 async def test_without_the_right_to_reviews_nobody_comes_in(account: Account, tmp_path: Path):
@@ -293,6 +428,88 @@ async def test_an_empty_namespace_in_which_one_may_look_is_no_forbidden_one(
         assert (await door.ask("{ pods { name } }", user.token)).data == {"pods": []}
 
 
+ANN, OPERATORS = "ann@example.com", "oidc:operators"
+IMPERSONATION = (
+    "--set", "config.auth.authenticators={oidc,token_review}",
+    "--set-json", "rbac.impersonation=" + json.dumps({
+        "enabled": True, "users": [ANN], "groups": [OPERATORS],
+        "writes": [{"apiGroup": "", "resources": ["nodes"], "verbs": ["patch"], "because": "nodes are cordoned"}],
+    }),
+)  # fmt: skip
+MODES = ("user-info", "serviceaccount", "arbitrary-node", "associated-node")
+NAMES = ("", "*", ANN, OPERATORS, "bob@example.com", "oidc:admins", "system:masters", "system:admin")
+
+
+async def test_the_right_to_impersonate_is_that_of_the_named_in_the_named_requests(
+    new_account: NewAccount, namespace: Namespace
+):
+    """Asked of the real API server, and done: constrained as from 1.36 on, and the classic one of older servers."""
+    plane = namespace.cluster
+    constrained = await new_account("-constrained", *IMPERSONATION)
+    classic = await new_account("-classic", *IMPERSONATION, "--kube-version", "1.35.0")
+    await eventually(lambda: constrained.may("impersonate-on:user-info:patch", "", "nodes"))
+    await eventually(lambda: classic.may("impersonate", "", "users", ANN))
+    assert await impersonations_of(constrained) == {
+        ("impersonate:user-info", "authentication.k8s.io", "users", ANN),
+        ("impersonate:user-info", "authentication.k8s.io", "groups", OPERATORS),
+        ("impersonate-on:user-info:patch", "", "nodes", ""),
+    }
+    assert await impersonations_of(classic) == {
+        ("impersonate", "", "users", ANN), ("impersonate", "", "groups", OPERATORS),
+    }  # fmt: skip
+
+    role = await operators_may(plane, ["get", "patch"], "nodes", name=namespace.name)
+
+    async def told(account: Account, method: str, user: str, *groups: str) -> tuple[int, str]:
+        token = await plane.create_token(account.name, account.namespace)
+        named = [("Impersonate-User", user), *(("Impersonate-Group", group) for group in groups)]
+        headers = CIMultiDict([("Content-Type", "application/merge-patch+json"), *named])
+        async with (
+            plane.api(token=token) as session,
+            session.request(
+                method, "/api/v1/nodes/worker-1", json={}, headers=headers, params={"dryRun": "All"}
+            ) as answer,
+        ):
+            return answer.status, str((await answer.json()).get("message", ""))
+
+    for account in (constrained, classic):
+        assert (await told(account, "PATCH", ANN, OPERATORS))[0] == 200
+        status, why = await told(account, "PATCH", ANN)  # her own rights are hers
+        assert (status, f'User "{ANN}" cannot patch' in why) == (403, True), why
+        for user, *groups in (
+            ("bob@example.com", OPERATORS), (ANN, OPERATORS, "system:masters"), (ANN, "oidc:admins"), ("system:admin",),
+            (account.user,), ("system:node:worker-1",),
+        ):  # fmt: skip
+            status, why = await told(account, "PATCH", user, *groups)
+            assert (status, account.user in why) == (403, True), (user, groups, why)
+    assert (await told(constrained, "GET", ANN, OPERATORS))[0] == 403
+    assert (await told(classic, "GET", ANN, OPERATORS))[0] == 200  # what values.yaml says of older servers
+    await plane.request("DELETE", role)
+
+
+async def impersonations_of(account: Account) -> set[Question]:
+    """All that it may do that has to do with it."""
+    verbs = ["impersonate", *(f"impersonate:{mode}" for mode in MODES)]
+    who = ("users", "groups", "serviceaccounts", "nodes", "uids", "userextras/scopes")
+    on_verbs = [f"impersonate-on:{mode}:{verb}" for mode in MODES for verb in VERBS]
+    what = ("nodes", "pods", "secrets", "nodes/status")
+    return await account.allowed([
+        *itertools.product(verbs, ["", "authentication.k8s.io"], who, NAMES),
+        *itertools.product(on_verbs, [""], what, [""]),
+    ])  # fmt: skip
+
+
+async def operators_may(plane: ControlPlane, verbs: Sequence[str], resource: str, *, name: str) -> str:
+    """Returns the path of the role, without which its binding gives nothing."""
+    rule = {"apiGroups": [""], "resources": [resource], "verbs": verbs}
+    metadata = {"name": f"{name}-operators"}
+    await plane.request("POST", ROLES, {"metadata": metadata, "rules": [rule]})
+    subject = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Group", "name": OPERATORS}
+    reference = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", **metadata}
+    await plane.request("POST", BINDINGS, {"metadata": metadata, "roleRef": reference, "subjects": [subject]})
+    return f"{ROLES}/{metadata['name']}"
+
+
 async def test_the_viewers_role_shows_all_of_it_and_nothing_can_be_changed_with_it(helm: Helm):
     """Reading verbs only, and the same kinds that the gateway reads."""
     objects = helm.objects()
@@ -316,7 +533,7 @@ async def confined(real_cluster: ControlPlane, namespace: Namespace, helm: Helm,
     """What the chart renders for one namespace, created there."""
     name = f"binnacle-{namespace.name}"
     chosen = ("--set", f"fullnameOverride={name}", "--set", f"rbac.namespaces={{{namespace.name}}}")
-    objects = helm.objects(*chosen, "--namespace", namespace.name)
+    objects = helm.objects(*chosen, *WITHOUT_PROMETHEUS, "--namespace", namespace.name)
     for item in objects:
         path = f"{RBAC}/namespaces/{namespace.name}/{item['kind'].lower()}s"
         if item["kind"] == "ServiceAccount":
@@ -345,20 +562,34 @@ async def confined(real_cluster: ControlPlane, namespace: Namespace, helm: Helm,
     return Confined(account, config, user.token)
 
 
-async def test_confined_to_a_namespace_each_rule_is_needed_and_named_too(confined: Confined, namespace: Namespace):
+async def test_confined_to_a_namespace_each_rule_is_needed_and_named_too(
+    confined: Confined, namespace: Namespace, resource_metrics: None
+):
     """With all of them its pods are shown and nodes are FORBIDDEN; without one, that kind alone fails."""
-    assert confined.account.resources == {"pods", "services", *ON_DEMAND}
-    await namespace.run_pods("web")
-    async with open_front_door(confined.config) as door:
-        answer = await door.ask("{ pods { name } nodes { name } }", confined.user)
-        assert answer.body["data"] == {"pods": [{"name": "web"}], "nodes": None}
+    account, config = confined.account, confined.config
+    assert account.resources == {"pods", f"pods.{METRICS}", "services", *ON_DEMAND}
+    pods_cpu = "pods { name metrics(names: [CPU_USAGE]) { value missing } }"
+    async with open_front_door(config) as door:
+        answer = await door.ask(f"{{ {pods_cpu} nodes {{ name }} }}", confined.user)
+        web = {"name": "web", "metrics": [{"value": 0.25, "missing": None}]}
+        assert answer.body["data"] == {"pods": [web], "nodes": None}
         assert answer.codes == ["FORBIDDEN"]
+        assert await missing_of_metrics(config) == []
         for lost, field in ON_DEMAND.items():
-            await confined.account.take_away(lost)
+            await account.take_away(lost)
             await fails_alone(door, field, lost, confined.user)
-            assert await missing(confined.config) == lists_of(lost)
-            await confined.account.give_back(lost)
-    await confined.account.take_away("services")
-    async with open_front_door(confined.config) as door:
-        await fails_alone(door, STANDING["services"], "services", confined.user)
-        assert await missing(confined.config) == lists_of("services")
+            assert await missing(config) == lists_of(lost)
+            await account.give_back(lost)
+    for lost, others in (("services", "pods { id }"), ("pods", "services { id }")):
+        await account.take_away(lost)
+        async with open_front_door(config) as door:
+            await fails_alone(door, STANDING[lost], lost, confined.user, others)
+            assert await missing(config) == lists_of(lost)
+    await account.take_away(f"pods.{METRICS}")
+    async with open_front_door(config) as door:
+        answer = await door.ask(f"{{ {pods_cpu} }}", confined.user)
+    assert answer.body["data"] == {"pods": [web | {"metrics": [{"value": None, "missing": "UNREACHABLE"}]}]}
+    assert rule_of_metrics("pods") in answer.errors[0]["message"]
+    assert f"Role in {namespace.name}" in answer.errors[0]["message"]
+    assert await missing_of_metrics(config) == [rule_of_metrics("pods")]
+    assert await missing(config) == set()
