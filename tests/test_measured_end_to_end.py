@@ -114,7 +114,8 @@ async def test_every_value_is_what_the_targets_serve(
     for container in plain["spec"]["containers"]:
         del container["resources"]
     await real_cluster.create([plain], namespace.name)
-    watching = await allow_workloads(real_cluster)
+    workloads = ["deployments", "replicasets", "daemonsets"]
+    watching = await real_cluster.allow(GATEWAY, ["list", "watch"], workloads, group="apps")
     config = short_window(config_for(real_cluster, real_prometheus))
 
     async with open_front_door(config) as door:
@@ -127,8 +128,7 @@ async def test_every_value_is_what_the_targets_serve(
 
         await door.eventually(wrong, {}, within=60)
         await hold_lines(door, real_prometheus, real_cluster.token(ADMIN), namespace.name)
-    for path in watching:
-        await real_cluster.request("DELETE", path)
+    await watching.revoke()
 
 
 def compared(data: Any, mine: list[PodUse], nodes: Iterable[Any]) -> dict[str, Any]:
@@ -149,28 +149,6 @@ def compared(data: Any, mine: list[PodUse], nodes: Iterable[Any]) -> dict[str, A
         found |= differences(node["name"], node["metrics"], of_nodes(*used[node["name"]], 1))
     whole = of_nodes(sum(cpu for cpu, _ in used.values()), sum(memory for _, memory in used.values()), len(NODES))
     return found | differences("cluster", data["cluster"]["metrics"], whole)
-
-
-async def allow_workloads(cluster: ControlPlane) -> list[str]:
-    """Lets the gateway watch what stands above pods; the paths of role and binding."""
-    name = "measured-workloads"
-    rules = [
-        {
-            "apiGroups": ["apps"],
-            "resources": ["deployments", "replicasets", "daemonsets"],
-            "verbs": ["list", "watch"],
-        }
-    ]
-    group = "rbac.authorization.k8s.io"
-    base = f"/apis/{group}/v1"
-    await cluster.request("POST", f"{base}/clusterroles", {"metadata": {"name": name}, "rules": rules})
-    binding = {
-        "metadata": {"name": name},
-        "roleRef": {"apiGroup": group, "kind": "ClusterRole", "name": name},
-        "subjects": [{"apiGroup": group, "kind": "User", "name": GATEWAY}],
-    }
-    await cluster.request("POST", f"{base}/clusterrolebindings", binding)
-    return [f"{base}/clusterrolebindings/{name}", f"{base}/clusterroles/{name}"]
 
 
 async def hold_lines(door: FrontDoor, prometheus: PrometheusServer, token: str, namespace: str) -> None:

@@ -273,16 +273,17 @@ class ControlPlane:
         *,
         namespace: str | None = None,
         names: Collection[str] = (),
+        group: str = "",
     ) -> Grant:
         """Give the user these rights in one namespace or, without one, in the whole cluster; returns when in force.
 
-        The user may be a service account (`system:serviceaccount:NAMESPACE:NAME`); resources are of the core group.
+        The user may be a service account (`system:serviceaccount:NAMESPACE:NAME`); resources are of one API group.
         """
         name = f"{user.replace(':', '-')}-{secrets.token_hex(4)}"
         kind = "Role" if namespace else "ClusterRole"
         base = "/apis/rbac.authorization.k8s.io/v1"
         base += f"/namespaces/{namespace}" if namespace else ""
-        rule = {"apiGroups": [""], "resources": list(resources), "verbs": list(verbs), "resourceNames": list(names)}
+        rule = {"apiGroups": [group], "resources": list(resources), "verbs": list(verbs), "resourceNames": list(names)}
         await self.request("POST", f"{base}/{kind.lower()}s", {"metadata": {"name": name}, "rules": [rule]})
         binding = {
             "metadata": {"name": name},
@@ -293,19 +294,23 @@ class ControlPlane:
         object_name = next(iter(names), "")
         for resource in resources:
             for verb in verbs:
-                await self.wait_allowed(user, verb, resource, namespace=namespace or "", name=object_name)
+                about = {"namespace": namespace or "", "name": object_name, "group": group}
+                await self.wait_allowed(user, verb, resource, **about)
         return Grant(self, f"{base}/{kind.lower()}bindings/{name}")
 
-    async def is_allowed(self, user: str, verb: str, resource: str, *, namespace: str = "", name: str = "") -> bool:
-        """What the API server's own SubjectAccessReview answers, for a user without groups."""
-        attributes = {"verb": verb, "resource": resource, "namespace": namespace, "name": name}
+    async def is_allowed(self, user: str, verb: str, resource: str, **about: str) -> bool:
+        """What the API server's own SubjectAccessReview answers, for a user without groups.
+
+        `about`: `group`, `namespace` and `name`, where they are not empty.
+        """
+        attributes = {"verb": verb, "resource": resource, **about}
         review = {"spec": {"user": user, "resourceAttributes": attributes}}
         answer = await self.request("POST", "/apis/authorization.k8s.io/v1/subjectaccessreviews", review)
         return bool(answer["status"]["allowed"])
 
-    async def wait_allowed(self, user: str, verb: str, resource: str, *, namespace: str = "", name: str = "") -> None:
+    async def wait_allowed(self, user: str, verb: str, resource: str, **about: str) -> None:
         """Wait until the right is in force: the API server hears of new bindings by a watch of its own."""
-        await eventually(lambda: self.is_allowed(user, verb, resource, namespace=namespace, name=name))
+        await eventually(lambda: self.is_allowed(user, verb, resource, **about))
 
     # --- asking the API server ---
 
