@@ -65,6 +65,7 @@ def _in_namespace_needs(reach: Reach) -> FieldNeeds:
     return FieldNeeds(
         access=(AccessNeed(NAMESPACES, reach.namespaces),),
         reach=replace(reach, rows=Through(reach.rows, _leading_to(_in_namespace))),
+        indexed=True,
     )
 
 
@@ -78,7 +79,8 @@ def _in_namespace(
 
 def _node_needs(reach: Reach) -> FieldNeeds:
     # From one pod's node, pods of all namespaces can be come to.
-    return FieldNeeds(access=(AccessNeed(NODES),), reach=Reach(rows=Through(reach.rows, _leading_to(_node))))
+    inside = Reach(rows=Through(reach.rows, _leading_to(_node)))
+    return FieldNeeds(access=(AccessNeed(NODES),), reach=inside, indexed=True)
 
 
 def _leading_to(resolve: Callable[[Any, GraphInfo], Any]) -> Callable[[Any, Any], Iterable[Any]]:

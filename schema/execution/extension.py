@@ -22,6 +22,7 @@ from schema.execution.gather import Gatherer
 from schema.execution.needs import Needs
 from schema.execution.observer import Observer, Phase
 from schema.execution.plan.operations import Operation, Operations
+from schema.execution.plan.reads import looks_up_only
 from schema.execution.plan.run import TooManyObjects
 from schema.execution.prepare import Documents, PreparedDocument
 from schema.execution.problems import Problems
@@ -109,7 +110,10 @@ class ExecutionExtension(SchemaExtension):
         # Without a plan it is introspection, which asks for no objects and takes some tens of milliseconds.
         if operation.plan is not None and is_small(operation.needs, context.view):
             try:
-                return _result(*operation.plan.execute(context, operation.nodes, OBJECTS_AT_ONCE))
+                made = operation.plan.execute(
+                    context, operation.nodes, OBJECTS_AT_ONCE, by_look_ups=looks_up_only(operation.needs)
+                )
+                return _result(*made)
             except TooManyObjects:
                 context.problems = Problems()  # what was met until then is met again
         context.large = True

@@ -4,6 +4,7 @@ again.
 shape.py       what the answer to an operation looks like, worked out from its document and variables; the plan's key
 kinds.py       the shape, ready to run: leaves, lists and objects; row by row exactly, column by column fast
 run.py         one execution over one View: the answer's `data` as bytes, and its errors
+reads.py       what an answer has looked up, for those that are made of a few look-ups alone
 keeping.py     encoded blocks and whole answers, kept until an object changes, within one memory bound
 operations.py  the plans of the operations in use, found by their document and variables
 encoded.py     `data` that is bytes already, and plain data for whoever reads it

@@ -8,7 +8,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Final, TypeAlias, final
 
@@ -16,6 +16,7 @@ from graphql import GraphQLError
 
 from auth.access import Resource, Visibility
 from schema.execution.plan.encoded import EncodedData, Made
+from schema.execution.plan.reads import LookUp, still_found
 from schema.execution.plan.run import Blocks, FramesRead
 from schema.execution.plan.shape import Nodes
 from schema.execution.view import View
@@ -27,6 +28,8 @@ Key: TypeAlias = tuple[Any, Visibility]  # a plan, and what its askers see
 _ANSWER_OVERHEAD: Final = 2_048
 _BLOCK_OVERHEAD: Final = 256
 _OBJECT_OVERHEAD: Final = 8
+# What answers made of look-ups show: none contradicts another.
+_NO_MOMENT: Final = ClusterSnapshot({}, "", {})
 # Blocks hold their objects, also when the store has newer ones: what nobody asks for any more must not hold them long.
 IDLE_SECONDS: Final = 300.0
 
@@ -34,15 +37,34 @@ IDLE_SECONDS: Final = 300.0
 @final
 @dataclass(slots=True, eq=False)
 class Answer:
-    """A whole answer, as long as the view that it was made from is the view of the question."""
+    """A whole answer, as long as the view that it was made from is the view of the question.
 
-    view: View
+    One that was made of a few look-ups holds as long as these find the same; of its moment it keeps nothing else.
+    """
+
+    view: View  # without a snapshot, where there are look-ups
     data: EncodedData
     errors: tuple[GraphQLError, ...]
     nodes: Nodes  # of the document that it was made for: its errors say where in that document
+    look_ups: tuple[LookUp, ...] | None = None
 
     def answers(self, view: View, nodes: Nodes) -> bool:
-        return self.view == view and (not self.errors or self.nodes is nodes)
+        if self.errors and self.nodes is not nodes:
+            return False
+        if self.look_ups is None:
+            return self.view == view
+        return self.view == replace(view, snapshot=_NO_MOMENT) and still_found(self.look_ups, view.snapshot)
+
+
+def answer_of(
+    view: View,
+    data: EncodedData,
+    errors: tuple[GraphQLError, ...],
+    nodes: Nodes,
+    look_ups: tuple[LookUp, ...] | None,
+) -> Answer:
+    shown = view if look_ups is None else replace(view, snapshot=_NO_MOMENT)
+    return Answer(shown, data, errors, nodes, look_ups)
 
 
 @final

@@ -8,7 +8,7 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Mapping
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, final
 
 import orjson
@@ -17,11 +17,13 @@ from graphql import GraphQLError, OperationDefinitionNode
 from graphql.execution.values import get_variable_values
 
 from auth.lru import LruCache
+from schema.asking.indexes import Indexes
 from schema.execution.context import GraphContext
 from schema.execution.needs import Needs, collect_needs
 from schema.execution.plan.encoded import EncodedData
-from schema.execution.plan.keeping import Answer, Keeper, Kept
+from schema.execution.plan.keeping import Answer, Keeper, Kept, answer_of
 from schema.execution.plan.kinds import Selection, selection_of
+from schema.execution.plan.reads import Reads
 from schema.execution.plan.run import PlanContext, Run
 from schema.execution.plan.shape import Nodes, Shape, Unplannable, shape_of
 from schema.execution.prepare import PreparedDocument
@@ -52,20 +54,25 @@ class Plan:
         return answer if answer is not None and answer.answers(view, nodes) else None
 
     def execute(
-        self, context: GraphContext, nodes: Nodes, at_most: int | None = None
+        self, context: GraphContext, nodes: Nodes, at_most: int | None = None, *, by_look_ups: bool = False
     ) -> tuple[EncodedData | None, tuple[GraphQLError, ...]]:
         """The data and the errors of its places; those that places share are the context's. Safe in a thread.
 
-        Raises TooManyObjects when its lists have more than `at_most` in all.
+        Raises TooManyObjects when its lists have more than `at_most` in all. What is made `by_look_ups` is kept with
+        them, if they are all that was read.
         """
         view = context.view
         before = self.keeper.get(self, view.visibility)
         asked = PlanContext(context)
+        reads = Reads() if by_look_ups else None
+        if reads is not None:
+            asked.view = replace(view, snapshot=reads.of(view.snapshot), indexes=Indexes())
         run = Run(asked, nodes, *(({}, {}) if before is None else (before.blocks, before.read)), at_most=at_most)
         encoded = run.execute(self.selection)
         data = None if encoded is None else EncodedData(encoded)
         errors = (*run.errors, *context.problems.errors())
-        answer = None if data is None or asked.personal else Answer(view, data, errors, nodes)
+        look_ups = None if reads is None else reads.look_ups
+        answer = None if data is None or asked.personal else answer_of(view, data, errors, nodes, look_ups)
         if run.blocks or answer is not None:
             self.keeper.put(self, view.visibility, Kept(run.blocks, answer, run.read))
         return data, errors

@@ -9,6 +9,7 @@ from graphql import GraphQLError, execute_sync
 from auth.identity import Identity
 from schema.execution.context import GraphContext
 from schema.execution.plan.operations import Operation, Operations
+from schema.execution.plan.reads import looks_up_only
 from schema.execution.prepare import Documents, PreparedDocument
 from schema.execution.view import View
 
@@ -38,7 +39,8 @@ def by_plan(operation: Operation, view: View) -> Outcome:
     kept = operation.plan.kept(view, operation.nodes)
     if kept is not None:
         return kept.data.encoded, told(kept.errors)
-    data, errors = operation.plan.execute(context_of(view), operation.nodes)
+    by_look_ups = looks_up_only(operation.needs)
+    data, errors = operation.plan.execute(context_of(view), operation.nodes, by_look_ups=by_look_ups)
     return b"null" if data is None else data.encoded, told(errors)
 
 

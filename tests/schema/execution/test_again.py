@@ -136,3 +136,42 @@ async def test_whatever_happens_what_is_found_is_the_answer(seed: int):
             asking.world.change()
 
     assert hits >= 5
+
+
+async def test_what_was_made_of_look_ups_is_found_until_one_of_them_finds_something_else():
+    """Where a thousand pods a second change, one node and its pods mostly stay what they are."""
+    asking = Asking()
+    of_node = '{ node(name: "node-1") { name podCount pods { name phase } } }'
+    of_pod = '{ pod(namespace: "shop", name: "another") { phase node { name } } }'
+    nothing = await asking.ask(of_pod)
+    answer = await asking.ask(of_node)
+
+    asking.world.write_pod("shop", "elsewhere", node="node-2")
+    assert asking.find(of_node) == answer
+    assert asking.find(of_pod) == nothing
+
+    asking.world.write_pod("shop", "another", node="node-1")
+    assert asking.find(of_node) is None
+    assert asking.find(of_pod) is None
+    assert await asking.ask(of_node) == await asking.afresh(of_node, ADMIN) != answer
+    assert await asking.ask(of_pod) == await asking.afresh(of_pod, ADMIN) != nothing
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{ node(name: "node-1") { name } cluster { podCount } }',
+        '{ node(name: "node-1") { name } pods { name } }',
+        '{ namespace(name: "shop") { podCount } }',
+    ],
+)
+async def test_what_more_than_look_ups_were_read_for_is_found_at_its_moment_alone(text: str):
+    """Else a count, or a list, would be the one of before."""
+    asking = Asking()
+    answer = await asking.ask(text)
+    assert asking.find(text) == answer
+
+    asking.world.write_pod("shop", "another", node="node-2")
+
+    assert asking.find(text) is None
+    assert await asking.ask(text) == await asking.afresh(text, ADMIN)
