@@ -40,8 +40,6 @@ from auth.reviewers import Attributes, Decision
 from auth.settings import AuthSettings
 from gateway.app import Gateway, build_app
 from gateway.config import ServerSettings
-from gateway.http.answers import answer
-from gateway.http.media import MediaType
 from gateway.telemetry.request import Telemetry
 from schema.execution.context import GraphContext
 from schema.execution.extension import Pipeline
@@ -55,6 +53,7 @@ from schema.sources.kubernetes.cluster import Cluster, ClusterSnapshot, KindStat
 from schema.sources.kubernetes.kinds import Kind
 from schema.sources.kubernetes.store import Put
 from schema.sources.prometheus.frames import MetricFrame, Question
+from tests.benchmarks.bare import HEADERS, Sliced
 
 QUERY: Final = "{ nodes { name pods { name namespace phase nodeName address } } }"
 SMALL: Final = '{ node(name: "node-00007") { name pods { name namespace phase nodeName address } } }'
@@ -222,7 +221,7 @@ async def over_http(bench: Bench, text: str, rounds: int) -> dict[str, list[floa
     body = b""
 
     async def same_bytes(_request: Request) -> Response:
-        return answer((body,), MediaType.JSON)
+        return Sliced(body, headers=HEADERS)
 
     bare = Starlette(routes=[Route("/", same_bytes)])
     async with (

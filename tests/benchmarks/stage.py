@@ -93,6 +93,10 @@ class Stage:
         body = {"query": document, "variables": variables}
         return post(f"{self.gateway.url}/graphql", body, token or self.admin, encoding)
 
+    def as_asked(self, url: str, document: str) -> bytes:
+        """What the gateway is asked, to somebody else: who answers the same is to read the same."""
+        return post(url, {"query": document, "variables": {}}, self.admin)
+
     def variant(self) -> str:
         """The nested query under a name that its plan does not know yet: as long an answer, nothing kept of it."""
         return f"{{ nodes {{ name pods {{ v{self.fresh() % 1_000:03}: name {FIELDS} }} }} }}"

@@ -29,7 +29,7 @@ async def measure(stage: Stage) -> None:
     body = stage.recipe.one_node(node)
     request = stage.ask(ONE_NODE % node)
     stage.body("small", body)
-    sent = get(f"{stage.bare.url}/checked/small", stage.admin)
+    sent = stage.as_asked(f"{stage.bare.url}/checked/small", ONE_NODE % node)
     alone, beside, limit, pauses = [], [], [], []
     async with connected(stage.gateway.url) as (ours,), connected(stage.bare.url) as (bare,):
         same(await answered(ours, request), body, "the small answer")

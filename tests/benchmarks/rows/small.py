@@ -6,7 +6,7 @@ import asyncio
 from typing import Final
 
 from tests.benchmarks.figures import figure, percentile
-from tests.benchmarks.load import connected, get, latencies
+from tests.benchmarks.load import connected, latencies
 from tests.benchmarks.stage import ONE_NODE, Stage, answered, same
 
 CHART: Final = "small query"
@@ -20,7 +20,7 @@ async def measure(stage: Stage) -> None:
     body = stage.recipe.one_node(node)
     stage.body("small", body)
     request = stage.ask(ONE_NODE % node)
-    sent = get(f"{stage.bare.url}/checked/small", stage.admin)
+    sent = stage.as_asked(f"{stage.bare.url}/checked/small", ONE_NODE % node)
     async with connected(stage.gateway.url) as (one,), connected(stage.bare.url) as (other,):
         same(await answered(one, request), body, "the small answer")
         same(await answered(other, sent), body, "bare Starlette's small answer")
