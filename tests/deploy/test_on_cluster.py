@@ -189,14 +189,18 @@ async def kube_proxy(release: Release, ports: dict[str, int]) -> AsyncIterator[s
         yield f"http://127.0.0.1:{node_port}"
 
 
-async def test_installed_it_answers_the_nested_query_through_its_node_port_and_leaves_nothing(
+async def test_installed_and_upgraded_it_answers_the_nested_query_through_its_node_port_and_leaves_nothing(
     release: Release, real_prometheus: PrometheusServer
 ):
     """Helm waits for the Deployment, both pods are on workers, the Service leads to them, `helm test` is content."""
+    wait = ("--wait", "--timeout", "60s")
     release.helm_(
-        "install", str(CHART), "--wait", "--timeout", "60s", "--set", "service.nodePort=null",
-        "--set", f"viewer.name={release.name}-viewer", "--set", f"config.prometheus.url={real_prometheus.url}",
-        "--set", "config.prometheus.scrape_interval_seconds=1", "--set", "config.prometheus.rate_window=10s",
+        "install", str(CHART), *wait, "--set", f"service.nodePort=null,viewer.name={release.name}-viewer",
+    )  # fmt: skip
+    release.helm_(
+        "upgrade", str(CHART), *wait, "--reset-then-reuse-values",
+        "--set", f"config.prometheus.url={real_prometheus.url}",
+        "--set", "config.prometheus.scrape_interval_seconds=1,config.prometheus.rate_window=10s",
     )  # fmt: skip
     deployment = await release.get("Deployment", release.name)
     assert deployment["status"]["availableReplicas"] == 2
