@@ -1,9 +1,11 @@
 """The chart by itself: the real Helm lints it, renders it, and refuses wrong values by their names."""
 
+import re
+
 import pytest
 import yaml
 
-from deploy.render import CHART
+from deploy.render import CHART, HERE
 from gateway.config import load_config
 from tests.deploy.golden import stable
 from tests.deploy.helm import GOLDEN, Helm, HelmRefused, one, parsed, value_sets, values
@@ -242,6 +244,22 @@ def test_the_notes_say_the_address_and_how_to_get_a_token(helm: Helm):
     minimal = notes(*values("minimal"))
     assert "jsonpath='{.spec.ports[0].nodePort}'" in minimal
     assert "NOT_CONFIGURED" in minimal
+
+
+def test_the_values_that_the_page_shows_are_the_charts(helm: Helm, tmp_path):
+    """All of docs/deploy.md's, laid over each other, are taken, and each adds something."""
+    keys = yaml.safe_load((CHART / "values.yaml").read_text()).keys()
+    page = (HERE.parent / "docs" / "deploy.md").read_text()
+    blocks = re.findall(r"^```yaml\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    shown = [block for block in blocks if yaml.safe_load(block).keys() <= keys]
+    assert shown
+    arguments: list[str] = []
+    rendered = {stable(helm.template())}
+    for number, block in enumerate(shown):
+        (file := tmp_path / f"{number}.yaml").write_text(block)
+        arguments += ["--values", str(file)]
+        rendered.add(stable(helm.template(*arguments)))
+    assert len(rendered) == 1 + len(shown)
 
 
 def test_a_chart_that_is_part_of_another_finds_its_values(helm: Helm, tmp_path):
