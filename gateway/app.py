@@ -118,7 +118,7 @@ async def open_gateway(config: Config, stop_serving: Callable[[], None]) -> Asyn
                 watched_by=[upstream("prometheus", of_prometheus, metrics, traces)],
             )
         )
-        worker = stack.enter_context(ThreadPoolExecutor(max_workers=1, thread_name_prefix="large-answers"))
+        worker = stack.enter_context(collector.CollectingThread("large-answers"))
         parser = stack.enter_context(ThreadPoolExecutor(max_workers=1, thread_name_prefix="new-documents"))
         cluster = Cluster(api, settings=config.kubernetes)
         chosen = await stack.enter_async_context(open_chosen(config.auth, config.oidc, api, USER_AGENT))
@@ -164,7 +164,7 @@ async def open_gateway(config: Config, stop_serving: Callable[[], None]) -> Asyn
         stack.push_async_callback(_end, lag)
         lag.add_done_callback(lambda task: _died(task, gateway, stop_serving))
         await stack.enter_async_context(collector.sent_for())
-        collecting = asyncio.create_task(collector.Collecting(worker).run(), name="collecting")
+        collecting = asyncio.create_task(collector.look_around(worker), name="collecting")
         stack.push_async_callback(_end, collecting)
         collecting.add_done_callback(lambda task: _died(task, gateway, stop_serving))
         recognising = asyncio.create_task(measuring.recognise(), name="metrics/recognise")

@@ -2,20 +2,24 @@
 
 It stops the whole process each time, for as long as there are young objects to look at. By itself it comes after 700
 more of them: several times in each large answer, whose lists it then looks at from end to end though all of them are
-gone a moment later; or in any small request beside. So it is sent for instead, as soon as there is enough for it, in
-the thread that gives large answers and at the end of its queue: what it looks at then is only what has stayed. It still
-comes by itself where objects are made faster than that.
+gone a moment later; or in any small request beside. So it is sent for instead: after each piece of work of the thread
+that gives large answers, if there is enough for it, and between them when there is none. What it looks at then is only
+what has stayed. It still comes by itself where objects are made faster than that.
 
-What is old it looks at when a quarter more has become old since it did so last: Python's own rule, which it keeps only
-where it comes by itself.
+What is old it looks at when there is a quarter more of it than when it did so last: Python's own rule, which it keeps
+only where it comes by itself.
 """
 
 import asyncio
 import gc
 from collections.abc import AsyncIterator, Awaitable, Callable
-from concurrent.futures import Executor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from typing import Final, NoReturn, final
+from functools import partial
+from typing import Final, NoReturn, ParamSpec, TypeVar, final
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 EVERY_S: Final = 0.05
 # Fewer young objects than this are not worth a look, some hundred kilobytes; a look at not many more takes no
@@ -39,28 +43,52 @@ async def sent_for() -> AsyncIterator[None]:
 
 
 @final
-class Collecting:
-    """Sends for the collector, and decides how much it looks at."""
+class CollectingThread(ThreadPoolExecutor):
+    """One thread, in which the collector looks around after each piece of work, if there is enough for it."""
 
-    def __init__(self, worker: Executor, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
-        self._worker = worker
-        self._sleep = sleep
-        self._grown_old = 0  # about how many objects, since it last looked at all
+    def __init__(self, name: str) -> None:
+        super().__init__(max_workers=1, thread_name_prefix=name)
+        self._grown_old = 0  # by about how many objects, since it last looked at all
         self._old = 0  # how many there were then
 
-    async def run(self) -> NoReturn:
-        while True:
-            await self._sleep(EVERY_S)
-            if gc.get_count()[0] >= ENOUGH:
-                await asyncio.get_running_loop().run_in_executor(self._worker, self.collect)
+    def submit(self, work: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> "Future[T]":
+        return super().submit(self._done, partial(work, *args, **kwargs))
 
-    def collect(self) -> None:
+    def _done(self, work: Callable[[], T]) -> T:
+        try:
+            return work()
+        finally:
+            if enough():
+                self._collect()
+
+    def _collect(self) -> None:
         """Have it look at what is young, or at everything."""
         young = gc.get_count()[0]
         self._grown_old += max(0, young - gc.collect(1))
+        if self._grown_old <= max(OLD_ENOUGH, self._old // 4):
+            return
+        # Much of what has become old is gone by now, or is of a sort that it need not look at: that has to be counted.
+        self._grown_old = max(0, len(gc.get_objects(2)) - self._old)
         if self._grown_old > max(OLD_ENOUGH, self._old // 4):
             gc.collect()
-            self._grown_old, self._old = 0, len(gc.get_objects())
+            self._grown_old, self._old = 0, len(gc.get_objects(2))
+
+
+def enough() -> bool:
+    """Whether it is worth to have the collector look at what is young."""
+    return gc.get_count()[0] >= ENOUGH
+
+
+async def look_around(thread: Executor, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> NoReturn:
+    """Send for it when there is no large answer after which it would come."""
+    while True:
+        await sleep(EVERY_S)
+        if enough():
+            await asyncio.get_running_loop().run_in_executor(thread, _nothing)
+
+
+def _nothing() -> None:
+    """A piece of work after which it comes."""
 
 
 def settle() -> None:

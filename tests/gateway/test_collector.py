@@ -3,12 +3,11 @@
 import asyncio
 import gc
 import weakref
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from gateway import collector
-from gateway.collector import ENOUGH, OLD_ENOUGH, TOO_MANY, Collecting, sent_for
+from gateway.collector import ENOUGH, OLD_ENOUGH, TOO_MANY, CollectingThread, look_around, sent_for
 from tests.front_door import FrontDoor
 
 
@@ -28,8 +27,14 @@ def still():
     gc.enable()
 
 
-async def ticks(collecting: Collecting, times: int) -> None:
-    """Let it look around so many times."""
+@pytest.fixture
+def thread():
+    with CollectingThread("some") as made:
+        yield made
+
+
+async def looked_around(thread: CollectingThread, times: int) -> None:
+    """It has had the occasion so many times."""
     seen = 0
 
     async def sleep(_seconds: float) -> None:
@@ -38,45 +43,62 @@ async def ticks(collecting: Collecting, times: int) -> None:
         if seen > times:
             raise asyncio.CancelledError
 
-    collecting._sleep = sleep
     with pytest.raises(asyncio.CancelledError):
-        await collecting.run()
+        await look_around(thread, sleep)
 
 
 @pytest.mark.usefixtures("still")
-async def test_cycles_are_gone_soon_after_they_were_left():
+async def test_cycles_are_gone_soon_after_they_were_left(thread: CollectingThread):
     """However many requests leave some."""
-    with ThreadPoolExecutor(1) as worker:
-        left = [weakref.ref(Cycle()) for _ in range(ENOUGH)]
-        await ticks(Collecting(worker), 1)
+    left = [weakref.ref(Cycle()) for _ in range(ENOUGH)]
+    await looked_around(thread, 1)
 
     assert not any(each() for each in left)
 
 
 @pytest.mark.usefixtures("still")
-async def test_what_was_old_when_it_became_garbage_is_found_in_time(monkeypatch: pytest.MonkeyPatch):
+def test_the_cycles_of_a_piece_of_work_are_gone_after_it(thread: CollectingThread):
+    """Whether it ended well or not; its outcome is what it was."""
+
+    def work(ends: str) -> list[weakref.ref[Cycle]]:
+        left.extend(weakref.ref(Cycle()) for _ in range(ENOUGH))
+        if ends == "badly":
+            raise ValueError(ends)
+        return left[:1]
+
+    left: list[weakref.ref[Cycle]] = []
+
+    assert thread.submit(work, "well").result() == left[:1]
+    assert not any(each() for each in left)
+    with pytest.raises(ValueError, match="badly"):
+        thread.submit(work, ends="badly").result()
+    assert not any(each() for each in left)
+
+
+@pytest.mark.usefixtures("still")
+async def test_what_was_old_when_it_became_garbage_is_found_in_time(
+    thread: CollectingThread, monkeypatch: pytest.MonkeyPatch
+):
     """It was in use when the collector came first; a bounded number of such objects waits for it to look at all."""
     monkeypatch.setattr(collector, "OLD_ENOUGH", 10 * ENOUGH)
-    with ThreadPoolExecutor(1) as worker:
-        collecting = Collecting(worker)
-        kept = [Cycle() for _ in range(ENOUGH)]
-        await ticks(collecting, 1)
-        left = [weakref.ref(each) for each in kept]
-        del kept
-        more = []
-        for _ in range(12):
-            more += [Cycle() for _ in range(ENOUGH)]
-            await ticks(collecting, 1)
+    thread._old = len(gc.get_objects())
+    kept = [Cycle() for _ in range(ENOUGH)]
+    await looked_around(thread, 1)
+    left = [weakref.ref(each) for each in kept]
+    del kept
+    more: list[Cycle] = []
+    while len(more) < thread._old // 2 + 20 * ENOUGH and any(each() for each in left):
+        more += [Cycle() for _ in range(ENOUGH)]
+        await looked_around(thread, 1)
 
     assert not any(each() for each in left)
 
 
 @pytest.mark.usefixtures("still")
-async def test_nothing_is_done_for_little():
+async def test_nothing_is_done_for_little(thread: CollectingThread):
     """An idle process stays idle."""
-    with ThreadPoolExecutor(1) as worker:
-        left = weakref.ref(Cycle())
-        await ticks(Collecting(worker), 5)
+    left = weakref.ref(Cycle())
+    await looked_around(thread, 5)
 
     assert left() is not None
 
