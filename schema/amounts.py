@@ -1,9 +1,13 @@
 """Amounts of what a node lends and containers claim, in base units."""
 
 from enum import Enum
+from operator import attrgetter
+from typing import Any
 
 import strawberry
 
+from schema.lists.common import RESOURCE_AMOUNTS
+from schema.lists.elements import elements_field
 from schema.scalars import Bytes
 from schema.sources.kubernetes.requests import ResourceAmount as AmountRecord
 
@@ -25,6 +29,10 @@ class ResourceAmount:
     unit: ResourceUnit = strawberry.field(resolver=_unit, description="The unit of `amount`.")
 
 
+def others_field() -> Any:
+    return elements_field(RESOURCE_AMOUNTS, attrgetter("others"), "Huge pages, GPUs and other devices, by name.")
+
+
 @strawberry.type(
     description="What a pod or container claims, or may use at most, by its spec; null where nothing is said."
 )
@@ -32,4 +40,4 @@ class Amounts:
     cpu: float | None = strawberry.field(description="Processor time, in cores.")
     memory: Bytes | None = strawberry.field(description="Memory, in bytes.")
     ephemeral_storage: Bytes | None = strawberry.field(description="Local storage for containers, in bytes.")
-    others: list[ResourceAmount] = strawberry.field(description="Huge pages, GPUs and other devices, by name.")
+    others: list[ResourceAmount] = others_field()

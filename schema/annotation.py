@@ -1,12 +1,14 @@
 """Annotations: what people and programs note on objects, of every kind."""
 
-from typing import cast
+from typing import Any
 
 import strawberry
 
-from schema.sources.kubernetes.details import HasRest, annotations
+from schema.lists.common import ANNOTATIONS
+from schema.lists.elements import elements_field
+from schema.sources.kubernetes.details import annotations
 
-ANNOTATIONS = (
+_TOLD = (
     "Its annotations, by key, from its metadata; "
     "without kubectl's own copy of the object (`last-applied-configuration`)."
 )
@@ -18,6 +20,6 @@ class Annotation:
     value: str = strawberry.field(description="The value: any text, may be long and may be empty.")
 
 
-def annotations_of(root: strawberry.Parent[HasRest]) -> list[Annotation]:
-    """The resolver of the field of every kind."""
-    return cast("list[Annotation]", annotations(root))
+def annotations_field() -> Any:
+    """The field of every kind."""
+    return elements_field(ANNOTATIONS, annotations, _TOLD)

@@ -21,9 +21,14 @@ def check_values(argument: str, values: Sequence[str] | None, limit: int) -> Non
     """Raise InvalidArgument for no values or too many, and ArgumentTooLong for one that is too long."""
     if values is None:
         return
+    check_count(argument, values)
+    for number, value in enumerate(values):
+        check_length(f"{argument}[{number}]", value, limit)
+
+
+def check_count(argument: str, values: Sequence[object]) -> None:
+    """Raise InvalidArgument for no values or too many."""
     if not 0 < len(values) <= VALUES:
         raise InvalidArgument(
             f"`{argument}` has {len(values)} values; it must have from 1 to {VALUES}", argument=argument, limit=VALUES
         )
-    for number, value in enumerate(values):
-        check_length(f"{argument}[{number}]", value, limit)

@@ -1,17 +1,15 @@
 """Conditions: what an object says of itself, one aspect each."""
 
-from typing import Any, cast
+from typing import Any
 
 import strawberry
 
-from schema.enums import graphql_enum
+from schema.lists.common import CONDITIONS
+from schema.lists.elements import elements_field
 from schema.scalars import DateTime
 from schema.sources.kubernetes.conditions import ConditionStatus, conditions
-from schema.sources.kubernetes.details import HasRest
 
-CONDITIONS = "What its controller says of it, one aspect each. From its status."
-
-graphql_enum(ConditionStatus, "ConditionStatus", "Whether a condition holds.")
+_TOLD = "What its controller says of it, one aspect each. From its status."
 
 
 @strawberry.type(description="One aspect of an object's state, as whoever looks after it reports it. From its status.")
@@ -34,8 +32,4 @@ class Condition:
 
 def conditions_field() -> Any:
     """The field of every kind whose other details are not read with them."""
-    return strawberry.field(resolver=_conditions, description=CONDITIONS)
-
-
-def _conditions(root: strawberry.Parent[HasRest]) -> list[Condition]:
-    return cast("list[Condition]", conditions(root))
+    return elements_field(CONDITIONS, conditions, _TOLD)

@@ -1,15 +1,17 @@
 """Containers of pods. Commands, arguments and environment variables are not shown: they often hold secrets."""
 
 from collections.abc import Sequence
+from operator import attrgetter
 from typing import cast
 
 import strawberry
 
 from schema.amounts import Amounts
-from schema.enums import graphql_enum
 from schema.execution.context import GraphInfo
 from schema.execution.for_all import for_all
 from schema.execution.needs import needing
+from schema.lists.containers import CONTAINER_PORTS, VOLUME_MOUNTS
+from schema.lists.elements import elements_field
 from schema.measured import MEASURED_CONTAINERS
 from schema.metric import (
     Metric,
@@ -28,8 +30,6 @@ from schema.scalars import DateTime
 from schema.sources.kubernetes.containers import Container as ContainerRecord
 from schema.sources.kubernetes.containers import ContainerPhase
 from schema.sources.prometheus.catalogue import MetricName
-
-graphql_enum(ContainerPhase, "ContainerPhase", "What a container does.")
 
 
 @strawberry.type(description="What a container does, or did before it was restarted; as the kubelet reports it.")
@@ -125,10 +125,12 @@ class Container:
     restarts: int = strawberry.field(
         description="How often it was restarted; the kubelet may forget some, as it counts what is left of old ones."
     )
-    ports: list[ContainerPort] = strawberry.field(description="The ports that its spec names.")
+    ports: list[ContainerPort] = elements_field(CONTAINER_PORTS, attrgetter("ports"), "The ports that its spec names.")
     requests: Amounts = strawberry.field(description="What it claims of the node: `resources.requests` of its spec.")
     limits: Amounts = strawberry.field(description="The most it may use: `resources.limits` of its spec.")
-    volume_mounts: list[VolumeMount] = strawberry.field(description="Where it sees which volumes.")
+    volume_mounts: list[VolumeMount] = elements_field(
+        VOLUME_MOUNTS, attrgetter("volume_mounts"), "Where it sees which volumes."
+    )
     metrics: list[Metric] = strawberry.field(
         resolver=_metrics,
         metadata={

@@ -7,6 +7,7 @@ import strawberry
 from schema.label import Label
 from schema.lists.events import EVENTS, events_of
 from schema.lists.fields import belonging_field
+from schema.object_fields import labels_field
 from schema.scalars import DateTime
 
 
@@ -37,7 +38,7 @@ class Event:
     uid: strawberry.ID = strawberry.field(name="id", description="Its Kubernetes UID.")
     namespace: str = strawberry.field(description="The namespace it is in.")
     name: str = strawberry.field(description="Its name, unique in its namespace.")
-    labels: list[Label] = strawberry.field(description="Its labels, by key.")
+    labels: list[Label] = labels_field()
     type: str = strawberry.field(description="`Normal`, or `Warning` for what a person should know.")
     reason: str = strawberry.field(description="Why, in one word for programs, such as `BackOff` or `Scheduled`.")
     message: str = strawberry.field(description="What happened, for people.")

@@ -1,13 +1,14 @@
 """Nodes: the machines of the cluster, with the pods on them and the metrics of both."""
 
 from collections.abc import Sequence
+from operator import attrgetter
 from typing import Final, cast
 
 import strawberry
 
 from auth.access import PODS, AccessNeed, Everywhere
-from schema.amounts import ResourceAmount
-from schema.annotation import ANNOTATIONS, Annotation, annotations_of
+from schema.amounts import ResourceAmount, others_field
+from schema.annotation import Annotation, annotations_field
 from schema.attention import NodeAttention
 from schema.condition import Condition
 from schema.event import Event
@@ -15,10 +16,13 @@ from schema.execution.context import GraphInfo, listable, listable_everywhere
 from schema.execution.for_all import for_all
 from schema.execution.needs import FieldNeeds, Reach, needing
 from schema.label import Label
+from schema.lists.common import CONDITIONS
 from schema.lists.connection import Connection
+from schema.lists.elements import elements_field
 from schema.lists.events import EVENTS, cluster_events_needs, events_of
 from schema.lists.fields import belonging_field, belonging_page_field
 from schema.lists.listing import Among
+from schema.lists.placement import ATTACHED_VOLUMES, NODE_ADDRESSES, NODE_IMAGES, TAINTS
 from schema.lists.pods import PODS as PODS_LISTED
 from schema.measured import MEASURED_NODES
 from schema.metric import (
@@ -34,12 +38,16 @@ from schema.metric import (
     metrics_range_of,
     window_of,
 )
+from schema.object_fields import labels_field
 from schema.placement import Taint
 from schema.pod import Pod
 from schema.scalars import Bytes, DateTime
+from schema.sources.kubernetes.conditions import ReportedCondition
+from schema.sources.kubernetes.node_details import AttachedVolume as AttachedRecord
 from schema.sources.kubernetes.node_details import node_details, node_images
 from schema.sources.kubernetes.node_sums import left, limited, requested, scarcities
 from schema.sources.kubernetes.objects import NodeRecord, PodRecord
+from schema.sources.kubernetes.placement import Taint as TaintRecord
 from schema.sources.prometheus.catalogue import MetricName
 from schema.volume import AttachedVolume
 
@@ -62,7 +70,7 @@ class NodeResources:
     pods: int = strawberry.field(
         description="Pods: the most that the kubelet runs at once; of what is requested, how many there are."
     )
-    others: list[ResourceAmount] = strawberry.field(description="Huge pages, GPUs and other devices, by name.")
+    others: list[ResourceAmount] = others_field()
 
 
 @strawberry.type(description="What runs a node, as its kubelet reports it; empty texts until it has.")
@@ -166,12 +174,12 @@ def _system(root: strawberry.Parent[NodeRecord]) -> NodeSystem:
     return cast("NodeSystem", node_details(root).system)
 
 
-def _conditions(root: strawberry.Parent[NodeRecord]) -> list[Condition]:
-    return cast("list[Condition]", node_details(root).conditions)
+def _conditions(root: NodeRecord) -> Sequence[ReportedCondition]:
+    return node_details(root).conditions
 
 
-def _taints(root: strawberry.Parent[NodeRecord]) -> list[Taint]:
-    return cast("list[Taint]", node_details(root).taints)
+def _taints(root: NodeRecord) -> Sequence[TaintRecord]:
+    return node_details(root).taints
 
 
 def _pod_cidrs(root: strawberry.Parent[NodeRecord]) -> list[str]:
@@ -182,12 +190,8 @@ def _provider_id(root: strawberry.Parent[NodeRecord]) -> str | None:
     return node_details(root).provider_id
 
 
-def _volumes(root: strawberry.Parent[NodeRecord]) -> list[AttachedVolume]:
-    return cast("list[AttachedVolume]", node_details(root).volumes)
-
-
-def _images(root: strawberry.Parent[NodeRecord]) -> list[NodeImage]:
-    return cast("list[NodeImage]", node_images(root))
+def _volumes(root: NodeRecord) -> Sequence[AttachedRecord]:
+    return node_details(root).volumes
 
 
 def _metrics(root: strawberry.Parent[NodeRecord], info: GraphInfo, names: MetricNames = None) -> list[Metric]:
@@ -215,12 +219,14 @@ class Node:
         resolver=_address,
         description="The address to reach it at: its internal IP, else its external IP, else its host name.",
     )
-    addresses: list[NodeAddress] = strawberry.field(description="All its addresses, as its kubelet reports them.")
+    addresses: list[NodeAddress] = elements_field(
+        NODE_ADDRESSES, attrgetter("addresses"), "All its addresses, as its kubelet reports them."
+    )
     roles: list[str] = strawberry.field(
         description="Its roles as kubectl shows them, such as `control-plane`; a plain worker has none."
     )
-    labels: list[Label] = strawberry.field(description="Its labels, by key.")
-    annotations: list[Annotation] = strawberry.field(resolver=annotations_of, description=ANNOTATIONS)
+    labels: list[Label] = labels_field()
+    annotations: list[Annotation] = annotations_field()
     ready: bool = strawberry.field(description="Whether its Ready condition is true: it can run pods.")
     schedulable: bool = strawberry.field(description="Whether new pods may be placed on it: it is not cordoned.")
     status: str = strawberry.field(
@@ -265,16 +271,12 @@ class Node:
         resolver=_system,
         description="What runs it: versions, architecture and ids. From its status.",
     )
-    conditions: list[Condition] = strawberry.field(
-        resolver=_conditions,
-        description=(
-            "What its kubelet and others say of it: `Ready`, `MemoryPressure`, `DiskPressure`, `PIDPressure`, ..."
-        ),
+    conditions: list[Condition] = elements_field(
+        CONDITIONS,
+        _conditions,
+        "What its kubelet and others say of it: `Ready`, `MemoryPressure`, `DiskPressure`, `PIDPressure`, ...",
     )
-    taints: list[Taint] = strawberry.field(
-        resolver=_taints,
-        description="Why it turns away pods that do not tolerate it.",
-    )
+    taints: list[Taint] = elements_field(TAINTS, _taints, "Why it turns away pods that do not tolerate it.")
     pod_cidrs: list[str] = strawberry.field(
         resolver=_pod_cidrs,
         description=(
@@ -285,16 +287,14 @@ class Node:
         resolver=_provider_id,
         description="What the cloud provider calls the machine, such as `aws:///eu-1a/i-0a1b`; null where nobody says.",
     )
-    volumes: list[AttachedVolume] = strawberry.field(
-        resolver=_volumes,
-        description="The volumes that are attached to it or in use on it, by name.",
+    volumes: list[AttachedVolume] = elements_field(
+        ATTACHED_VOLUMES, _volumes, "The volumes that are attached to it or in use on it, by name."
     )
-    images: list[NodeImage] = strawberry.field(
-        resolver=_images,
-        description=(
-            "The images kept on it, the largest first; the kubelet names 50 at most unless it is told otherwise. "
-            "Many bytes: ask for them where they are shown."
-        ),
+    images: list[NodeImage] = elements_field(
+        NODE_IMAGES,
+        node_images,
+        "The images kept on it, the largest first; the kubelet names 50 at most unless it is told otherwise. "
+        "Many bytes: ask for them where they are shown.",
     )
     zone: str | None = strawberry.field(
         description="The zone it is in, by the label `topology.kubernetes.io/zone`, or its old name."

@@ -1,18 +1,28 @@
 """What every object has, whatever its kind."""
 
+from operator import attrgetter
+from typing import Any
+
 import strawberry
 
-from schema.annotation import ANNOTATIONS, Annotation, annotations_of
+from schema.annotation import Annotation, annotations_field
 from schema.label import Label
+from schema.lists.common import LABELS
+from schema.lists.elements import elements_field
 from schema.scalars import DateTime
+
+
+def labels_field() -> Any:
+    """The field of every kind."""
+    return elements_field(LABELS, attrgetter("labels"), "Its labels, by key.")
 
 
 @strawberry.type(description="What every object has.")
 class ObjectFields:
     uid: strawberry.ID = strawberry.field(name="id", description="Its Kubernetes UID.")
     name: str = strawberry.field(description="Its name, unique among those of its kind, in its namespace if any.")
-    labels: list[Label] = strawberry.field(description="Its labels, by key.")
-    annotations: list[Annotation] = strawberry.field(resolver=annotations_of, description=ANNOTATIONS)
+    labels: list[Label] = labels_field()
+    annotations: list[Annotation] = annotations_field()
     created_at: DateTime = strawberry.field(description="When it was created.")
 
 

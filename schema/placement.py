@@ -2,11 +2,8 @@
 
 import strawberry
 
-from schema.enums import graphql_enum
 from schema.scalars import DateTime
 from schema.sources.kubernetes.placement import TaintEffect
-
-graphql_enum(TaintEffect, "TaintEffect", "What a taint does to pods that do not tolerate it.")
 
 
 @strawberry.type(description="A taint: a reason why a node turns pods away that do not tolerate it. From its spec.")

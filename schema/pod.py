@@ -9,7 +9,7 @@ import strawberry
 
 from auth.access import NAMESPACES, NODES, AccessNeed
 from schema.amounts import Amounts
-from schema.annotation import ANNOTATIONS, Annotation, annotations_of
+from schema.annotation import Annotation, annotations_field
 from schema.attention import PodAttention
 from schema.condition import Condition
 from schema.container import Container
@@ -21,7 +21,11 @@ from schema.execution.foresight import Through
 from schema.execution.needs import FieldNeeds, Reach, needing
 from schema.label import Label
 from schema.lists.belonging import selecting_services, workload_needs, workload_of
+from schema.lists.common import CONDITIONS
+from schema.lists.containers import CONTAINERS
+from schema.lists.elements import elements_field
 from schema.lists.fields import belonging_field
+from schema.lists.placement import TOLERATIONS, VOLUMES
 from schema.lists.services import SERVICES
 from schema.measured import MEASURED_PODS
 from schema.metric import (
@@ -37,14 +41,19 @@ from schema.metric import (
     metrics_range_of,
     window_of,
 )
+from schema.object_fields import labels_field
 from schema.owner import Owner
 from schema.placement import Toleration
 from schema.scalars import DateTime
+from schema.sources.kubernetes.conditions import ReportedCondition
+from schema.sources.kubernetes.containers import Container as ContainerRecord
 from schema.sources.kubernetes.containers import pod_containers
 from schema.sources.kubernetes.objects import PodRecord
+from schema.sources.kubernetes.placement import Toleration as TolerationRecord
 from schema.sources.kubernetes.pod_details import RestartPolicy, pod_details
 from schema.sources.kubernetes.pod_words import restarts_text
 from schema.sources.kubernetes.quality import QosClass
+from schema.sources.kubernetes.volumes import Volume as VolumeRecord
 from schema.sources.prometheus.catalogue import MetricName
 from schema.volume import Volume
 
@@ -117,16 +126,16 @@ def _metrics_of_all(
 # What is cold: read from the whole object, and only for those who ask (details.py).
 
 
-def _containers(root: strawberry.Parent[PodRecord]) -> list[Container]:
-    return cast("list[Container]", pod_containers(root).containers)
+def _containers(root: PodRecord) -> Sequence[ContainerRecord]:
+    return pod_containers(root).containers
 
 
-def _init_containers(root: strawberry.Parent[PodRecord]) -> list[Container]:
-    return cast("list[Container]", pod_containers(root).inits)
+def _init_containers(root: PodRecord) -> Sequence[ContainerRecord]:
+    return pod_containers(root).inits
 
 
-def _ephemeral_containers(root: strawberry.Parent[PodRecord]) -> list[Container]:
-    return cast("list[Container]", pod_containers(root).ephemeral)
+def _ephemeral_containers(root: PodRecord) -> Sequence[ContainerRecord]:
+    return pod_containers(root).ephemeral
 
 
 def _reason(root: strawberry.Parent[PodRecord]) -> str | None:
@@ -137,8 +146,8 @@ def _message(root: strawberry.Parent[PodRecord]) -> str | None:
     return pod_details(root).message
 
 
-def _conditions(root: strawberry.Parent[PodRecord]) -> list[Condition]:
-    return cast("list[Condition]", pod_details(root).conditions)
+def _conditions(root: PodRecord) -> Sequence[ReportedCondition]:
+    return pod_details(root).conditions
 
 
 def _qos_class(root: strawberry.Parent[PodRecord]) -> QosClass:
@@ -201,8 +210,8 @@ def _finalizers(root: strawberry.Parent[PodRecord]) -> list[str]:
     return list(pod_details(root).finalizers)
 
 
-def _tolerations(root: strawberry.Parent[PodRecord]) -> list[Toleration]:
-    return cast("list[Toleration]", pod_details(root).tolerations)
+def _tolerations(root: PodRecord) -> Sequence[TolerationRecord]:
+    return pod_details(root).tolerations
 
 
 def _node_selector(root: strawberry.Parent[PodRecord]) -> list[Label]:
@@ -229,8 +238,8 @@ def _runtime_class_name(root: strawberry.Parent[PodRecord]) -> str | None:
     return pod_details(root).runtime_class_name
 
 
-def _volumes(root: strawberry.Parent[PodRecord]) -> list[Volume]:
-    return cast("list[Volume]", pod_details(root).volumes)
+def _volumes(root: PodRecord) -> Sequence[VolumeRecord]:
+    return pod_details(root).volumes
 
 
 def _metrics(root: strawberry.Parent[PodRecord], info: GraphInfo, names: MetricNames = None) -> list[Metric]:
@@ -325,23 +334,21 @@ class Pod:
         description="Restarts and how long ago the last one was, as kubectl prints RESTARTS: `3 (5m ago)`, or `0`.",
     )
     addresses: list[str] = strawberry.field(description="All its IP addresses, the primary one first.")
-    labels: list[Label] = strawberry.field(description="Its labels, by key.")
-    annotations: list[Annotation] = strawberry.field(resolver=annotations_of, description=ANNOTATIONS)
+    labels: list[Label] = labels_field()
+    annotations: list[Annotation] = annotations_field()
     created_at: DateTime = strawberry.field(description="When it was created.")
-    containers: list[Container] = strawberry.field(
-        resolver=_containers,
-        description="Its containers, in the order of its spec.",
+    containers: list[Container] = elements_field(
+        CONTAINERS, _containers, "Its containers, in the order of its spec unless ordered otherwise."
     )
-    init_containers: list[Container] = strawberry.field(
-        resolver=_init_containers,
-        description=(
-            "Containers that run before the others, one after another; those that are `sidecar` keep running "
-            "beside them."
-        ),
+    init_containers: list[Container] = elements_field(
+        CONTAINERS,
+        _init_containers,
+        "Containers that run before the others, one after another; those that are `sidecar` keep running beside them.",
     )
-    ephemeral_containers: list[Container] = strawberry.field(
-        resolver=_ephemeral_containers,
-        description="Containers that somebody added to look at it while it runs (`kubectl debug`).",
+    ephemeral_containers: list[Container] = elements_field(
+        CONTAINERS,
+        _ephemeral_containers,
+        "Containers that somebody added to look at it while it runs (`kubectl debug`).",
     )
     reason: str | None = strawberry.field(
         resolver=_reason,
@@ -353,11 +360,10 @@ class Pod:
         resolver=_message,
         description="Why it is in its phase, in a sentence; mostly null. From its status.",
     )
-    conditions: list[Condition] = strawberry.field(
-        resolver=_conditions,
-        description=(
-            "What it says of itself: `PodScheduled`, `Initialized`, `ContainersReady`, `Ready` and readiness gates."
-        ),
+    conditions: list[Condition] = elements_field(
+        CONDITIONS,
+        _conditions,
+        "What it says of itself: `PodScheduled`, `Initialized`, `ContainersReady`, `Ready` and readiness gates.",
     )
     qos_class: QosClass = strawberry.field(
         resolver=_qos_class,
@@ -430,9 +436,8 @@ class Pod:
         resolver=_finalizers,
         description="Who must agree before it is gone once it is deleted.",
     )
-    tolerations: list[Toleration] = strawberry.field(
-        resolver=_tolerations,
-        description="The taints of nodes that it puts up with.",
+    tolerations: list[Toleration] = elements_field(
+        TOLERATIONS, _tolerations, "The taints of nodes that it puts up with."
     )
     node_selector: list[Label] = strawberry.field(
         resolver=_node_selector,
@@ -458,10 +463,7 @@ class Pod:
         resolver=_runtime_class_name,
         description="The RuntimeClass its containers run in; null for the node's usual one.",
     )
-    volumes: list[Volume] = strawberry.field(
-        resolver=_volumes,
-        description="What its containers can mount.",
-    )
+    volumes: list[Volume] = elements_field(VOLUMES, _volumes, "What its containers can mount.")
     metrics: list[Metric] = strawberry.field(
         resolver=_metrics,
         metadata={**needing(metrics_needs(MEASURED_PODS)), **for_all(_metrics_of_all, frames_of(MEASURED_PODS))},

@@ -35,9 +35,6 @@ class Query:
         resolver=who_asks, description="Whom the gateway takes the caller for, and what they may do."
     )
     cluster: Cluster = strawberry.field(resolver=_cluster, description="The cluster as a whole.")
-    prometheus: PrometheusResult | None = strawberry.field(
-        resolver=promql, metadata=needing(promql_needs), description=PROMQL
-    )
     nodes: list[Node] | None = rows_field(
         NODES, "The nodes, by name unless ordered otherwise. Needs the right to list nodes."
     )
@@ -98,3 +95,6 @@ class Query:
     horizontal_pod_autoscalers: list[HorizontalPodAutoscaler] | None = rows_field(AUTOSCALERS)
     horizontal_pod_autoscalers_connection: Connection[HorizontalPodAutoscaler] | None = page_field(AUTOSCALERS)
     horizontal_pod_autoscaler: HorizontalPodAutoscaler | None = look_up_field(AUTOSCALERS)
+    prometheus: PrometheusResult | None = strawberry.field(
+        resolver=promql, metadata=needing(promql_needs), description=PROMQL
+    )

@@ -1,12 +1,16 @@
 """What bounds and serves workloads: volume claims, quotas, disruption budgets and autoscalers."""
 
+from operator import attrgetter
+
 import strawberry
 
 from schema.condition import Condition, conditions_field
 from schema.event import Event, happenings
 from schema.lists.belonging import pods_by_selector
+from schema.lists.elements import elements_field
 from schema.lists.fields import belonging_field
 from schema.lists.pods import PODS
+from schema.lists.policies import AUTOSCALER_METRICS, QUOTA_AMOUNTS
 from schema.object_fields import OWNER, NamespacedFields
 from schema.owner import Owner
 from schema.pod import Pod
@@ -45,7 +49,7 @@ class QuotaAmount:
     description=f"A quota: what the objects of a namespace may use together. From the API server's quotas, {_WATCHED}"
 )
 class ResourceQuota(NamespacedFields):
-    amounts: list[QuotaAmount] = strawberry.field(description="What it bounds, by resource.")
+    amounts: list[QuotaAmount] = elements_field(QUOTA_AMOUNTS, attrgetter("amounts"), "What it bounds, by resource.")
     scopes: list[str] = strawberry.field(description="Which pods it counts, such as `BestEffort`; without any: all.")
     events: list[Event] | None = happenings("ResourceQuota")
 
@@ -116,7 +120,7 @@ class HorizontalPodAutoscaler(NamespacedFields):
     max_replicas: int = strawberry.field(description="So many pods at most.")
     current_replicas: int = strawberry.field(description="How many there are.")
     desired_replicas: int = strawberry.field(description="How many it wants.")
-    metrics: list[AutoscalerMetric] = strawberry.field(description="What it looks at.")
+    metrics: list[AutoscalerMetric] = elements_field(AUTOSCALER_METRICS, attrgetter("metrics"), "What it looks at.")
     able_to_scale: bool = strawberry.field(description="Whether its condition AbleToScale is true.")
     scaling_active: bool = strawberry.field(description="Whether its condition ScalingActive is true: it sees metrics.")
     scaling_limited: bool = strawberry.field(description="Whether its own bounds keep it from scaling further.")

@@ -1,13 +1,17 @@
 """Services: one address for many pods."""
 
+from operator import attrgetter
+
 import strawberry
 
 from schema.condition import Condition, conditions_field
 from schema.event import Event, happenings
 from schema.label import Label
 from schema.lists.belonging import selected_pods
+from schema.lists.elements import elements_field
 from schema.lists.fields import belonging_field
 from schema.lists.pods import PODS
+from schema.lists.services import SERVICE_PORTS
 from schema.object_fields import NamespacedFields
 from schema.pod import Pod
 
@@ -47,7 +51,7 @@ class Service(NamespacedFields):
     external_ip_text: str = strawberry.field(
         name="externalIPText", description="As kubectl prints EXTERNAL-IP: `<none>`, `<pending>`, or what there is."
     )
-    ports: list[ServicePort] = strawberry.field(description="Its ports.")
+    ports: list[ServicePort] = elements_field(SERVICE_PORTS, attrgetter("ports"), "Its ports.")
     ports_text: str = strawberry.field(description="As kubectl prints PORT(S): `80:30080/TCP`.")
     session_affinity: str = strawberry.field(description="`ClientIP` if a client stays with its pod, else `None`.")
     selector: list[Label] = strawberry.field(

@@ -56,7 +56,7 @@ def equals(attribute: str, value: object) -> Expression:
     return Expression(f"r.{attribute} == {{}}", (value,))
 
 
-def is_one_of(attribute: str, values: Iterable[str]) -> Expression:
+def is_one_of(attribute: str, values: Iterable[object]) -> Expression:
     return Expression(f"r.{attribute} in {{}}", (frozenset(values),))
 
 
@@ -67,6 +67,11 @@ def has(attribute: str, value: object) -> Expression:
 
 def contains(attribute: str, text: str) -> Expression:
     return Expression(f"{{}} in r.{attribute}", (text,))
+
+
+def contains_or_none(attribute: str, text: str) -> Expression:
+    """The same of an attribute that may be None, which contains nothing."""
+    return Expression(f"{{}} in (r.{attribute} or '')", (text,))
 
 
 def starts_with(attribute: str, text: str) -> Expression:
@@ -90,13 +95,15 @@ def is_(wanted: bool, attribute: str) -> Expression:  # noqa: FBT001 - reads as 
     return Expression(f"r.{attribute}" if wanted else f"not r.{attribute}")
 
 
-def older(seconds: int) -> Expression:
-    """Created more than `seconds` ago: by that time, to the second, as Kubernetes counts."""
-    return Expression("r.created_at < {}", (_Ago(seconds),))
+def older(seconds: int, attribute: str = "created_at") -> Expression:
+    """That moment was more than `seconds` ago: by then, to the second, as Kubernetes counts. No moment was not."""
+    known = f"r.{attribute}" if attribute == "created_at" else f"(r.{attribute} or '~')"
+    return Expression(f"{known} < {{}}", (_Ago(seconds),))
 
 
-def younger(seconds: int) -> Expression:
-    return Expression("r.created_at >= {}", (_Ago(seconds),))
+def younger(seconds: int, attribute: str = "created_at") -> Expression:
+    known = f"r.{attribute}" if attribute == "created_at" else f"(r.{attribute} or '')"
+    return Expression(f"{known} >= {{}}", (_Ago(seconds),))
 
 
 def labelled(requirements: Sequence[Requirement]) -> Expression:
@@ -154,6 +161,17 @@ def select(rows: Iterable[T], expression: Expression, moment: Moment) -> list[T]
         return list(rows)
     bound = [_bound(constant, moment) for constant in expression.constants]
     return list(_compiled(expression.text, len(bound))(rows, *bound))
+
+
+def select_alone(expression: Expression) -> Callable[[Iterable[T]], list[T]] | None:
+    """What `select` does, where that depends on the rows alone; None where it does not."""
+    if expression is EVERYTHING:
+        return list
+    constants = expression.constants
+    if any(isinstance(constant, Bound) for constant in constants):
+        return None
+    chosen = _compiled(expression.text, len(constants))
+    return lambda rows: chosen(rows, *constants)
 
 
 def depends_on_time(expression: Expression) -> bool:

@@ -7,13 +7,13 @@ type, and so stands in each.
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from functools import cached_property, partial
-from typing import Any, ClassVar, Final, Optional
+from typing import Any, ClassVar, Final, Optional, cast
 
 import strawberry
 
 from auth.access import Resource
 from auth.errors import InvalidArgument
-from schema.arguments import LABEL_KEY_BYTES, NAME_BYTES, UID_BYTES, check_length, check_values
+from schema.arguments import LABEL_KEY_BYTES, NAME_BYTES, UID_BYTES, check_count, check_length, check_values
 from schema.asking import filters
 from schema.asking.durations import duration
 from schema.asking.filters import Expression
@@ -101,6 +101,41 @@ def at_least(attribute: str, description: str) -> Any:
     return tested(description, Test(unchecked, lambda _, __, value: filters.at_least(attribute, value)))
 
 
+def number(attribute: str, description: str) -> Any:
+    return tested(description, Test(unchecked, lambda _, __, value: filters.equals(attribute, value)))
+
+
+def one_of_numbers(attribute: str, description: str) -> Any:
+    return tested(description, Test(check_count, lambda _, __, values: filters.is_one_of(attribute, values)))
+
+
+def contains(attribute: str, description: str) -> Any:
+    """The attribute is a text, or None, which contains nothing."""
+    return text(description, partial(filters.contains_or_none, attribute))
+
+
+def begins(attribute: str, description: str) -> Any:
+    return text(description, partial(filters.starts_with, attribute))
+
+
+def older_than(description: str, attribute: str = "created_at") -> Any:
+    """The moment in the attribute was longer ago."""
+
+    def expression(_filter: Any, at: str, value: str) -> Expression:
+        return filters.older(duration(at, value), attribute)
+
+    return tested(f"{description}: `90s`, `2h30m`, `7d`.", Test(unchecked, expression, late=True))
+
+
+def younger_than(description: str, attribute: str = "created_at") -> Any:
+    """The moment in the attribute was that long ago at most."""
+
+    def expression(_filter: Any, at: str, value: str) -> Expression:
+        return filters.younger(duration(at, value), attribute)
+
+    return tested(f"{description}: `90s`, `2h30m`, `7d`.", Test(unchecked, expression, late=True))
+
+
 def _labelled(_filter: Any, _at: str, value: str) -> Expression:
     return filters.labelled(label_selector(value))
 
@@ -132,9 +167,47 @@ def selectable(description: str) -> Any:
 _FIELD_SELECTOR: Final = Test(_texts(SELECTOR_BYTES), _fields)
 
 
+class Filter:
+    """What every filter does with the fields that it has. Made once per document, and never changed."""
+
+    not_: Any  # another one of its class, or None
+
+    @cached_property
+    def expression(self) -> Expression:
+        """What must hold. Raises InvalidArgument for a value that cannot be used, or that nothing could match."""
+        return self._expression("filter", 1)
+
+    @cached_property
+    def reads(self) -> frozenset[Reads]:
+        """What else it reads, anywhere in it."""
+        inner = self.not_.reads if self.not_ is not None else frozenset()
+        tests = ((test.reads, test.reads_for(value)) for _, test, value in self._tests())
+        return inner | {reads for reads, counts in tests if reads is not None and counts}
+
+    def _tests(self) -> Iterator[tuple[str, Test, Any]]:
+        """The tests that have a value: attributes first, then what is dearer."""
+        given = [
+            (each.name, each.metadata[_TEST], getattr(self, each.name))
+            for each in fields(cast("Any", type(self)))
+            if _TEST in each.metadata and getattr(self, each.name) is not None
+        ]
+        return iter(sorted(given, key=lambda each: each[1].late))
+
+    def _expression(self, at: str, depth: int) -> Expression:
+        if depth > DEEPEST_NOT:
+            raise InvalidArgument(f"`{at}` is nested too deep; the limit is {DEEPEST_NOT}", argument="filter")
+        tests = [(f"{at}.{_camel(name)}", test, value) for name, test, value in self._tests()]
+        for named, test, value in tests:
+            test.check(named, value)
+        parts = [test.expression(self, named, value) for named, test, value in tests]
+        if self.not_ is not None:
+            parts.append(filters.none_of(self.not_._expression(f"{at}.not", depth + 1)))  # noqa: SLF001 - its own class
+        return filters.all_of(parts)
+
+
 @strawberry.input(description="Objects for which everything that is given holds.")
-class ObjectFilter:
-    """What every filter has. Made once per document, and never changed."""
+class ObjectFilter(Filter):
+    """What the filter of every kind of object has."""
 
     # What a field selector may name, as an expression over the record; and which of these are plain attributes.
     FIELDS: ClassVar[Mapping[str, str]] = {"metadata.name": "r.name"}
@@ -156,32 +229,14 @@ class ObjectFilter:
         "The label `labelKey` (without it: any label) has this value; 255 bytes at most.",
         Test(_texts(NAME_BYTES), _label_value, late=True),
     )
-    older_than: str | None = tested(
-        "Created longer ago than this: `90s`, `2h30m`, `7d`.",
-        Test(unchecked, lambda _, at, value: filters.older(duration(at, value)), late=True),
-    )
-    younger_than: str | None = tested(
-        "Created at most so long ago: `90s`, `2h30m`, `7d`.",
-        Test(unchecked, lambda _, at, value: filters.younger(duration(at, value)), late=True),
-    )
+    older_than: str | None = older_than("Created longer ago than this")
+    younger_than: str | None = younger_than("Created at most so long ago")
     label_selector: str | None = tested(
         "Kubernetes' own syntax: `app=web,tier in (a,b),!canary`; what the API server refuses is refused.",
         Test(_texts(SELECTOR_BYTES), _labelled, late=True),
     )
     field_selector: str | None = selectable("Fields: metadata.name.")
     not_: Optional["ObjectFilter"] = negated()
-
-    @cached_property
-    def expression(self) -> Expression:
-        """What must hold. Raises InvalidArgument for a value that cannot be used, or that nothing could match."""
-        return self._expression("filter", 1)
-
-    @cached_property
-    def reads(self) -> frozenset[Reads]:
-        """What else it reads, anywhere in it."""
-        inner = self.not_.reads if self.not_ is not None else frozenset()
-        tests = ((test.reads, test.reads_for(value)) for _, test, value in self._tests())
-        return inner | {reads for reads, counts in tests if reads is not None and counts}
 
     @cached_property
     def narrowing(self) -> Mapping[str, frozenset[str]]:
@@ -199,26 +254,6 @@ class ObjectFilter:
                 sets.setdefault(attribute, []).append(frozenset({term.value}))
         return {attribute: frozenset.intersection(*values) for attribute, values in sets.items()}
 
-    def _tests(self) -> Iterator[tuple[str, Test, Any]]:
-        """The tests that have a value: attributes first, then what is dearer."""
-        given = [
-            (each.name, each.metadata[_TEST], getattr(self, each.name))
-            for each in fields(type(self))
-            if _TEST in each.metadata and getattr(self, each.name) is not None
-        ]
-        return iter(sorted(given, key=lambda each: each[1].late))
-
-    def _expression(self, at: str, depth: int) -> Expression:
-        if depth > DEEPEST_NOT:
-            raise InvalidArgument(f"`{at}` is nested too deep; the limit is {DEEPEST_NOT}", argument="filter")
-        tests = [(f"{at}.{_camel(name)}", test, value) for name, test, value in self._tests()]
-        for named, test, value in tests:
-            test.check(named, value)
-        parts = [test.expression(self, named, value) for named, test, value in tests]
-        if self.not_ is not None:
-            parts.append(filters.none_of(self.not_._expression(f"{at}.not", depth + 1)))  # noqa: SLF001 - its own class
-        return filters.all_of(parts)
-
 
 @strawberry.input(description="Objects in namespaces for which everything that is given holds.")
 class NamespacedFilter(ObjectFilter):
@@ -229,6 +264,29 @@ class NamespacedFilter(ObjectFilter):
     namespace: str | None = exactly("namespace", "In this namespace; 255 bytes at most.")
     namespaces: list[str] | None = one_of("namespace", "In one of these namespaces.")
     field_selector: str | None = selectable("Fields: metadata.name and metadata.namespace.")
+
+
+@strawberry.input(description="What has a name of its own, for which everything that is given holds.")
+class NamedFilter(Filter):
+    """What the filter of everything has that has a name, and is no object by itself."""
+
+    name: str | None = exactly("name", "Exactly this name; 255 bytes at most.")
+    names: list[str] | None = one_of("name", "One of these names.")
+    name_contains: str | None = contains("name", "Its name contains this.")
+    name_prefix: str | None = begins("name", "Its name begins with this.")
+
+
+@strawberry.input(description="Pairs of key and value for which everything that is given holds.")
+class PairFilter(Filter):
+    """What the filters of labels and annotations have."""
+
+    key: str | None = exactly("key", "Exactly this key; 317 bytes at most.", LABEL_KEY_BYTES)
+    keys: list[str] | None = one_of("key", "One of these keys.", LABEL_KEY_BYTES)
+    key_contains: str | None = contains("key", "Its key contains this.")
+    key_prefix: str | None = begins("key", "Its key begins with this, such as `app.kubernetes.io/`.")
+    value: str | None = exactly("value", "Exactly this value; 255 bytes at most.")
+    values: list[str] | None = one_of("value", "One of these values.")
+    value_contains: str | None = contains("value", "Its value contains this.")
 
 
 def filter_of(objects: str) -> str:

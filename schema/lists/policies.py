@@ -5,13 +5,26 @@ from typing import Final, Optional
 import strawberry
 
 from schema.asking.filters import Expression
-from schema.lists.filter import NamespacedFilter, exactly, filter_of, negated, one_of, text, whether
+from schema.lists.elements import Elements
+from schema.lists.filter import (
+    Filter,
+    NamedFilter,
+    NamespacedFilter,
+    begins,
+    contains,
+    exactly,
+    filter_of,
+    negated,
+    one_of,
+    text,
+    whether,
+)
 from schema.lists.listing import Listing
 from schema.lists.order import NAMESPACED_KEYS, Key
 from schema.sources.kubernetes import kinds
-from schema.sources.kubernetes.autoscaling import AutoscalerRecord
+from schema.sources.kubernetes.autoscaling import AutoscalerMetric, AutoscalerRecord
 from schema.sources.kubernetes.disruption import DisruptionBudgetRecord
-from schema.sources.kubernetes.quotas import ResourceQuotaRecord
+from schema.sources.kubernetes.quotas import QuotaAmount, ResourceQuotaRecord
 from schema.sources.kubernetes.volume_claims import VolumeClaimRecord
 
 
@@ -26,6 +39,15 @@ class PersistentVolumeClaimFilter(NamespacedFilter):
 @strawberry.input(description=filter_of("Quotas"))
 class ResourceQuotaFilter(NamespacedFilter):
     not_: Optional["ResourceQuotaFilter"] = negated()
+
+
+@strawberry.input(description=filter_of("Amounts"))
+class QuotaAmountFilter(Filter):
+    resource: str | None = exactly("resource", "Of exactly this resource, such as `requests.cpu`.")
+    resources: list[str] | None = one_of("resource", "Of one of these resources.")
+    resource_contains: str | None = contains("resource", "The resource's name contains this.")
+    resource_prefix: str | None = begins("resource", "The resource's name begins with this, such as `count/`.")
+    not_: Optional["QuotaAmountFilter"] = negated()
 
 
 @strawberry.input(description=filter_of("Disruption budgets"))
@@ -47,6 +69,34 @@ class HorizontalPodAutoscalerFilter(NamespacedFilter):
     not_: Optional["HorizontalPodAutoscalerFilter"] = negated()
 
 
+@strawberry.input(description=filter_of("Metrics"))
+class AutoscalerMetricFilter(NamedFilter):
+    source: str | None = exactly("source", "From exactly this source, such as `Resource`.")
+    sources: list[str] | None = one_of("source", "From one of these sources.")
+    container: str | None = exactly("container", "Of the container of this name.")
+    not_: Optional["AutoscalerMetricFilter"] = negated()
+
+
+QUOTA_AMOUNTS: Final[Elements[QuotaAmount]] = Elements(
+    "QuotaAmount",
+    QuotaAmountFilter,
+    {
+        "RESOURCE": Key("resource", "What is counted, by the alphabet."),
+        "HARD": Key("hard", "How much there may be."),
+        "USED": Key("used", "How much is used; those not counted yet stand last.", nullable=True),
+    },
+    "amounts",
+)
+AUTOSCALER_METRICS: Final[Elements[AutoscalerMetric]] = Elements(
+    "AutoscalerMetric",
+    AutoscalerMetricFilter,
+    {
+        "NAME": Key("name", "The metric or resource, by the alphabet."),
+        "SOURCE": Key("source", "Where it is from, by the alphabet."),
+        "CURRENT": Key("current", "What it is; those that nobody knows stand last.", nullable=True),
+    },
+    "metrics",
+)
 VOLUME_CLAIMS: Final[Listing[VolumeClaimRecord]] = Listing(
     kinds.VOLUME_CLAIMS,
     kinds.VOLUME_CLAIMS.resource,

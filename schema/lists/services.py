@@ -5,11 +5,23 @@ from typing import ClassVar, Final, Optional
 
 import strawberry
 
-from schema.lists.filter import NamespacedFilter, element_of, exactly, filter_of, negated, one_of, selectable
+from schema.lists.elements import Elements
+from schema.lists.filter import (
+    Filter,
+    NamespacedFilter,
+    element_of,
+    exactly,
+    filter_of,
+    negated,
+    number,
+    one_of,
+    one_of_numbers,
+    selectable,
+)
 from schema.lists.listing import Listing
 from schema.lists.order import NAMESPACED_KEYS, Key
 from schema.sources.kubernetes import kinds
-from schema.sources.kubernetes.services import ServiceRecord
+from schema.sources.kubernetes.services import ServicePort, ServiceRecord
 
 
 @strawberry.input(description=filter_of("Services"))
@@ -29,6 +41,26 @@ class ServiceFilter(NamespacedFilter):
     not_: Optional["ServiceFilter"] = negated()
 
 
+@strawberry.input(description=filter_of("Ports"))
+class ServicePortFilter(Filter):
+    name: str | None = exactly("name", "Exactly this name; 255 bytes at most.")
+    names: list[str] | None = one_of("name", "One of these names.")
+    port: int | None = number("port", "Exactly this number.")
+    ports: list[int] | None = one_of_numbers("port", "One of these numbers.")
+    protocol: str | None = exactly("protocol", "`TCP`, `UDP` or `SCTP`.")
+    not_: Optional["ServicePortFilter"] = negated()
+
+
+SERVICE_PORTS: Final[Elements[ServicePort]] = Elements(
+    "ServicePort",
+    ServicePortFilter,
+    {
+        "PORT": Key("port", "Its number."),
+        "NAME": Key("name", "Its name; those without one stand last.", nullable=True),
+        "PROTOCOL": Key("protocol", "Its protocol, by the alphabet."),
+    },
+    "ports",
+)
 SERVICES: Final[Listing[ServiceRecord]] = Listing(
     kinds.SERVICES,
     kinds.SERVICES.resource,

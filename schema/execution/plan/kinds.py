@@ -32,6 +32,7 @@ from graphql import (
 from graphql.pyutils import UndefinedType, inspect, is_iterable
 from strawberry.schema.schema_converter import CustomGraphQLEnumType
 
+from schema.execution.alone import of_object
 from schema.execution.for_all import ReadsFrames, ResolveAll, frames_read_by, resolver_of_all
 from schema.execution.plan.shape import FieldShape, Shape, Unplannable
 
@@ -263,6 +264,9 @@ def _resolver(shape: FieldShape) -> tuple[Callable[..., Any], bool]:
     resolver = definition.base_resolver
     if resolver is None:
         return attrgetter(definition.python_name), False
+    alone = of_object(definition, shape.keywords)
+    if alone is not None:
+        return alone, False
     function: Callable[..., Any] = cast("Callable[..., Any]", resolver.wrapped_func)
     if shape.keywords:
         function = partial(function, **shape.keywords)

@@ -173,6 +173,20 @@ class Container(Struct, frozen=True, gc=False):
         """When the one that runs began, or the one that ended last."""
         return self.state.started_at if self.state else None
 
+    @property
+    def phase(self) -> ContainerPhase | None:
+        return self.state.phase if self.state else None
+
+    @property
+    def reason(self) -> str | None:
+        """Why it is in its state."""
+        return self.state.reason if self.state else None
+
+    @property
+    def last_reason(self) -> str | None:
+        """Why it ended the last time before it was restarted."""
+        return self.last_state.reason if self.last_state else None
+
 
 class PodContainers(Struct, frozen=True, gc=False):
     """In the order of the spec."""

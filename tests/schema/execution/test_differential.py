@@ -112,6 +112,34 @@ WRITTEN = {
         "taints { key value effect since } system { kubeletVersion kubeProxyVersion architecture swap } podCidrs "
         "providerId volumes { name devicePath inUse } images { names size } pods { name containers { image } } } }"
     ),
+    "elements, by the object alone": (
+        '{ pods { name containers(filter: {not: {name: "log"}, minRestarts: 0}, orderBy: {key: NAME, direction: DESC}, '
+        "limit: 1) { name restarts } all: containers { name } conditions(filter: {status: TRUE}, orderBy: {key: AGE}) "
+        '{ type } volumes(filter: {kinds: ["secret", "configMap"]}, orderBy: [{key: KIND}, {key: NAME}]) { name kind } '
+        'labels(filter: {keyPrefix: "a"}) { key value } tolerations(limit: 0) { key } '
+        "requests { others(limit: 1) { name amount } } } nodes { addresses(limit: 1) { type } "
+        'images(filter: {nameContains: "nginx"}) { size } taints(filter: {effects: [NO_EXECUTE]}) { key } } }'
+    ),
+    "elements, by the time and by metrics": (
+        '{ pods { name containers(filter: {olderThan: "1h"}) { name startedAt } '
+        'conditions(filter: {not: {youngerThan: "7d"}}) { type } } '
+        "nodes { pods { busiest: containers(orderBy: [{metric: CPU_USAGE, direction: DESC}, {key: NAME}], limit: 2) "
+        "{ name metrics(names: [CPU_USAGE]) { value } } "
+        "largest: containers(orderBy: {metric: MEMORY_LIMIT}) { name } "
+        "shares: containers(orderBy: {metric: CPU_REQUEST_UTILIZATION}) { name } } } }"
+    ),
+    "elements that cannot be asked for so": (
+        '{ a: pods { name containers(filter: {olderThan: "soon"}) { name } } '
+        "b: pods { name labels(limit: -1) { key } } nodes { name conditions(orderBy: {key: TYPE}, limit: 1) { type } } "
+        "c: pods { containers(orderBy: {metric: NETWORK_RECEIVE}) { name } } }"
+    ),
+    "orders by what objects say": (
+        "{ pods(orderBy: {metric: MEMORY_REQUEST, direction: DESC}, limit: 5) { name } "
+        "a: nodes(orderBy: {metric: CPU_REQUEST}) { name } b: nodes(orderBy: {metric: CPU_ALLOCATABLE_UTILIZATION}) "
+        "{ name } namespaces(orderBy: [{metric: CPU_LIMIT}, {metric: CPU_REQUEST_UTILIZATION}]) { name } "
+        "deployments(orderBy: {metric: MEMORY_REQUEST_UTILIZATION}) { name } cronJobs(orderBy: {metric: CPU_USAGE}) "
+        "{ name } statefulSets(orderBy: {metric: CPU_LIMIT, direction: DESC}) { name } }"
+    ),
     "everything of a node": (
         "{ nodes { id name address roles labels { key value } ready schedulable "
         "capacity { cpu memory ephemeralStorage pods } allocatable { cpu } createdAt } }"

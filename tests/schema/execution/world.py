@@ -18,6 +18,7 @@ from schema.execution.needs import Needs
 from schema.execution.view import View
 from schema.sources.kubernetes import kinds
 from schema.sources.kubernetes.cluster import Cluster, ClusterSnapshot, KindStatus, Watched
+from schema.sources.kubernetes.containers import pod_containers
 from schema.sources.kubernetes.kinds import ON_DEMAND, Kind
 from schema.sources.kubernetes.objects import Sharing
 from schema.sources.kubernetes.store import Gone, Put
@@ -102,9 +103,10 @@ class Numbers:
         snapshot = self._cluster.snapshot()
         objects: list[Any] = list(snapshot.nodes if question.level.name == "NODE" else snapshot.pods)
         for each in objects:
-            held = self._held()
-            if held is not None:
-                samples.setdefault(each.namespace, {})[each.name] = held
+            for name in _names(question, each):
+                held = self._held()
+                if held is not None:
+                    samples.setdefault(each.namespace, {})[name] = held
         return MetricFrame(question, samples, None, "", NEW, window=self._chance.choice((None, 300.0)))
 
     def _held(self) -> float | tuple[Sample, ...] | None:
@@ -133,6 +135,13 @@ class Numbers:
             RawUnanswered("away"),
         )
         return self._chance.choice(outcomes)
+
+
+def _names(question: Question, each: Any) -> list[str]:
+    """By what an object, or its containers, are named in a frame."""
+    if question.level.name != "CONTAINER":
+        return [each.name]
+    return [f"{each.name}/{container.name}" for container in pod_containers(each).containers]
 
 
 class World:
@@ -180,6 +189,7 @@ class World:
         snapshot = self.snapshot()
         pods = list(snapshot.pods)[:5]
         known = [*NAMESPACES, *self._nodes, "web", "app", "worker", "control-plane", "10.0.0.1", "nothing", "x" * 400]
+        known += ["main", "side", "nginx", "Ready", "CrashLoopBackOff", "data", "configMap", "TCP", "1h", "7d"]
         return [*known, *(pod.name for pod in pods), *(pod.uid for pod in pods), *(pod.namespace for pod in pods)]
 
     def change(self) -> None:
@@ -246,7 +256,7 @@ class World:
             namespace or self._chance.choice(NAMESPACES),
             owner=self._chance.choice((None, *_OWNERS)),
             labels=self._labels(),
-            spec={"containers": [{"name": "main"}]}
+            spec={"containers": [{"name": name} for name in ("main", "side", "log")[: self._chance.randrange(1, 4)]]}
             | ({"nodeName": self._chance.choice([*self._nodes, "lost"])} if self._chance.random() < 0.9 else {}),
             status={
                 "phase": self._chance.choice(PHASES),
