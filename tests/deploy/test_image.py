@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
+import json
 import os
 import re
 import shutil
@@ -33,9 +34,11 @@ pytestmark = pytest.mark.cluster  # npm's and PyPI's packages are fetched
 
 ROOT = HERE.parent
 SCRIPTS = HERE / "image"
+DOCKERFILE = SCRIPTS / "Dockerfile"
 SCRIPT_LIMIT_S = 600.0
 ENTRYPOINT = re.compile(r'^ENTRYPOINT \["(\w+)"\]$', re.MULTILINE)
 ENVIRONMENT = re.compile(r"^ENV (.+)$", re.MULTILINE)
+HEALTHCHECK = re.compile(r"^HEALTHCHECK .*CMD (\[.+\])$", re.MULTILINE)
 PYTHONS = ("/usr/bin/python3", "/usr/local/bin/python3", "/opt/python/bin/python3")
 
 
@@ -50,14 +53,23 @@ class Image:
 
     def started(self, *arguments: str, **variables: str) -> subprocess.Popen[bytes]:
         """The entry point with these arguments, as the container would run it."""
-        dockerfile = (SCRIPTS / "Dockerfile").read_text()
-        (entry,) = ENTRYPOINT.findall(dockerfile)
-        (own,) = ENVIRONMENT.findall(dockerfile)
+        (entry,) = ENTRYPOINT.findall(DOCKERFILE.read_text())
         command = [*confinement(), str(self.tree / "bin" / entry), *arguments]
-        environment = dict(word.split("=", 1) for word in own.split()) | variables
-        environment["PATH"] = f"{self.tree}/bin:/usr/bin:/bin"
         with self.log.open("w") as log:
-            return subprocess.Popen(command, env=environment, cwd="/", stdout=log, stderr=log)
+            return subprocess.Popen(command, env=self.environment() | variables, cwd="/", stdout=log, stderr=log)
+
+    def is_healthy(self, port: int) -> bool:
+        """What docker would find with the image's own check; there the port is 8080."""
+        (words,) = HEALTHCHECK.findall(DOCKERFILE.read_text())
+        python, *arguments = json.loads(words.replace(":8080/", f":{port}/"))
+        command = [*confinement(), str(self.tree / "bin" / python), *arguments]
+        return (
+            subprocess.run(command, env=self.environment(), cwd="/", capture_output=True, check=False).returncode == 0
+        )
+
+    def environment(self) -> dict[str, str]:
+        (own,) = ENVIRONMENT.findall(DOCKERFILE.read_text())
+        return dict(word.split("=", 1) for word in own.split()) | {"PATH": f"{self.tree}/bin:/usr/bin:/bin"}
 
 
 def confinement() -> Sequence[str]:
@@ -150,7 +162,7 @@ def stopped_in_the_end(process: subprocess.Popen[bytes]) -> Iterator[subprocess.
 
 
 async def test_it_serves_without_rights_over_a_tree_that_it_cannot_write(image: Image):
-    """`binnacle serve` answers, with the page of GraphiQL in it, and ends with 0 on SIGTERM."""
+    """`binnacle serve` answers, with the page of GraphiQL in it, is healthy, and ends with 0 on SIGTERM."""
     (port,) = free_ports(1)
     async with contextlib.AsyncExitStack() as stack:
         cluster = await stack.enter_async_context(simulated_cluster(nodes=3, pods_per_node=2, churn=0))
@@ -190,8 +202,10 @@ async def test_it_serves_without_rights_over_a_tree_that_it_cannot_write(image: 
             assert re.search(r"^Uid:\t65532\t65532\t65532\t65532$", status, re.MULTILINE)
             assert re.search(r"^CapBnd:\t0+$", status, re.MULTILINE)
             assert re.search(r"^NoNewPrivs:\t1$", status, re.MULTILINE)
+        assert await asyncio.to_thread(image.is_healthy, port)
         process.send_signal(signal.SIGTERM)
         assert await asyncio.to_thread(process.wait, 30) == 0
+        assert not image.is_healthy(port)
 
 
 def test_the_confinement_is_one(tmp_path: Path):
@@ -222,9 +236,11 @@ def test_the_image_has_nothing_but_what_runs(image: Image):
 
 
 def test_the_dockerfile_calls_the_scripts_in_this_order():
-    text = (SCRIPTS / "Dockerfile").read_text()
+    text = DOCKERFILE.read_text()
     assert text.startswith("# Not run:")
     assert re.findall(r"^RUN deploy/image/(\S+\.sh)", text, re.MULTILINE) == [
         "assets.sh", "wheel.sh", "environment.sh",
     ]  # fmt: skip
     assert "USER 65532:65532" in text
+    labels = set(re.findall(r"org\.opencontainers\.image\.(\w+)=", text))
+    assert labels == {"title", "description", "version", "revision", "licenses"}
