@@ -233,6 +233,7 @@ async def _sandboxed(
     control = stack.enter_context(_listening(place / "control"))
     spec = _specified(container, place, around, control)
     process = PodProcess(_started(namespaces(), spec), folder / "log")
+    process.name = container.command[0]
     process.start()
     stack.callback(process.terminate)
     control.settimeout(0)
@@ -335,6 +336,7 @@ async def _beside(
     }
     variables = [f"{name}={value}" for name, value in environment.items()]
     process = PodProcess(["env", "-i", *variables, *map(here, container.command)], folder / "log")
+    process.name = container.command[0]
     process.start()
     stack.callback(process.terminate)
     return _Beside(process, {8080: port, 8081: metrics_port}, here, environment)

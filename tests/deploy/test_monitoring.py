@@ -104,6 +104,8 @@ def test_prometheus_is_where_the_gateway_and_grafana_look_for_it():
     assert values["server"]["service"]["type"] == "ClusterIP"
     assert values["server"]["persistentVolume"] == {"enabled": False}
     assert values["server"]["global"]["scrape_interval"] == "15s"
+    assert values["prometheus-node-exporter"]["enabled"]
+    assert values["kube-state-metrics"]["enabled"]
     assert not values["alertmanager"]["enabled"]
     assert not values["prometheus-pushgateway"]["enabled"]
     url = yaml.safe_load((CHART / "values.yaml").read_text())["config"]["prometheus"]["url"]
