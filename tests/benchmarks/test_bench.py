@@ -3,31 +3,33 @@
 import json
 import subprocess
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import orjson
 import pytest
 
 from tests.benchmarks.__main__ import EVERY_ROW
 from tests.benchmarks.objects import Recipe, stamped
 from tests.benchmarks.stage import WrongAnswer, same
+from tests.cluster.process import Process, free_ports
 
 LIMIT_S = 240
 SHORT = ("nested", "pages")
 
 
-def bench(rows: Sequence[str], out: Path) -> subprocess.CompletedProcess[str]:
-    """Run it as `make bench` does, but for the sizes: in a process of its own, which keeps to one core."""
+def command(rows: Sequence[str], out: Path, *more: str) -> list[str]:
+    """As `make bench` does it, but for the sizes: in a process of its own, which keeps to one core."""
     flags = ("--sizes", "3/30", "--runs", "1", "--seconds", "0.1", "--rows", ",".join(rows), "--out", str(out))
-    command = [sys.executable, "-m", "tests.benchmarks", *flags]
-    return subprocess.run(command, capture_output=True, text=True, timeout=LIMIT_S, check=False)
+    return [sys.executable, "-m", "tests.benchmarks", *flags, *more]
 
 
 @pytest.mark.cluster
 @pytest.mark.parametrize("rows", [SHORT, pytest.param(EVERY_ROW, marks=pytest.mark.long)])
 def test_the_rows_are_measured_and_written(rows: Sequence[str], tmp_path: Path):
     """Each row leaves its goals, and the folder has figures, a table and plots."""
-    ran = bench(rows, tmp_path)
+    ran = subprocess.run(command(rows, tmp_path), capture_output=True, text=True, timeout=LIMIT_S, check=False)
 
     assert ran.returncode == 0, ran.stderr[-4_000:]
     results = json.loads((tmp_path / "results.json").read_text())
@@ -35,6 +37,49 @@ def test_the_rows_are_measured_and_written(rows: Sequence[str], tmp_path: Path):
     assert all(bar["median"] > 0 for bar in results["bars"])
     assert "| nested, again (identity) | 3 nodes, 30 pods |" in (tmp_path / "results.md").read_text()
     assert (tmp_path / "nested-again-nothing-changed.svg").read_text().startswith("<svg")
+
+
+@pytest.mark.cluster
+@pytest.mark.long
+def test_another_gateway_is_measured_beside_by_its_url_and_a_document(tmp_path: Path):
+    """One that somebody else runs, on the cluster that is measured: its kubeconfig is there before it is asked."""
+    (port,) = free_ports(1)
+    kubeconfig, document, log = tmp_path / "kubeconfig", tmp_path / "theirs.graphql", tmp_path / "theirs.log"
+    document.write_text("{ nodes { name pods { name } } }")
+    asked = f"theirs=http://127.0.0.1:{port}/graphql/,-,{document}"
+    flags = ("--peer", asked, "--kubeconfig", str(kubeconfig))
+
+    with subprocess.Popen(command(("beside",), tmp_path, *flags), stderr=subprocess.PIPE, text=True) as measuring:
+        until(kubeconfig.exists, measuring)
+        theirs = Process([sys.executable, "-m", "tests.benchmarks.naive", kubeconfig, str(port), "--cached"], log)
+        theirs.start()
+        try:
+            _, said = measuring.communicate(timeout=LIMIT_S)
+        finally:
+            theirs.terminate()
+            measuring.kill()
+
+    assert measuring.returncode == 0, said[-4_000:]
+    bars = json.loads((tmp_path / "results.json").read_text())["bars"]
+    (bar,) = [bar for bar in bars if bar["who"] == "theirs"]
+    assert bar["chart"] == "nested, beside others"
+    assert bar["median"] > 0
+    assert bar["bytes"] == len(names_of(Recipe(3, 30)))
+    assert "| 3 nodes, 30 pods | theirs |" in (tmp_path / "results.md").read_text()
+
+
+def until(there: Callable[[], bool], process: subprocess.Popen[str]) -> None:
+    began = time.monotonic()
+    while not there():
+        assert process.poll() is None, process.communicate()[1][-4_000:]
+        assert time.monotonic() - began < LIMIT_S
+        time.sleep(0.05)
+
+
+def names_of(recipe: Recipe) -> bytes:
+    """The other gateway's answer, but for the order of its pods."""
+    pods = {node: [{"name": plan.name} for plan in plans] for node, plans in recipe.by_node.items()}
+    return orjson.dumps({"data": {"nodes": [{"name": node, "pods": pods[node]} for node in recipe.node_names]}})
 
 
 def test_an_answer_that_lacks_a_pod_does_not_count():
