@@ -46,3 +46,19 @@ class View:
     decisions: Mapping[Attributes, Decision] = field(default_factory=dict)
     raw: Mapping[RawQuery, RawOutcome] = field(default_factory=dict)
     cost: int = field(default=0, compare=False)  # as it was estimated; says nothing of what is shown
+
+    @property
+    def beside_the_snapshot(self) -> tuple[object, ...]:
+        """All that is compared but the snapshot: two views equal in this show the same of equal objects."""
+        return (
+            self.visibility,
+            self.frames,
+            self.refused,
+            self.stale,
+            self.now,
+            self.ranges,
+            self.pending,
+            self.rights,
+            self.decisions,
+            self.raw,
+        )

@@ -1,15 +1,19 @@
 """What was asked before is found while it is still the answer, and at no other time."""
 
 import random
+from dataclasses import fields, replace
+from typing import Any, cast
 
 import pytest
 
+from auth.access import Visibility
 from auth.identity import Identity
 from schema.execution.again import Again
 from schema.execution.observer import UNOBSERVED
 from schema.execution.plan.operations import Operations
 from schema.execution.prepare import Documents
 from schema.execution.settings import ExecutionSettings
+from schema.execution.view import View
 from schema.schema import describe
 from tests.schema.execution.side_by_side import Outcome, by_graphql_core, by_plan, found, prepared, told
 from tests.schema.execution.world import ADMIN, CLERK, NOBODY, PORTER, World
@@ -175,3 +179,14 @@ async def test_what_more_than_look_ups_were_read_for_is_found_at_its_moment_alon
 
     assert asking.find(text) is None
     assert await asking.ask(text) == await asking.afresh(text, ADMIN)
+
+
+def test_a_view_is_compared_by_all_that_it_shows():
+    """Also by a field that is still to come, with the snapshot and without."""
+    compared = {each.name for each in fields(View) if each.compare}
+    view = View(cast("Any", "snapshot"), Visibility({}), {}, {}, {})
+
+    for name in compared - {"snapshot"}:
+        changed: dict[str, Any] = {name: "something else"}
+        assert replace(view, **changed).beside_the_snapshot != view.beside_the_snapshot, name
+    assert replace(view, snapshot=cast("Any", "another")).beside_the_snapshot == view.beside_the_snapshot
