@@ -21,17 +21,22 @@ from graphql import (
     GraphQLError,
     GraphQLSyntaxError,
     InlineFragmentNode,
+    Lexer,
     Node,
     OperationDefinitionNode,
     SelectionNode,
     SelectionSetNode,
+    Source,
+    Token,
     parse,
 )
+from graphql.language.parser import Parser
 from graphql.validation import OverlappingFieldsCanBeMergedRule, ValidationContext
 from graphql.validation.validate import ValidationAbortedError
 
 from auth.errors import ClientError, Code
 from schema.execution.settings import LimitSettings
+from schema.execution.turns import Turns
 
 _INTROSPECTION: Final = frozenset({"__schema", "__type"})
 # A sum can have hundreds of digits; clients read numbers up to here exactly.
@@ -135,8 +140,10 @@ class Limits:
         self._settings = settings
         self._merging = _merging_within(settings.validation_budget)
 
-    def parse(self, text: str) -> Measured:
-        """The document of `text`. Raises GraphQLSyntaxError, or a GraphQLError that stands for a LimitExceeded."""
+    def parse(self, text: str, turns: Turns | None = None) -> Measured:
+        """The document of `text`, read in turns. Raises GraphQLSyntaxError, or a GraphQLError that stands for a
+        LimitExceeded.
+        """
         length = len(text.encode(errors="surrogatepass"))
         if length > self._settings.document_bytes:
             raise LimitExceeded(
@@ -145,17 +152,20 @@ class Limits:
                 got=length,
                 limit=self._settings.document_bytes,
             )
-        document = self._parsed(text)
+        document = self._parsed(text, turns)
         return Measured(document, self._check(document))
 
-    def rules(self, rules: Iterable[type[ASTValidationRule]]) -> tuple[type[ASTValidationRule], ...]:
-        """These validation rules, with the one whose work is not linear within its budget."""
-        return tuple(self._merging if rule is OverlappingFieldsCanBeMergedRule else rule for rule in rules)
+    def rules(
+        self, rules: Iterable[type[ASTValidationRule]], turns: Turns | None = None
+    ) -> tuple[type[ASTValidationRule], ...]:
+        """These validation rules, with the one whose work is not linear within its budget, and in turns."""
+        bounded = tuple(self._merging if rule is OverlappingFieldsCanBeMergedRule else rule for rule in rules)
+        return bounded if turns is None else (*bounded, _taking(turns))
 
-    def _parsed(self, text: str) -> DocumentNode:
+    def _parsed(self, text: str, turns: Turns | None) -> DocumentNode:
         limit = self._settings.tokens
         try:
-            return parse(text, max_lexical_tokens=limit)
+            return _read(text, limit, turns)
         except GraphQLSyntaxError as error:
             if f"more than {limit} tokens" not in error.message:
                 raise
@@ -301,6 +311,36 @@ def _nodes(document: DocumentNode) -> Iterator[OperationDefinitionNode | Fragmen
                 inner = getattr(node, "selection_set", None)
                 if inner is not None:
                     stack.append(inner)
+
+
+def _read(text: str, limit: int, turns: Turns | None) -> DocumentNode:
+    if turns is None:
+        return parse(text, max_lexical_tokens=limit)
+    source = Source(text)
+    try:
+        return Parser(source, lexer=_LexerInTurns(source, turns), max_lexical_tokens=limit).parse_document()
+    except RecursionError:
+        return parse(text, max_lexical_tokens=limit)  # which has a sentence for it
+
+
+class _LexerInTurns(Lexer):
+    def __init__(self, source: Source, turns: Turns) -> None:
+        super().__init__(source)
+        self._turns = turns
+
+    def advance(self) -> Token:
+        self._turns.check()
+        return super().advance()
+
+
+def _taking(turns: Turns) -> type[ASTValidationRule]:
+    class InTurns(ASTValidationRule):
+        """Finds nothing wrong: it comes by at each field, and pauses for all rules."""
+
+        def enter_field(self, *_: object) -> None:
+            turns.check()
+
+    return InTurns
 
 
 def _merging_within(budget: int) -> type[ASTValidationRule]:

@@ -4,7 +4,7 @@ The result depends on the text and on the schema only, never on who asks: it is 
 documents are kept too, so that sending one again costs no second validation.
 
 The documents of a client are few and seen again and again, those of an attacker are all new: what was not seen before
-is prepared in a thread, one at a time, so that the event loop is not held by what it costs.
+is prepared in a thread, one at a time and in turns with the event loop, so that this is not held by what it costs.
 """
 
 import asyncio
@@ -27,6 +27,7 @@ from strawberry.types.execution import ExecutionContext
 from auth.errors import BadRequest, ClientError
 from schema.execution.limits import Limits
 from schema.execution.settings import LimitSettings
+from schema.execution.turns import Turns
 
 DOCUMENTS_KEPT: Final = 512
 # Their syntax trees are about 30 times as large: this bounds the memory of the cache to some 100 MB.
@@ -132,18 +133,18 @@ class Documents:
 def _attempted(schema: strawberry.Schema, text: str, limits: Limits) -> PreparedDocument | GraphQLError:
     """The outcome as a value: several may wait for it, or nobody any more."""
     try:
-        return _prepared(schema, text, limits)
+        return _prepared(schema, text, limits, Turns())
     except GraphQLError as error:
         return error.with_traceback(None)
 
 
-def _prepared(schema: strawberry.Schema, text: str, limits: Limits) -> PreparedDocument:
-    measured = limits.parse(text)
+def _prepared(schema: strawberry.Schema, text: str, limits: Limits, turns: Turns | None = None) -> PreparedDocument:
+    measured = limits.parse(text, turns)
     document = measured.document
     operations = tuple(node for node in document.definitions if isinstance(node, OperationDefinitionNode))
     fragments = {node.name.value: node for node in document.definitions if isinstance(node, FragmentDefinitionNode)}
     rules = ExecutionContext(query=text, schema=schema, allowed_operations=()).validation_rules
-    errors = validate_document(schema._schema, document, limits.rules(rules))  # noqa: SLF001
+    errors = validate_document(schema._schema, document, limits.rules(rules, turns))  # noqa: SLF001
     # Above a limit validation has stopped: what it found until then is not the answer.
     refusals = [error for error in errors if isinstance(error.original_error, ClientError)]
     return PreparedDocument(document, operations, fragments, tuple(refusals or errors), measured.fields)

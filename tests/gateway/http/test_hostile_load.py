@@ -16,9 +16,9 @@ from tests.schema.execution.hostile import REFUSED
 
 NORMAL = "{ pods { name namespace phase ready } cluster { version } }"
 WORST = [*ALLOWED.values(), *(text for text, _ in REFUSED.values())]
-# What two processes on a machine that others use too may add to a median.
-NOISE_S = 0.05
-ROUNDS = 4
+# What a machine that others use too may add to a median: on a quiet one the ratio is below 2 by itself.
+NOISE_S = 0.005
+ROUNDS = 6
 
 
 @pytest.mark.thorough
@@ -35,9 +35,13 @@ async def test_a_normal_question_beside_twenty_of_the_worst_takes_twice_its_time
             measured.append((alone, beside))
             if beside < 2 * alone + NOISE_S:
                 break
-        print(" ".join(f"{1000 * alone:.1f} ms alone, {1000 * beside:.1f} beside;" for alone, beside in measured))
+    told = "; ".join(
+        f"{1000 * alone:.2f} ms alone, {1000 * beside:.2f} beside: {beside / alone:.1f} times"
+        for alone, beside in measured
+    )
+    print(told)
 
-    assert beside < 2 * alone + NOISE_S, measured
+    assert beside < 2 * alone + NOISE_S, told
 
 
 async def twenty_of_the_worst(apart: Apart, numbers: Iterator[int]) -> None:
