@@ -91,13 +91,18 @@ async function graphqlRequest() {
 
 async function graphiql() {
   const fetcher = createGraphiQLFetcher({ url, headers, fetch });
-  const ask = async (query, variables, operationName) => {
-    for await (const part of await fetcher({ query, variables, operationName })) return part; // one part, not a stream
+  const send = async (params) => {
+    for await (const part of await fetcher(params)) return part; // one part, not a stream
   };
+  const ask = (query, variables, operationName) => send({ query, variables, operationName });
+  const extensions = { persistedQuery: { version: 1, sha256Hash: sha256(PERSISTED) } };
+  const sent = await send({ query: PERSISTED, extensions });
   return {
     nested: (await ask(NESTED)).data,
     variable: (await ask(WITH_VARIABLE, NAME, 'OneNode')).data,
     error: (await ask(WRONG)).errors.map(({ extensions }) => extensions.code),
+    persisted: [sent.data, (await send({ extensions })).data],
+    named: 1,
   };
 }
 

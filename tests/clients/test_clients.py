@@ -49,9 +49,8 @@ async def test_clients_of_frontends():
         assert ids_of(result["nested"]) == ids_of(nested), name
         assert result["variable"] == node, name
         assert result["error"] == ["BAD_USER_INPUT"], name
-        if name != "graphiql":
-            assert result["persisted"] == [COUNTED, COUNTED], name
-            assert result["named"], name
+        assert result["persisted"] == [COUNTED, COUNTED], name
+        assert result["named"], name
     relay = results["relay"]
     assert relay["documents"] == 1
     assert [node["id"] for node in relay["shown"]["nodes"]] == [node["id"] for node in nested["nodes"][:2]]
@@ -74,6 +73,13 @@ async def test_gql_from_pypi(front_door: FrontDoor):
         with pytest.raises(TransportQueryError) as refused:
             await session.execute(gql(WRONG))
         assert [error["extensions"]["code"] for error in refused.value.errors or ()] == ["BAD_USER_INPUT"]
+        text = GraphQLRequest(PERSISTED).payload["query"]  # as it prints it
+        named = {"persistedQuery": {"version": 1, "sha256Hash": hashlib.sha256(text.encode()).hexdigest()}}
+        by_name: dict[str, Any] = {"json": {"extensions": named}}
+        with pytest.raises(TransportQueryError, match="PERSISTED_QUERY_NOT_FOUND"):
+            await session.execute(GraphQLRequest(PERSISTED), extra_args=by_name)
+        assert await session.execute(GraphQLRequest(PERSISTED, extensions=named)) == COUNTED
+        assert await session.execute(GraphQLRequest(PERSISTED), extra_args=by_name) == COUNTED
 
 
 async def test_plain_aiohttp(front_door: FrontDoor):
