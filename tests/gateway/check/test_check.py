@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from auth.settings import AuthSettings, OidcSettings
+from gateway.check import cluster
 from gateway.check.cluster import check_cluster, rights
 from gateway.check.findings import Finding, Outcome, as_json, as_text, fails, summary
 from gateway.check.metrics import check_metrics
@@ -110,6 +111,73 @@ async def test_credentials_that_are_not_accepted(simulated: Any, tmp_path: Path)
     found = by_subject(await check_cluster(Config(kubernetes=settings)))
 
     assert found["API server"].said == "it does not accept the gateway's own credentials (401)"
+
+
+async def test_an_api_server_that_is_silent(simulated: Any, monkeypatch: pytest.MonkeyPatch):
+    """It accepts, and says nothing: that is waited for, for a while."""
+    monkeypatch.setattr(cluster, "TIMEOUT_S", 0.2)
+    simulated.kubernetes.pause()
+
+    found = by_subject(await check_cluster(config_of(simulated)))
+
+    assert (found["API server"].outcome, found["API server"].said) == (
+        Outcome.FAILS,
+        "it gave no answer: no answer within 0.2 s",
+    )
+    assert found["permissions"].outcome is Outcome.NOT_ASKED
+    simulated.kubernetes.resume()
+
+
+async def test_a_token_file_that_is_not_there(simulated: Any, tmp_path: Path):
+    """The setting is named, and nothing is sent."""
+    settings = KubernetesSettings(server=simulated.kubernetes_url, token_file=tmp_path / "nowhere")
+
+    (found,) = await check_cluster(Config(kubernetes=settings))
+
+    assert (found.subject, found.outcome) == ("API server", Outcome.FAILS)
+    assert found.said.startswith("kubernetes.token_file: ")
+    assert not simulated.requests
+
+
+async def test_a_certificate_that_nobody_vouches_for(tmp_path: Path):
+    """As of an API server whose authority is not the configured one."""
+    async with local_issuer(tmp_path) as another:
+        (tmp_path / "token").write_text("any")
+        settings = KubernetesSettings(server=another.url, token_file=tmp_path / "token")
+        found = by_subject(await check_cluster(Config(kubernetes=settings)))
+
+    assert found["API server"].outcome is Outcome.FAILS
+    assert "certificate verify failed" in found["API server"].said
+    assert "certificate authority" in found["API server"].advice
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (
+            lambda: web.Response(text="<html>hello</html>", content_type="text/html"),
+            "its answer is not that of a Prometheus",
+        ),
+        (lambda: web.Response(status=401), "status 401"),
+        (lambda: web.Response(status=503), "status 503"),
+        (None, "it did not answer within 0.2 s"),
+    ],
+    ids=["a page", "a login", "a proxy's refusal", "silence"],
+)
+async def test_a_prometheus_that_does_not_answer_as_one(simulated: Any, answer: Any, said: str):
+    """What it says instead is told."""
+    if answer is None:
+        simulated.prometheus.pause()
+    else:
+        simulated.prometheus.fail_with(answer)
+
+    patience = 0.2 if answer is None else 10
+    (found,) = await check_metrics(PrometheusSettings(url=simulated.prometheus_url, timeout_seconds=patience))
+
+    assert found.outcome is Outcome.FAILS
+    assert said in found.said
+    assert found.advice
+    simulated.prometheus.resume()
 
 
 async def test_a_prometheus_that_is_away_or_not_configured(simulated: Any):
