@@ -2,7 +2,8 @@
 
     sound      everything in an answer is something that the API server lists, or for a look-up gets, with that token
     complete   a list, its pages and its counts are exactly what it lists with that token, everywhere or namespace by
-               namespace; a look-up finds what it lists there or gets; sums and metrics are shown to whom they are for
+               namespace; a look-up finds what it lists there or gets; sums and metrics, of now and of the past, are
+               shown to whom they are for, and are sums of what it lists
     unmoved    what somebody may not see can come and go, and no byte of any answer of theirs changes
     silent     an error says the same of what is hidden as of what does not exist
 
@@ -15,10 +16,12 @@ import contextlib
 import json
 import random
 import secrets
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import aiohttp
@@ -117,6 +120,22 @@ OWN_USE = """{
   pods(orderBy: [{metric: MEMORY_USAGE, direction: DESC}]) { name metrics(names: [MEMORY_USAGE]) { value } }
   deployments { name metrics(names: [MEMORY_USAGE]) { value } }
 }"""
+
+# What stands for a drawn question over time.
+PAST = """{
+  cluster { LINES }
+  nodes { name LINES }
+  namespaces { id name LINES }
+  pods { id LINES containers { name LINES } }
+  deployments { id namespace LINES }
+  daemonSets { id namespace LINES }
+}"""
+OWN_PAST = "{ namespaces { name LINES } pods { name LINES } deployments { name LINES } }"
+# Of each pod, asked of Prometheus independently of the gateway.
+MEMORY_OF_PODS = (
+    "sum by (namespace, pod) (max by (namespace, pod, container)"
+    ' (container_memory_working_set_bytes{container!="",container!="POD"}))'
+)
 
 # Ways from one object to others, and to sums over them, which random documents take rarely.
 WRITTEN = (
@@ -398,15 +417,20 @@ async def hold_complete(person: Person, door: FrontDoor) -> None:
     assert not difference, person.account.user
 
 
-async def hold_pages(person: Person, door: FrontDoor, name: str) -> None:
-    """Page by page, both ways, a list is what the API server lists, each object once."""
+async def hold_pages(person: Person, door: FrontDoor, name: str, chance: random.Random) -> None:
+    """Page by page, both ways, a list is what the API server lists, each object once, in an order that it is asked."""
     seen = person.lists[LISTS[name].kind]
+    rows, keys = chance.randrange(1, 9), ["NAME", "CREATED_AT", *(["NAMESPACE"] if LISTS[name].namespaced else [])]
+    order = ", ".join(
+        f"{{key: {key}, direction: {chance.choice(('ASC', 'DESC'))}}}"
+        for key in chance.sample(keys, chance.randrange(3))
+    )
     for size, after, page in (("first", "after", "endCursor"), ("last", "before", "startCursor")):
         found: list[str] = []
         cursor = "null"
         while True:
             wanted = f"{{ edges {{ node {{ id }} }} pageInfo {{ {page} }} }}"
-            text = f"{{ {name}Connection({size}: 7, {after}: {cursor}) {wanted} }}"
+            text = f"{{ {name}Connection({size}: {rows}, {after}: {cursor}, orderBy: [{order}]) {wanted} }}"
             data = (await ask(door, text, person.account.token)).body["data"]
             connection = data[f"{name}Connection"]
             if connection is None or not connection["edges"]:
@@ -446,6 +470,30 @@ async def hold_counts(person: Person, door: FrontDoor) -> None:
     assert {group["namespace"]: group["count"] for group in data["podCounts"]} == inside
     assert data["troubled"]["totalCount"] + data["calm"]["totalCount"] == len(pods.rows)
     assert {edge["node"]["id"] for edge in data["troubled"]["edges"]} <= pods.rows.keys()
+
+
+async def hold_groups(person: Person, door: FrontDoor, chance: random.Random) -> None:
+    """Pods are counted by whatever they are grouped by, all that the API server lists and no others."""
+    by = chance.sample(["NAMESPACE", "NODE", "PHASE", "STATUS"], chance.randrange(1, 5))
+    named = [{"NODE": "nodeName"}.get(group, group.lower()) for group in by]
+    text = f"{{ podCounts(by: [{', '.join(by)}]) {{ {' '.join(named)} count }} pods {{ id status }} }}"
+    data = (await ask(door, text, person.account.token)).body["data"]
+    pods = person.lists["Pod"]
+    if pods.refused:
+        assert data["podCounts"] is None
+        return
+    status = {pod["id"]: pod["status"] for pod in data["pods"]}
+    of = {
+        uid: {
+            "namespace": pod["metadata"]["namespace"],
+            "nodeName": pod["spec"].get("nodeName"),
+            "phase": pod["status"]["phase"],
+            "status": status[uid],
+        }
+        for uid, pod in pods.rows.items()
+    }
+    counted = {tuple(group[name] for name in named): group["count"] for group in data["podCounts"]}
+    assert counted == Counter(tuple(each[name] for name in named) for each in of.values()), by
 
 
 def hold_counts_of_nodes(nodes: Sequence[Any] | None, pods: Listed) -> None:
@@ -510,6 +558,98 @@ async def hold_measured(person: Person, door: FrontDoor) -> None:
     for each in data["deployments"] or ():
         allowed = pods.in_(each["namespace"]) and owners.in_(each["namespace"])
         assert (each["metrics"][0]["missing"] == "FORBIDDEN") == (not allowed), each
+
+
+def drawn_moments(chance: random.Random) -> range:
+    """Some moments of the last minutes, before most pods began and after; what is being scraped just now in none."""
+    step, count = chance.choice((1, 5, 15)), chance.randrange(2, 6)
+    last = (int(time.time()) - 3) // step * step - step * chance.randrange(3)
+    return range(last - step * (count - 1), last + 1, step)
+
+
+def over_time(document: str, moments: range, names: Sequence[str] = ("MEMORY_USAGE",)) -> str:
+    begin, end = (datetime.fromtimestamp(each, UTC).isoformat() for each in (moments[0], moments[-1]))
+    asked = f'names: [{", ".join(names)}], range: {{start: "{begin}", end: "{end}", step: {moments.step}}}'
+    return document.replace("LINES", f"metricsRange({asked}) {{ name missing points {{ timestamp value }} }}")
+
+
+async def hold_past(person: Person, door: FrontDoor, prometheus: PrometheusServer, chance: random.Random) -> None:
+    """Who sees what something uses now sees what it used, from its beginning: what Prometheus says of its pods."""
+    moments = drawn_moments(chance)
+    names = ["MEMORY_USAGE", *chance.sample(["CPU_USAGE", "DISK_READ", "FILESYSTEM_USAGE"], chance.randrange(3))]
+    answer = await ask(door, over_time(PAST, moments, names), person.account.token)
+    assert "METRICS_UNAVAILABLE" not in answer.codes, answer.text
+    data, told = answer.body["data"], [await prometheus.query(MEMORY_OF_PODS, at=moment) for moment in moments]
+    used: dict[tuple[str, str], dict[float, float]] = {}
+    for moment, rows in zip(moments, told, strict=True):
+        for row in rows:
+            pod = row["metric"]["namespace"], row["metric"]["pod"]
+            used.setdefault(pod, {})[moment] = float(row["value"][1])
+    pods, nodes, sets = person.lists["Pod"], person.lists["Node"], person.lists["ReplicaSet"]
+    of = {uid: since_it_began(pod, used, moments) for uid, pod in pods.rows.items()}
+
+    hold_forbidden([data["cluster"]], [nodes.refused])
+    hold_forbidden(data["nodes"] or (), [False] * len(nodes.rows))
+    hold_forbidden(data["pods"] or (), [False] * len(pods.rows))
+    for pod in data["pods"] or ():
+        assert points_of(pod) == of[pod["id"]], pod
+        hold_forbidden(pod["containers"], [False] * len(pod["containers"]))
+    for each in data["namespaces"] or ():
+        hold_forbidden([each], [not pods.in_(each["name"])])
+        if pods.in_(each["name"]):
+            within = [line for (place, _), line in used.items() if place == each["name"]]
+            began = person.lists["Namespace"].rows[each["id"]]
+            moments_of = living(began, moments) if within else []
+            assert points_of(each) == {moment: together(within, moment) for moment in moments_of}, each
+    for each in data["daemonSets"] or ():
+        hold_workload(each, {each["id"]}, pods, of, allowed=pods.in_(each["namespace"]))
+    for each in data["deployments"] or ():
+        own = {uid for uid, row in sets.rows.items() if each["id"] in owners_of(row)}
+        hold_workload(each, own, pods, of, allowed=pods.in_(each["namespace"]) and sets.in_(each["namespace"]))
+
+
+def hold_workload(
+    each: Any, own: set[str], pods: Listed, of: Mapping[str, Mapping[float, float | None]], *, allowed: bool
+) -> None:
+    """At each moment, what those of its pods used together that had a number then."""
+    hold_forbidden([each], [not allowed])
+    if allowed:
+        lines = [of[uid] for uid, pod in pods.rows.items() if own & owners_of(pod)]
+        moments = sorted({moment for line in lines for moment in line})
+        assert points_of(each) == {moment: together(lines, moment) for moment in moments}, each
+
+
+def hold_forbidden(shown: Sequence[Any], forbidden: Sequence[bool]) -> None:
+    for each, refused in zip(shown, forbidden, strict=True):
+        assert {line["missing"] == "FORBIDDEN" for line in each["metricsRange"]} == {refused}, each
+        assert not refused or all(line["points"] == [] for line in each["metricsRange"]), each
+
+
+def owners_of(item: Any) -> set[str]:
+    return {owner["uid"] for owner in item["metadata"].get("ownerReferences", ())}
+
+
+def points_of(each: Any) -> dict[float, float | None]:
+    """Of its memory."""
+    return {point["timestamp"]: point["value"] for point in each["metricsRange"][0]["points"]}
+
+
+def living(item: Any, moments: range) -> list[int]:
+    born = datetime.fromisoformat(item["metadata"]["creationTimestamp"]).timestamp()
+    return [moment for moment in moments if moment >= born]
+
+
+def since_it_began(
+    pod: Any, used: Mapping[tuple[str, str], Mapping[float, float]], moments: range
+) -> dict[float, float | None]:
+    """What it used at each moment of its life; nothing at all where no moment has a number."""
+    line = used.get((pod["metadata"]["namespace"], pod["metadata"]["name"]))
+    return {} if line is None else {moment: line.get(moment) for moment in living(pod, moments)}
+
+
+def together(lines: Sequence[Mapping[float, float | None]], moment: float) -> float | None:
+    known = [value for line in lines if (value := line.get(moment)) is not None]
+    return sum(known) if known else None
 
 
 # ---------------------------------------------------------------------------------------------------------- the cluster
@@ -656,8 +796,11 @@ async def hold(
             await hold_complete(person, door)
             await hold_counts(person, door)
             await hold_look_ups(person, door, objects)
-            await hold_pages(person, door, chance.choice(sorted(LISTS)))
+            await hold_groups(person, door, chance)
+            for name in chance.sample(sorted(LISTS), 3):
+                await hold_pages(person, door, name, chance)
             await hold_measured(person, measuring)
+            await hold_past(person, measuring, prometheus, chance)
             for text in texts:
                 answer = await ask(door, text, person.account.token)
                 await hold_sound(person, answer)
@@ -674,7 +817,8 @@ async def hold_unmoved(
 ) -> None:
     """Ask everything, have hidden things come and others go, ask everything again."""
     before = [await _settled(door, text, person) for person in people for text in texts]
-    used = [(await ask(measuring, OWN_USE, person.account.token)).text for person in people]
+    uses = (OWN_USE, over_time(OWN_PAST, drawn_moments(random.Random(len(texts)))))
+    used = [(await ask(measuring, text, person.account.token)).text for person in people for text in uses]
     await fill(hidden, *(f"secret-{number}" for number in range(5)), prefix="secret-")
     await hidden.cluster.request("DELETE", f"/api/v1/namespaces/{hidden.name}/services/quietly-web")
     admin = hidden.cluster.token("admin")
@@ -691,8 +835,9 @@ async def hold_unmoved(
         assert "secret-" not in after.text
         if after.text != answer:  # nodes live, and Kubernetes tells of it: then it moves without anything hidden, too
             assert json.loads(await _settled(door, text, person)) == json.loads(answer), text
-    for person, answer in zip(people, used, strict=True):
-        assert (await ask(measuring, OWN_USE, person.account.token)).text == answer
+    asked = [(person, text) for person in people for text in uses]
+    for (person, text), answer in zip(asked, used, strict=True):
+        assert (await ask(measuring, text, person.account.token)).text == answer, text
 
 
 async def _settled(door: FrontDoor, text: str, person: Person) -> str:
