@@ -118,7 +118,23 @@ def up(door: FrontDoor) -> None:
     """As it should be."""
 
 
-def slow(door: FrontDoor) -> None:
+async def slow(door: FrontDoor) -> None:
+    """Each of its answers comes late."""
+
+    async def hold_up() -> None:
+        while True:
+            door.simulated.kubernetes.pause()
+            await asyncio.sleep(0.1)
+            door.simulated.kubernetes.resume()
+            await asyncio.sleep(0.005)
+
+    HOLDING_UP.append(asyncio.create_task(hold_up(), name="slow"))
+
+
+HOLDING_UP: list[asyncio.Task[None]] = []
+
+
+def silent(door: FrontDoor) -> None:
     door.simulated.kubernetes.pause()
 
 
@@ -156,18 +172,28 @@ def log_lines() -> Iterator[list[dict[str, Any]]]:
         lines += [json.loads(line) for line in stream.getvalue().splitlines()]
 
 
-@pytest.mark.parametrize(
-    "api_server", [up, slow, down, refusing, throttling, not_taking_us], ids=lambda each: each.__name__
-)
-async def test_every_bad_credential_on_every_transport_is_its_own_clear_refusal(api_server, monkeypatch):
+# Who reviews tokens, and how: the gateway, or whoever holds them.
+REVIEWED_BY = {"token_review": "create tokenreviews", "self_subject_review": "create selfsubjectreviews"}
+STATES = [
+    *((state, "token_review") for state in (up, slow, silent, down, refusing, throttling, not_taking_us)),
+    *((state, "self_subject_review") for state in (up, slow, silent, down, refusing)),
+]
+
+
+@pytest.mark.parametrize(("api_server", "authenticator"), STATES, ids=lambda each: getattr(each, "__name__", each))
+async def test_every_bad_credential_on_every_transport_is_its_own_clear_refusal(
+    api_server, authenticator: str, monkeypatch
+):
     """Whatever the API server does: the answer, nothing parsed, no call but the token's own review, one log line."""
 
     def parsed(*_: object) -> None:
         raise AssertionError("a document was looked at")
 
     monkeypatch.setattr(Documents, "find", parsed)
-    limit = {"auth": {"review_timeout_seconds": 0.9}} if api_server is slow else None
-    async with simulated_door(settings=limit) as door:
+    auth: dict[str, Any] = {"authenticators": [authenticator]}
+    if api_server is silent:
+        auth["review_timeout_seconds"] = 0.9
+    async with simulated_door(settings={"auth": auth}) as door:
         if (broken := api_server(door)) is not None:
             await broken
         for transport, bad in itertools.product(TRANSPORTS, BAD):
@@ -176,7 +202,7 @@ async def test_every_bad_credential_on_every_transport_is_its_own_clear_refusal(
             with log_lines() as lines:
                 answer = await transport.ask(door, bad.headers, bad.query)
 
-            expected = bad.status if not bad.reviewed or api_server is up else 503
+            expected = bad.status if not bad.reviewed or api_server in (up, slow) else 503
             assert answer.status == expected, cell
             assert (answer.headers.get("WWW-Authenticate") == "Bearer") == (expected == 401), cell
             assert ("Retry-After" in answer.headers) == (expected == 503), cell
@@ -189,13 +215,15 @@ async def test_every_bad_credential_on_every_transport_is_its_own_clear_refusal(
             assert "data" not in answer.body, cell
             calls = door.simulated.requests - before
             calls = {call for call in calls if "watch" not in call[1] and "list" not in call[1]}
-            assert calls <= ({("POST", "create tokenreviews")} if bad.reviewed else set()), cell
+            assert calls <= ({("POST", REVIEWED_BY[authenticator])} if bad.reviewed else set()), cell
             assert door.simulated.metrics.requests == asked, cell
             (line,) = [line for line in lines if line["event"] == "request"]
             assert (line["method"], line["path"], line["status"]) == (transport.method, "/graphql", expected), cell
             assert line["request_id"] == answer.headers["X-Request-Id"], cell
             assert "user" not in line, cell
             assert not [secret for secret in SECRETS if secret in json.dumps(lines) + answer.text], cell
+        while HOLDING_UP:
+            HOLDING_UP.pop().cancel()
         door.simulated.kubernetes.resume()
 
 
