@@ -6,7 +6,7 @@ import asyncio
 import json
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -57,12 +57,23 @@ class PrometheusServer:
         *,
         kwok_address: str | None = None,
         scrape_interval_s: int = 1,
+        relabelling: Sequence[Mapping[str, Any]] = (),
+        honor_labels: bool = True,
+        rules: Mapping[str, str] | None = None,
         say: Callable[[str], None] = lambda line: print(line, file=sys.stderr, flush=True),
     ) -> None:
-        """With KWOK's address (`ControlPlane.kwok_address`), the nodes are found as they come and go."""
+        """With KWOK's address (`ControlPlane.kwok_address`), the nodes are found as they come and go.
+
+        `relabelling` is what becomes of targets' labels, as in `relabel_configs`: of what service discovery says, which
+        begins with `__meta_`. With `honor_labels` a target's own labels go before them: kube-state-metrics and cAdvisor
+        name namespaces and pods themselves. `rules` are recorded as often as is scraped: names and their expressions.
+        """
         self._targets = list(targets)
         self._kwok_address = kwok_address
         self._scrape_interval_s = scrape_interval_s
+        self._relabelling = relabelling
+        self._honor_labels = honor_labels
+        self._rules = rules or {}
         self._say = say
         self._temporary: tempfile.TemporaryDirectory[str] | None = None
         self._process: Process | None = None
@@ -86,6 +97,9 @@ class PrometheusServer:
         self._temporary = tempfile.TemporaryDirectory(prefix="binnacle-prometheus-")
         try:
             (self._folder / "prometheus.yml").write_text(yaml.safe_dump(self._config()))
+            rules = [{"record": name, "expr": expression} for name, expression in self._rules.items()]
+            groups = [{"name": "rules", "rules": rules}] if rules else []
+            (self._folder / "rules.yml").write_text(yaml.safe_dump({"groups": groups}))
             self.set_targets(self._targets)
             await self.start_again()
         except BaseException:
@@ -207,7 +221,8 @@ class PrometheusServer:
         jobs: list[dict[str, Any]] = [
             {
                 "job_name": "targets",
-                "honor_labels": True,  # kube-state-metrics and cAdvisor name namespaces and pods themselves
+                "honor_labels": self._honor_labels,
+                "relabel_configs": [dict(rule) for rule in self._relabelling],
                 "file_sd_configs": [{"files": [str(self._folder / "targets.json")], "refresh_interval": "10s"}],
             }
         ]
@@ -232,5 +247,6 @@ class PrometheusServer:
             )
         return {
             "global": {"scrape_interval": interval, "scrape_timeout": interval, "evaluation_interval": interval},
+            "rule_files": [str(self._folder / "rules.yml")],
             "scrape_configs": jobs,
         }

@@ -277,7 +277,8 @@ class Installation:
 
     `containers` is of what cAdvisor and the resource endpoint serve under one name: both, or the better one.
     `cpu_rule` and `memory_rule` are kubernetes-mixin's recording rules, by namespace, pod and container, in the place
-    of cAdvisor's own series; empty where nobody records them.
+    of cAdvisor's own series; empty where nobody records them. The one is a sum, and has no job; the other keeps the
+    labels of cAdvisor's series (rules/apps.libsonnet).
     """
 
     exporter: str = ""
@@ -457,6 +458,9 @@ def _node_disk(at: Installation, exporter: str, cadvisor: str) -> str:
 
 # --- pods and containers ---------------------------------------------------------------------------------------------
 
+# Of recorded sums: what a target serves under the same name has a job.
+NO_JOB: Final = 'job=""'
+
 POD: Final = "namespace,pod"
 CONTAINER: Final = "namespace,pod,container"
 
@@ -468,7 +472,7 @@ def _by(labels: str, expression: str) -> str:
 def _containers_cpu(at: Installation) -> str:
     """Cores used by each container: as recorded, else by cAdvisor or the kubelet's resource endpoint."""
     if at.cpu_rule:
-        return f"max by ({CONTAINER}) ({_recorded(at.cpu_rule)})"
+        return f"max by ({CONTAINER}) ({_series(at.cpu_rule, NO_JOB)(CONTAINERS)})"
     cpu = _rate_of_the_living(_series("container_cpu_usage_seconds_total", at.containers))
     return f"max by ({CONTAINER}) ({cpu(CONTAINERS)})"
 
@@ -487,7 +491,7 @@ def _pod_cpu(at: Installation) -> str:
 def _containers_memory(at: Installation) -> str:
     """The working set of each container, by the same sources as its CPU."""
     if at.memory_rule:
-        return f"max by ({CONTAINER}) ({_recorded(at.memory_rule)})"
+        return f"max by ({CONTAINER}) ({_series(at.memory_rule, at.cadvisor)(CONTAINERS)})"
     return f"max by ({CONTAINER}) ({_series('container_memory_working_set_bytes', at.containers)(CONTAINERS)})"
 
 
@@ -498,11 +502,6 @@ def _pod_memory(at: Installation) -> str:
     return _or(
         _by(POD, _containers_memory(at)), f"max by ({POD}) ({of_pod(PODS)})", f"max by ({POD}) ({cgroup(POD_CGROUP)})"
     )
-
-
-def _recorded(rule: str) -> str:
-    """A recording rule's series, which have no job: what a target serves under the same name has one."""
-    return _series(rule, 'job=""')('namespace!="",pod!="",container!="",$selector')
 
 
 def _pod_network(at: Installation, direction: str) -> str:

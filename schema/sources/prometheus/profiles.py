@@ -56,7 +56,7 @@ EVIDENCE: Final[Mapping[str, tuple[str, str]]] = {
     "containers": ("job", 'container_cpu_usage_seconds_total{container!=""}'),
     "kubelets": ("job", 'container_cpu_usage_seconds_total{metrics_path="/metrics/cadvisor"}'),
     "exporters": ("job", "node_memory_MemTotal_bytes"),
-    "rules": ("__name__", f'{{__name__=~"{_CPU_RULE}|{_MEMORY_RULE}",job=""}}'),
+    "rules": ("__name__", f'{{__name__=~"{_CPU_RULE}|{_MEMORY_RULE}",job=~"|kubelet"}}'),
 }
 
 

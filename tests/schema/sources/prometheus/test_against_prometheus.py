@@ -657,9 +657,14 @@ def said_by(exporter: str, cadvisor: str, times: float = 1) -> list[Series]:
     ]
 
 
-def recorded(job: str, times: float = 1) -> list[Series]:
-    labels = f'namespace="shop",pod="web-0",container="web",node="a"{job}'
-    return [steady(f"{rule}{{{labels}}}", value * times) for rule, value in zip(RULES, (0.5, 100), strict=True)]
+def recorded(of_sums: str, of_products: str, times: float = 1) -> list[Series]:
+    """With the labels of either, besides those of the container."""
+    labels = 'namespace="shop",pod="web-0",container="web",node="a"'
+    cpu, memory = RULES
+    return [
+        steady(f"{cpu}{{{labels}{of_sums}}}", 0.5 * times),
+        steady(f"{memory}{{{labels}{of_products}}}", 100 * times),
+    ]
 
 
 STACK_EXPORTER = f'job="node-exporter",instance="10.0.0.1:9100",{EXPORTER_POD}'
@@ -669,7 +674,10 @@ STACK = [
 ]
 INSTALLED = {
     Profile.KUBE_PROMETHEUS_STACK: STACK,
-    Profile.KUBERNETES_MIXIN: [*STACK, *recorded("")],
+    Profile.KUBERNETES_MIXIN: [
+        *STACK,
+        *recorded("", ',job="kubelet",metrics_path="/metrics/cadvisor",image="shop/web:1"'),
+    ],
     Profile.PROMETHEUS: said_by(
         'job="kubernetes-service-endpoints",instance="10.0.0.1:9100",node="a"',
         'job="kubernetes-nodes-cadvisor",instance="a"',
@@ -683,7 +691,7 @@ INSTALLED = {
 }
 A_TENANT = [
     *said_by('job="tenant",node="a"', 'job="tenant",node="a"', times=1.5),
-    *recorded(',job="tenant"', times=1.5),
+    *recorded(',job="tenant"', ',job="tenant",metrics_path="/metrics/cadvisor"', times=1.5),
 ]
 ONE: dict[MetricName, dict[Level, float]] = {
     CPU: {NODE: 1, POD: 0.5},
@@ -818,9 +826,9 @@ NUMBERS: Numbers = {
 }
 
 
-@pytest_asyncio.fixture
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def server(pytestconfig: pytest.Config) -> AsyncIterator[PrometheusServer]:
-    """A Prometheus of this test's own, which scrapes the world above and may be killed."""
+    """A Prometheus that scrapes the world above; whoever kills it starts it again."""
     provide(pytestconfig, [programs.PROMETHEUS])
     with Exporters(lambda: WORLD) as exporters:
         targets = exporter_targets(exporters.address, [node.name for node in WORLD.nodes])
