@@ -350,7 +350,13 @@ def _row_builder(names: tuple[str, ...]) -> Callable[..., list[dict[str, Any]]]:
 
 def selection_of(shapes: Shape) -> Selection:
     """A shape, ready to run. Raises Unplannable."""
-    return Selection([Field(shape, _kind_of(shape)) for shape in shapes])
+    return Selection([_field(shape, id(shape.definition)) for shape in shapes])
+
+
+@lru_cache(maxsize=4096)  # of one document with other variables most fields are the same
+def _field(shape: FieldShape, _definition: int) -> Field:
+    """Shapes are equal whichever schema they are of; the definition, which the shape holds, is of one."""
+    return Field(shape, _kind_of(shape))
 
 
 def _kind_of(shape: FieldShape) -> Kind:
