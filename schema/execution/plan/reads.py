@@ -22,7 +22,7 @@ LOOK_UPS_AT_MOST: Final = 16
 
 def looks_up_only(needs: Needs) -> bool:
     """Whether an operation asks for objects by name, and for what an index finds for these."""
-    return all(need.name for need in needs.looked_through)
+    return bool(needs.looked_through) and all(need.name for need in needs.looked_through)
 
 
 @final
