@@ -126,6 +126,11 @@ async def counted(upstream: Upstream) -> AsyncIterator[Counted]:
             prometheus=PrometheusSettings(url=prometheus.url, profile=upstream.profile, scrape_interval_seconds=60),
         )
         async with open_front_door(config) as door:
+
+            async def has_begun() -> bool:  # the version is asked for once, beside the lists
+                return kubernetes.requests["GET", "/version"] > 0
+
+            await door.eventually(has_begun, expected=True, within=30)
             yield Counted(door, kubernetes, prometheus)
 
 
