@@ -39,7 +39,9 @@ class Event:
     namespace: str = strawberry.field(description="The namespace it is in.")
     name: str = strawberry.field(description="Its name, unique in its namespace.")
     labels: list[Label] = labels_field()
-    type: str = strawberry.field(description="`Normal`, or `Warning` for what a person should know.")
+    type: str = strawberry.field(
+        description="`Normal`, or `Warning` for what a person should know; text, since Kubernetes may add others."
+    )
     reason: str = strawberry.field(description="Why, in one word for programs, such as `BackOff` or `Scheduled`.")
     message: str = strawberry.field(description="What happened, for people.")
     count: int = strawberry.field(description="How often it was seen, as `kubectl get events` counts it.")

@@ -15,6 +15,8 @@ import strawberry
 from auth.access import NODES, PODS, AccessNeed, Everywhere
 from schema.execution.context import GraphInfo, listable, listable_everywhere
 from schema.execution.needs import FieldNeeds, Reach, needing
+from schema.lists.counts import NAMESPACE_PODS, VALUE_COUNTS
+from schema.lists.elements import counted_field
 from schema.node import NodeResources
 from schema.sources.kubernetes.claims import NOTHING, together
 from schema.sources.kubernetes.objects import NodeRecord, Resources
@@ -155,55 +157,60 @@ def _limits(info: GraphInfo) -> NodeResources | None:
 class Inventory:
     """The part of `Cluster` that is read from nodes and pods."""
 
-    nodes_by_status: list[ValueCount] | None = strawberry.field(
-        resolver=_nodes_by_status,
-        metadata=needing(_nodes_needs),
-        description=(
+    nodes_by_status: list[ValueCount] | None = counted_field(
+        VALUE_COUNTS,
+        _nodes_by_status,
+        AccessNeed(NODES),
+        (
             "How many nodes have each `Node.status`, kubectl's word, the largest group first. "
             "Needs the right to list nodes."
         ),
     )
-    nodes_by_zone: list[ValueCount] | None = strawberry.field(
-        resolver=_nodes_by_zone,
-        metadata=needing(_nodes_needs),
-        description=(
+    nodes_by_zone: list[ValueCount] | None = counted_field(
+        VALUE_COUNTS,
+        _nodes_by_zone,
+        AccessNeed(NODES),
+        (
             "How many nodes are in each zone, by the label `topology.kubernetes.io/zone` (or its old name). "
             "Needs the right to list nodes."
         ),
     )
-    nodes_by_instance_type: list[ValueCount] | None = strawberry.field(
-        resolver=_nodes_by_instance_type,
-        metadata=needing(_nodes_needs),
-        description=(
+    nodes_by_instance_type: list[ValueCount] | None = counted_field(
+        VALUE_COUNTS,
+        _nodes_by_instance_type,
+        AccessNeed(NODES),
+        (
             "How many nodes are of each type of machine, by the label `node.kubernetes.io/instance-type` "
             "(or its old name). Needs the right to list nodes."
         ),
     )
-    nodes_by_pool: list[ValueCount] | None = strawberry.field(
-        resolver=_nodes_by_pool,
-        metadata=needing(_nodes_needs),
-        description=(
+    nodes_by_pool: list[ValueCount] | None = counted_field(
+        VALUE_COUNTS,
+        _nodes_by_pool,
+        AccessNeed(NODES),
+        (
             "How many nodes are in each pool, by the label of Karpenter (`karpenter.sh/nodepool`), GKE "
             "(`cloud.google.com/gke-nodepool`), EKS (`eks.amazonaws.com/nodegroup`, `alpha.eksctl.io/nodegroup-name`) "
             "or AKS (`kubernetes.azure.com/agentpool`), the first that it has. Needs the right to list nodes."
         ),
     )
-    pods_by_phase: list[ValueCount] | None = strawberry.field(
-        resolver=_pods_by_phase,
-        metadata=needing(_pods_needs),
-        description="How many pods that the caller may see are in each phase, the largest group first.",
+    pods_by_phase: list[ValueCount] | None = counted_field(
+        VALUE_COUNTS,
+        _pods_by_phase,
+        AccessNeed(PODS),
+        "How many pods that the caller may see are in each phase, the largest group first.",
     )
-    pods_by_status: list[ValueCount] | None = strawberry.field(
-        resolver=_pods_by_status,
-        metadata=needing(_pods_needs),
-        description=(
-            "How many pods that the caller may see have each `Pod.status`, kubectl's word, the largest group first."
-        ),
+    pods_by_status: list[ValueCount] | None = counted_field(
+        VALUE_COUNTS,
+        _pods_by_status,
+        AccessNeed(PODS),
+        ("How many pods that the caller may see have each `Pod.status`, kubectl's word, the largest group first."),
     )
-    pods_by_namespace: list[NamespacePods] | None = strawberry.field(
-        resolver=_pods_by_namespace,
-        metadata=needing(_pods_needs),
-        description="The namespaces with pods that the caller may see, by name, and what these claim.",
+    pods_by_namespace: list[NamespacePods] | None = counted_field(
+        NAMESPACE_PODS,
+        _pods_by_namespace,
+        AccessNeed(PODS),
+        "The namespaces with pods that the caller may see, by name, and what these claim.",
     )
     unscheduled_pod_count: int | None = strawberry.field(
         resolver=_unscheduled_pod_count,

@@ -151,6 +151,15 @@ def all_of(parts: Iterable[Expression]) -> Expression:
     )
 
 
+def any_of(parts: Iterable[Expression]) -> Expression:
+    """At least one of the parts, of which there is one."""
+    found = list(parts)
+    return Expression(
+        " or ".join(f"({part.text})" for part in found),
+        tuple(constant for part in found for constant in part.constants),
+    )
+
+
 def none_of(part: Expression) -> Expression:
     return Expression(f"not ({part.text})", part.constants)
 

@@ -59,6 +59,7 @@ class ContainerPortFilter(Filter):
     port: int | None = number("port", "Exactly this number.")
     ports: list[int] | None = one_of_numbers("port", "One of these numbers.")
     protocol: str | None = exactly("protocol", "`TCP`, `UDP` or `SCTP`.")
+    protocols: list[str] | None = one_of("protocol", "One of these protocols.")
     not_: Optional["ContainerPortFilter"] = negated()
 
 

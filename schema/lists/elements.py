@@ -5,10 +5,12 @@ There are no pages of them, no rights of their own, and no indexes: each is some
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Annotated, Any, Generic, TypeVar
 
 import strawberry
 
+from auth.access import AccessNeed
 from auth.errors import ClientError
 from schema.asking import filters
 from schema.asking.connections import check_size
@@ -16,7 +18,7 @@ from schema.asking.filters import Moment
 from schema.asking.orders import first
 from schema.execution.alone import OfObject, alone
 from schema.execution.context import GraphInfo
-from schema.execution.needs import FieldNeeds, MetricNeed, Reach, needing
+from schema.execution.needs import EVERYTHING, FieldNeeds, MetricNeed, Reach, needing
 from schema.lists.by_metric import MetricOrders
 from schema.lists.fields import Limit
 from schema.lists.filter import Filter
@@ -102,6 +104,30 @@ class Elements(Generic[E]):
         return wanted
 
 
+def counted_field(
+    elements: Elements[E],
+    count: Callable[[GraphInfo], Sequence[E] | None],
+    access: AccessNeed,
+    description: str,
+) -> Any:
+    """A list of what is counted over all objects that somebody sees; None where they see none, which is then told."""
+
+    def rows(
+        info: GraphInfo,
+        filter: Any = None,  # noqa: A002
+        order_by: Any = None,
+        limit: Limit = None,
+    ) -> Any:
+        elements.needs(EVERYTHING, filter, order_by, limit)  # what cannot be used is told before anything is counted
+        counted = count(info)
+        return None if counted is None else elements.select(counted, info, filter, order_by, limit)
+
+    def needs(reach: Reach, **arguments: Any) -> FieldNeeds:
+        return replace(elements.needs(reach, **arguments), access=(access,))
+
+    return _field(elements, rows, "as counted", needing(needs), description)
+
+
 def elements_field(elements: Elements[E], read: Read[E], description: str) -> Any:
     """A list of an object's elements; its type is what its class says that it is."""
 
@@ -117,12 +143,17 @@ def elements_field(elements: Elements[E], read: Read[E], description: str) -> An
     def of_object(**arguments: Any) -> OfObject | None:
         return elements.alone(read, **arguments)
 
+    metadata = {**needing(elements.needs), **alone(of_object)}
+    return _field(elements, rows, "as they stand in the object", metadata, description)
+
+
+def _field(elements: Elements[E], resolver: Any, equals: str, metadata: Mapping[str, Any], description: str) -> Any:
+    """`equals`: how those stand that no key of an order tells apart."""
     only = f"Only the {elements.many} for which all of it holds."
-    order = "By the first of these, among equals by the next, at last as they stand in the object; at most 6."
-    rows.__annotations__ |= {
+    order = f"By the first of these, among equals by the next, at last {equals}; at most 6."
+    resolver.__annotations__ |= {
         "filter": Annotated[elements.filter | None, strawberry.argument(description=only)],
         "order_by": Annotated[list[elements.order] | None, strawberry.argument(description=order)],  # type: ignore[name-defined]
     }
-    del rows.__annotations__["return"]
-    metadata = {**needing(elements.needs), **alone(of_object)}
-    return strawberry.field(resolver=rows, metadata=metadata, description=description)
+    del resolver.__annotations__["return"]
+    return strawberry.field(resolver=resolver, metadata=metadata, description=description)

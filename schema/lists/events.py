@@ -11,7 +11,7 @@ from schema.asking import filters
 from schema.asking.orders import By, Order
 from schema.execution.context import GraphInfo
 from schema.execution.needs import FieldNeeds, Reach
-from schema.lists.filter import NamespacedFilter, exactly, filter_of, negated, one_of, selectable, text
+from schema.lists.filter import NamespacedFilter, at_least, exactly, filter_of, negated, one_of, selectable, text
 from schema.lists.listing import Among, Listing, Orders
 from schema.lists.order import NAMESPACED_KEYS, Key
 from schema.sources.kubernetes import kinds
@@ -39,12 +39,19 @@ class EventFilter(NamespacedFilter):
     COLD: ClassVar[Mapping[str, Callable[[Any], str]]] = SELECTABLE
 
     type: str | None = exactly("type", "Of exactly this type: `Normal` or `Warning`.")
+    types: list[str] | None = one_of("type", "Of one of these types.")
     reason: str | None = exactly("reason", "For exactly this reason, such as `BackOff`.")
     reasons: list[str] | None = one_of("reason", "For one of these reasons.")
     message_contains: str | None = text("Its message contains this.", lambda value: filters.contains("message", value))
     object_kind: str | None = exactly("object.kind", "About an object of this kind, such as `Pod`.")
+    object_kinds: list[str] | None = one_of("object.kind", "About an object of one of these kinds.")
     object_name: str | None = exactly("object.name", "About an object of this name.")
+    object_names: list[str] | None = one_of("object.name", "About an object of one of these names.")
     object_id: strawberry.ID | None = exactly("object.uid", "About the object of this UID.")
+    object_ids: list[strawberry.ID] | None = one_of("object.uid", "About the objects of these UIDs.")
+    source: str | None = exactly("source", "Told by exactly this component, such as `kubelet`.")
+    sources: list[str] | None = one_of("source", "Told by one of these components.")
+    min_count: int | None = at_least("count", "Seen at least so often.")
     field_selector: str | None = selectable(
         "`type=Warning,involvedObject.kind=Pod`. Fields: metadata.name, metadata.namespace, type, reason, source, "
         "reportingComponent, and of involvedObject apiVersion, kind, namespace, name, uid, fieldPath and "

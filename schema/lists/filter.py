@@ -73,6 +73,15 @@ def text(description: str, expression: Callable[[str], Expression], limit: int =
     return tested(description, Test(_texts(limit), lambda _, __, value: expression(value), **more))
 
 
+def texts(description: str, expression: Callable[[list[str]], Expression], limit: int = NAME_BYTES, **more: Any) -> Any:
+    """Several texts, each of at most so many bytes."""
+
+    def check(at: str, values: Any) -> None:
+        check_values(at, values, limit)
+
+    return tested(description, Test(check, lambda _, __, values: expression(values), **more))
+
+
 def has_one_of(attribute: str, description: str) -> Any:
     """The attribute is a sequence, and one of the values is among its elements."""
 

@@ -24,6 +24,7 @@ from schema.lists.filter import (
     selectable,
     tested,
     text,
+    texts,
     unchecked,
     whether,
 )
@@ -49,6 +50,16 @@ def _has_role(role: str) -> Expression:
     if role == "worker":
         return filters.overlaps("roles", CONTROL_PLANE_ROLES, wanted=False)
     return filters.has("roles", role)
+
+
+def _has_a_role(roles: list[str]) -> Expression:
+    known = frozenset(roles) - {"worker"}
+    if not CONTROL_PLANE_ROLES.isdisjoint(known):
+        known |= CONTROL_PLANE_ROLES
+    parts = [filters.overlaps("roles", known)]
+    if "worker" in roles:
+        parts.append(_has_role("worker"))
+    return filters.any_of(parts)
 
 
 def _attention(_filter: object, _at: str, wanted: bool) -> Expression:  # noqa: FBT001 - the field's value
@@ -102,11 +113,22 @@ class NodeFilter(ObjectFilter):
     address: str | None = text(
         "One of its addresses, of any type, is exactly this; 255 bytes at most.", filters.has_address
     )
+    addresses: list[str] | None = texts(
+        "One of its addresses, of any type, is one of these.",
+        lambda known: Expression("any(a.address in {} for a in r.addresses)", (frozenset(known),)),
+    )
     role: str | None = text(
         "It has this role; 255 bytes at most. `master` and `control-plane` are two names of one role; "
         "`worker` is every node without it.",
         _has_role,
     )
+    roles: list[str] | None = texts("It has one of these roles, understood as `role` is.", _has_a_role)
+    zone: str | None = exactly("zone", "In exactly this zone (`Node.zone`).")
+    zones: list[str] | None = one_of("zone", "In one of these zones.")
+    instance_type: str | None = exactly("instance_type", "Of exactly this type of machine (`Node.instanceType`).")
+    instance_types: list[str] | None = one_of("instance_type", "Of one of these types of machines.")
+    pool: str | None = exactly("pool", "In exactly this pool (`Node.pool`).")
+    pools: list[str] | None = one_of("pool", "In one of these pools.")
     status: str | None = exactly(
         "status", "In exactly this status, in kubectl's words, such as `Ready,SchedulingDisabled`."
     )
@@ -145,6 +167,7 @@ def _claims_key(told: str, amount: Callable[[NodeRecord, Resources], float]) -> 
 
 
 _KEYS: Final = OBJECT_KEYS | {
+    "STATUS": Key("status", "Its status in kubectl's words, by the alphabet."),
     "READY": Key("ready", "Whether it is ready."),
     "SCHEDULABLE": Key("schedulable", "Whether new pods may be placed on it."),
     "CPU_CAPACITY": Key("capacity.cpu", "The processors that it has."),
@@ -153,6 +176,9 @@ _KEYS: Final = OBJECT_KEYS | {
     "MEMORY_ALLOCATABLE": Key("allocatable.memory", "The memory that pods may use."),
     "POD_CAPACITY": Key("capacity.pods", "The most pods that its kubelet runs at once."),
     "KUBELET_VERSION": Key("kubelet_version", "The version of its kubelet, by the alphabet."),
+    "ZONE": Key("zone", "Its zone, by the alphabet; without one: last.", nullable=True),
+    "INSTANCE_TYPE": Key("instance_type", "Its type of machine, by the alphabet; without one: last.", nullable=True),
+    "POOL": Key("pool", "Its pool, by the alphabet; without one: last.", nullable=True),
     "CPU_REQUESTED": _claims_key("The processor time that its pods request.", lambda _, claims: claims.cpu),
     "MEMORY_REQUESTED": _claims_key("The memory that its pods request.", lambda _, claims: claims.memory),
     "PODS_REQUESTED": _claims_key("How many pods on it are not done.", lambda _, claims: claims.pods),

@@ -35,6 +35,7 @@ class NodeAddressFilter(Filter):
     type: str | None = exactly("type", "Of exactly this type, such as `InternalIP`.")
     types: list[str] | None = one_of("type", "Of one of these types.")
     address: str | None = exactly("address", "Exactly this address; 255 bytes at most.")
+    addresses: list[str] | None = one_of("address", "One of these addresses.")
     address_prefix: str | None = begins("address", "It begins with this.")
     not_: Optional["NodeAddressFilter"] = negated()
 
@@ -64,6 +65,7 @@ class TaintFilter(Filter):
     keys: list[str] | None = one_of("key", "One of these keys.")
     key_prefix: str | None = begins("key", "Its key begins with this.")
     value: str | None = exactly("value", "Exactly this value.")
+    values: list[str] | None = one_of("value", "One of these values.")
     effect: TaintEffect | None = exactly("effect", "Of exactly this effect.")
     effects: list[TaintEffect] | None = one_of("effect", "Of one of these effects.")
     older_than: str | None = older_than("It was put on the node longer ago than this", "since")

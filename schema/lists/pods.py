@@ -11,6 +11,7 @@ import strawberry
 from auth.access import SERVICES, Scope
 from auth.errors import InvalidArgument
 from schema.asking import filters
+from schema.asking.connections import check_size
 from schema.attention import PodAttention
 from schema.enums import graphql_enum
 from schema.execution.context import GraphInfo
@@ -31,6 +32,7 @@ from schema.lists.filter import (
     one_of,
     selectable,
     text,
+    texts,
     whether,
 )
 from schema.lists.listing import PLACE, Listing
@@ -40,6 +42,33 @@ from schema.sources.kubernetes import kinds
 from schema.sources.kubernetes.objects import PodRecord
 from schema.sources.kubernetes.pod_details import SELECTABLE
 from schema.sources.kubernetes.store import Snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class BehindService(filters.Bound):
+    """Whether a service of these names, in the pod's own namespace, selects it, as far as the caller may list services.
+
+    Each set of labels is judged once, however many pods share it.
+    """
+
+    names: frozenset[str]
+
+    def at(self, moment: filters.Moment) -> Mapping[tuple[str, filters.Labels], bool]:
+        scope = moment.visibility.scope(SERVICES)
+        services = moment.snapshot.services
+
+        def judge(place: tuple[str, filters.Labels]) -> bool:
+            namespace, labels = place
+            if namespace not in scope:
+                return False
+            found = [service for name in self.names if (service := services.get(namespace, name)) is not None]
+            return any(service.selector and pairs(service.selector) <= pairs(labels) for service in found)
+
+        return filters.Verdicts(judge)
+
+
+def behind_service(names: Iterable[str]) -> filters.Expression:
+    return filters.Expression("{}[r.namespace, r.labels]", (BehindService(frozenset(names)),))
 
 
 @strawberry.input(description=filter_of("Pods"))
@@ -61,6 +90,7 @@ class PodFilter(NamespacedFilter):
     }
 
     address: str | None = element_of("addresses", "One of its IP addresses is exactly this; 255 bytes at most.")
+    addresses: list[str] | None = has_one_of("addresses", "One of its IP addresses is one of these.")
     node_name: str | None = exactly("node_name", "On the node of this name; 255 bytes at most.")
     node_names: list[str] | None = one_of("node_name", "On one of these nodes.")
     scheduled: bool | None = whether("node_name", "Whether it was placed on a node.")
@@ -83,32 +113,17 @@ class PodFilter(NamespacedFilter):
     service: str | None = text(
         "Selected by a service of this name in the pod's own namespace; 255 bytes at most. "
         "Needs the right to list services; in a namespace without it no pod matches.",
-        lambda name: filters.Expression("{}[r.namespace, r.labels]", (BehindService(name),)),
+        lambda name: behind_service([name]),
+        late=True,
+        reads=Reads(SERVICES),
+    )
+    services: list[str] | None = texts(
+        "Selected by a service of one of these names, understood as `service` is.",
+        behind_service,
         late=True,
         reads=Reads(SERVICES),
     )
     not_: Optional["PodFilter"] = negated()
-
-
-@dataclass(frozen=True, slots=True)
-class BehindService(filters.Bound):
-    """Whether a service of this name, in the pod's own namespace, selects it, as far as the caller may list services.
-
-    Each set of labels is judged once, however many pods share it.
-    """
-
-    service: str
-
-    def at(self, moment: filters.Moment) -> Mapping[tuple[str, filters.Labels], bool]:
-        scope = moment.visibility.scope(SERVICES)
-        services = moment.snapshot.services
-
-        def judge(place: tuple[str, filters.Labels]) -> bool:
-            namespace, labels = place
-            found = services.get(namespace, self.service) if namespace in scope else None
-            return found is not None and bool(found.selector) and pairs(found.selector) <= pairs(labels)
-
-        return filters.Verdicts(judge)
 
 
 _KEYS: Final = NAMESPACED_KEYS | {
@@ -180,8 +195,19 @@ PodFilterArgument = Annotated[
 ]
 
 
-def pod_counts(info: GraphInfo, by: PodGroups, filter: PodFilterArgument = None) -> list[PodCount] | None:  # noqa: A002
+GroupLimit = Annotated[
+    int | None, strawberry.argument(description="At most so many groups, the largest ones; left out: all.")
+]
+
+
+def pod_counts(
+    info: GraphInfo,
+    by: PodGroups,
+    filter: PodFilterArgument = None,  # noqa: A002
+    limit: GroupLimit = None,
+) -> list[PodCount] | None:
     """How many pods the caller sees in each group that has any, the largest group first."""
+    check_size("limit", limit)
     grouped_by = [_GROUPED_BY[group] for group in dict.fromkeys(by)]
     if not grouped_by:
         raise InvalidArgument("`by` is empty; name what to count by", argument="by")
@@ -191,7 +217,7 @@ def pod_counts(info: GraphInfo, by: PodGroups, filter: PodFilterArgument = None)
     columns = [map(attrgetter(each), rows) for each in grouped_by]
     groups: Counter[tuple[str | None, ...]] = Counter(zip(*columns, strict=True))
     ranked = sorted(groups.items(), key=lambda group: (-group[1], [value or "" for value in group[0]]))
-    return [_count(dict(zip(grouped_by, values, strict=True)), count) for values, count in ranked]
+    return [_count(dict(zip(grouped_by, values, strict=True)), count) for values, count in ranked[:limit]]
 
 
 def _count(group: dict[str, str | None], count: int) -> PodCount:
@@ -204,5 +230,10 @@ def _count(group: dict[str, str | None], count: int) -> PodCount:
     )
 
 
-def pod_counts_needs(reach: Reach, by: list[PodGroup], filter: PodFilter | None = None) -> FieldNeeds:  # noqa: A002, ARG001
+def pod_counts_needs(
+    reach: Reach,
+    by: list[PodGroup],  # noqa: ARG001
+    filter: PodFilter | None = None,  # noqa: A002
+    limit: int | None = None,  # noqa: ARG001
+) -> FieldNeeds:
     return PODS.needs(reach, filter)

@@ -4,7 +4,6 @@ from typing import Final, Optional
 
 import strawberry
 
-from schema.asking.filters import Expression
 from schema.lists.elements import Elements
 from schema.lists.filter import (
     Filter,
@@ -16,7 +15,6 @@ from schema.lists.filter import (
     filter_of,
     negated,
     one_of,
-    text,
     whether,
 )
 from schema.lists.listing import Listing
@@ -33,6 +31,7 @@ class PersistentVolumeClaimFilter(NamespacedFilter):
     status: str | None = exactly("status", "In exactly this status, in kubectl's word, such as `Bound`.")
     statuses: list[str] | None = one_of("status", "In one of these statuses.")
     storage_class: str | None = exactly("storage_class", "Of exactly this storage class.")
+    storage_classes: list[str] | None = one_of("storage_class", "Of one of these storage classes.")
     not_: Optional["PersistentVolumeClaimFilter"] = negated()
 
 
@@ -58,13 +57,10 @@ class PodDisruptionBudgetFilter(NamespacedFilter):
 
 @strawberry.input(description=filter_of("Autoscalers"))
 class HorizontalPodAutoscalerFilter(NamespacedFilter):
-    target_kind: str | None = text(
-        "It scales something of this kind, such as `Deployment`.",
-        lambda kind: Expression("r.target.kind == {}", (kind,)),
-    )
-    target_name: str | None = text(
-        "It scales something of this name.", lambda name: Expression("r.target.name == {}", (name,))
-    )
+    target_kind: str | None = exactly("target.kind", "It scales something of this kind, such as `Deployment`.")
+    target_kinds: list[str] | None = one_of("target.kind", "It scales something of one of these kinds.")
+    target_name: str | None = exactly("target.name", "It scales something of this name.")
+    target_names: list[str] | None = one_of("target.name", "It scales something of one of these names.")
     limited: bool | None = whether("scaling_limited", "Whether its own bounds keep it from scaling further.")
     not_: Optional["HorizontalPodAutoscalerFilter"] = negated()
 

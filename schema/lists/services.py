@@ -12,6 +12,7 @@ from schema.lists.filter import (
     element_of,
     exactly,
     filter_of,
+    has_one_of,
     negated,
     number,
     one_of,
@@ -35,6 +36,7 @@ class ServiceFilter(NamespacedFilter):
     type: str | None = exactly("type", "Of exactly this type, such as `LoadBalancer`.")
     types: list[str] | None = one_of("type", "Of one of these types.")
     address: str | None = element_of("cluster_ips", "One of its cluster IPs is exactly this; 255 bytes at most.")
+    addresses: list[str] | None = has_one_of("cluster_ips", "One of its cluster IPs is one of these.")
     field_selector: str | None = selectable(
         "`spec.type=NodePort`. Fields: metadata.name, metadata.namespace, spec.clusterIP and spec.type."
     )
@@ -48,6 +50,7 @@ class ServicePortFilter(Filter):
     port: int | None = number("port", "Exactly this number.")
     ports: list[int] | None = one_of_numbers("port", "One of these numbers.")
     protocol: str | None = exactly("protocol", "`TCP`, `UDP` or `SCTP`.")
+    protocols: list[str] | None = one_of("protocol", "One of these protocols.")
     not_: Optional["ServicePortFilter"] = negated()
 
 

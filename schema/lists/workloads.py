@@ -1,14 +1,29 @@
 """Lists of what keeps pods running: deployments, replica sets, stateful sets, daemon sets, jobs and cron jobs."""
 
 from collections.abc import Mapping
-from typing import ClassVar, Final, Optional
+from typing import Any, ClassVar, Final, Optional
 
 import strawberry
 
+from schema.asking.filters import Expression
 from schema.enums import graphql_enum
 from schema.lists.belonging import owned, pods_through
 from schema.lists.by_metric import OfWorkloads
-from schema.lists.filter import NamespacedFilter, exactly, filter_of, negated, one_of, selectable, whether
+from schema.lists.filter import (
+    NamespacedFilter,
+    Test,
+    element_of,
+    exactly,
+    filter_of,
+    has_one_of,
+    negated,
+    one_of,
+    selectable,
+    tested,
+    text,
+    unchecked,
+    whether,
+)
 from schema.lists.listing import Listing
 from schema.lists.order import NAMESPACED_KEYS, Key
 from schema.lists.pods import PODS
@@ -24,40 +39,67 @@ from schema.sources.kubernetes.workloads import (
 
 graphql_enum(RolloutState, "RolloutState", "How far a workload is with its latest change.")
 
+
+def _ready(description: str, ready: str = "ready_replicas", wanted: str = "replicas") -> Any:
+    """Whether as many pods are ready as are wanted."""
+
+    def expression(_filter: object, _at: str, is_ready: bool) -> Expression:  # noqa: FBT001 - the field's value
+        return Expression(f"r.{ready} {'>=' if is_ready else '<'} r.{wanted}")
+
+    return tested(description, Test(unchecked, expression))
+
+
+_READY: Final = "Whether as many of its pods are ready as are wanted."
 _ROLLOUT: Final = "Exactly so far with its latest change."
 _ROLLOUTS: Final = "So far with its latest change as one of these says."
 
 
+@strawberry.input(description="Workloads for which everything that is given holds.")
+class WorkloadFilter(NamespacedFilter):
+    """What the filter of every kind has that keeps pods running."""
+
+    image: str | None = element_of("images", "One of its containers asks for exactly this image.")
+    images: list[str] | None = has_one_of("images", "One of its containers asks for one of these images.")
+    image_contains: str | None = text(
+        "The image of one of its containers contains this, such as `nginx`.",
+        lambda part: Expression("any({} in image for image in r.images)", (part,)),
+    )
+
+
 @strawberry.input(description=filter_of("Deployments"))
-class DeploymentFilter(NamespacedFilter):
+class DeploymentFilter(WorkloadFilter):
     rollout: RolloutState | None = exactly("rollout", _ROLLOUT)
     rollouts: list[RolloutState] | None = one_of("rollout", _ROLLOUTS)
+    ready: bool | None = _ready(_READY)
     paused: bool | None = whether("paused", "Whether its rollouts are paused.")
     not_: Optional["DeploymentFilter"] = negated()
 
 
 @strawberry.input(description=filter_of("Replica sets"))
-class ReplicaSetFilter(NamespacedFilter):
+class ReplicaSetFilter(WorkloadFilter):
+    ready: bool | None = _ready(_READY)
     wanted: bool | None = whether("replicas", "Whether any pods of it are wanted: old revisions want none.")
     not_: Optional["ReplicaSetFilter"] = negated()
 
 
 @strawberry.input(description=filter_of("Stateful sets"))
-class StatefulSetFilter(NamespacedFilter):
+class StatefulSetFilter(WorkloadFilter):
     rollout: RolloutState | None = exactly("rollout", _ROLLOUT)
     rollouts: list[RolloutState] | None = one_of("rollout", _ROLLOUTS)
+    ready: bool | None = _ready(_READY)
     not_: Optional["StatefulSetFilter"] = negated()
 
 
 @strawberry.input(description=filter_of("Daemon sets"))
-class DaemonSetFilter(NamespacedFilter):
+class DaemonSetFilter(WorkloadFilter):
     rollout: RolloutState | None = exactly("rollout", _ROLLOUT)
     rollouts: list[RolloutState] | None = one_of("rollout", _ROLLOUTS)
+    ready: bool | None = _ready("Whether it is ready on as many nodes as it is wanted on.", "ready", "desired")
     not_: Optional["DaemonSetFilter"] = negated()
 
 
 @strawberry.input(description=filter_of("Jobs"))
-class JobFilter(NamespacedFilter):
+class JobFilter(WorkloadFilter):
     FIELDS: ClassVar[Mapping[str, str]] = {**NamespacedFilter.FIELDS, "status.successful": "'%d' % r.succeeded"}
 
     status: str | None = exactly("status", "In exactly this status, in kubectl's word, such as `Complete`.")
@@ -68,7 +110,7 @@ class JobFilter(NamespacedFilter):
 
 
 @strawberry.input(description=filter_of("Cron jobs"))
-class CronJobFilter(NamespacedFilter):
+class CronJobFilter(WorkloadFilter):
     suspended: bool | None = whether("suspended", "Whether it is suspended.")
     active: bool | None = whether("active", "Whether jobs of it are running.")
     not_: Optional["CronJobFilter"] = negated()

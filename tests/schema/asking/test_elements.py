@@ -52,6 +52,7 @@ POD: dict[str, Any] = {
         "tolerations": [{"key": "gone", "effect": "NoExecute"}, {"operator": "Exists"}],
     },
     "status": {
+        "phase": "Running",
         "containerStatuses": [
             status("web", 0, running={"startedAt": AT}),
             status("proxy", 7, running={"startedAt": LATER})
@@ -102,6 +103,7 @@ class Asking:
             "pod": 'pod(namespace: "shop", name: "pod")',
             "pods": "pods",
             "node": 'node(name: "node-0")',
+            "cluster": "cluster",
             "quota": 'resourceQuota(namespace: "shop", name: "quota")',
         }[of]
         operation = self.operation(f"{{ {found_by} {{ {field} }} }}")
@@ -235,6 +237,25 @@ async def test_what_stands_in_containers_is_asked_so_too(asking: Asking):
     inside = 'ports(filter: {ports: [53, 80]}) { port } volumeMounts(filter: {pathPrefix: "/etc/"}) { volume }'
     for one in await asking.ask(f"containers {{ {inside} }}"):
         assert one == {"ports": [{"port": 53}], "volumeMounts": [{"volume": "keys"}]}
+
+
+@pytest.mark.parametrize(
+    ("field", "key", "expected"),
+    [
+        ("podsByNamespace", "namespace", ["payroll", "shop"]),
+        ("podsByNamespace(orderBy: {key: CPU_REQUESTED, direction: DESC})", "namespace", ["shop", "payroll"]),
+        ("podsByNamespace(filter: {minCount: 2})", "namespace", ["payroll"]),
+        ('podsByNamespace(filter: {not: {namespacePrefix: "s"}})', "namespace", ["payroll"]),
+        ("podsByPhase(limit: 1)", "count", [3]),
+        ('podsByPhase(filter: {values: ["Running", "Failed"]})', "value", ["Running"]),
+        ('nodesByZone(filter: {not: {value: "nowhere"}}, orderBy: {key: VALUE})', "value", [None]),
+    ],
+)
+async def test_what_is_counted_is_asked_in_the_same_words(asking: Asking, field: str, key: str, expected: list[Any]):
+    """Of all objects that somebody sees; without an order the largest group first, namespaces by name."""
+    for number in range(2):
+        asking.world.put(kinds.PODS, made(f"small-{number}", "payroll", **{**POD, "spec": {"containers": []}}))
+    assert names(await asking.ask(f"{field} {{ {key} }}", "cluster"), key) == expected
 
 
 @pytest.mark.parametrize(

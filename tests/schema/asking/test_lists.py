@@ -88,6 +88,8 @@ async def test_each_filter_of_nodes_leaves_exactly_what_it_says(front_door: Fron
         ({"statuses": ["NotReady", "Ready"]}, lambda node: node["status"] in ("NotReady", "Ready")),
         ({"schedulable": False}, lambda node: not node["schedulable"]),
         ({"attentionReason": "CORDONED"}, lambda node: not node["schedulable"]),
+        ({"roles": ["worker", "no-such"]}, lambda node: "control-plane" not in node["roles"]),
+        ({"roles": ["worker", "master"]}, lambda node: True),
         ({"not": {"role": "worker"}}, lambda node: "control-plane" in node["roles"]),
         ({"labelSelector": f"{hostname} in (worker-1)"}, lambda node: label(node, hostname) == "worker-1"),
         ({"fieldSelector": "spec.unschedulable=false"}, lambda node: node["schedulable"]),
@@ -271,4 +273,7 @@ async def test_groups_are_counted_without_their_rows(front_door: FrontDoor):
     assert {group["status"] for group in words.data["podCounts"]} == {pod["status"] for pod in pods}
     by_node = await front_door.ask('{ podCounts(by: NODE, filter: {namespace: "shop"}) { nodeName count } }')
     assert sum(group["count"] for group in by_node.data["podCounts"]) == sum(pod["namespace"] == "shop" for pod in pods)
+    largest = await front_door.ask("{ podCounts(by: [NAMESPACE, PHASE], limit: 2) { namespace phase nodeName count } }")
+    assert largest.data["podCounts"] == groups[:2]
+    assert (await front_door.ask("{ podCounts(by: NODE, limit: -1) { count } }")).codes == ["BAD_USER_INPUT"]
     assert (await front_door.ask("{ podCounts(by: []) { count } }")).codes == ["BAD_USER_INPUT"]
