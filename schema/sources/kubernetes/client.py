@@ -199,6 +199,7 @@ async def open_api(
 def _socket(address: aiohttp.AddrInfoType) -> socket.socket:
     family, kind, protocol, *_ = address
     made = socket.socket(family, kind, protocol)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     for option, value in _OPTIONS.items():
         if hasattr(socket, option):  # not every system has each of them
             made.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)

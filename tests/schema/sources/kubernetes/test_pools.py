@@ -209,6 +209,7 @@ def test_the_kernel_finds_dead_connections_within_seconds():
             name: made.getsockopt(socket.IPPROTO_TCP, getattr(socket, name))
             for name in ("TCP_KEEPIDLE", "TCP_KEEPINTVL", "TCP_USER_TIMEOUT")
         }
+        assert made.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
 
     assert options == {
         "TCP_KEEPIDLE": client.KEEPALIVE_S,
