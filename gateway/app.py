@@ -19,7 +19,7 @@ import sys
 import time
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import Executor
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -118,8 +118,9 @@ async def open_gateway(config: Config, stop_serving: Callable[[], None]) -> Asyn
                 watched_by=[upstream("prometheus", of_prometheus, metrics, traces)],
             )
         )
-        worker = stack.enter_context(collector.CollectingThread("large-answers"))
-        parser = stack.enter_context(ThreadPoolExecutor(max_workers=1, thread_name_prefix="new-documents"))
+        collecting = collector.Collector()
+        worker = stack.enter_context(collector.CollectingThread("large-answers", collecting))
+        parser = stack.enter_context(collector.CollectingThread("new-documents", collecting))
         cluster = Cluster(api, settings=config.kubernetes)
         chosen = await stack.enter_async_context(open_chosen(config.auth, config.oidc, api, USER_AGENT))
         authenticator = Authenticator(CountedTokens(chosen.authenticator, metrics), config.auth)
@@ -164,9 +165,9 @@ async def open_gateway(config: Config, stop_serving: Callable[[], None]) -> Asyn
         stack.push_async_callback(_end, lag)
         lag.add_done_callback(lambda task: _died(task, gateway, stop_serving))
         await stack.enter_async_context(collector.sent_for())
-        collecting = asyncio.create_task(collector.look_around(worker), name="collecting")
-        stack.push_async_callback(_end, collecting)
-        collecting.add_done_callback(lambda task: _died(task, gateway, stop_serving))
+        looking = asyncio.create_task(collector.look_around(collecting, worker), name="collecting")
+        stack.push_async_callback(_end, looking)
+        looking.add_done_callback(lambda task: _died(task, gateway, stop_serving))
         recognising = asyncio.create_task(measuring.recognise(), name="metrics/recognise")
         stack.push_async_callback(_end, recognising)
         recognising.add_done_callback(lambda task: _died(task, gateway, stop_serving, may_end=True))

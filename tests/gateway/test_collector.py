@@ -7,7 +7,7 @@ import weakref
 import pytest
 
 from gateway import collector
-from gateway.collector import ENOUGH, OLD_ENOUGH, TOO_MANY, CollectingThread, look_around, sent_for
+from gateway.collector import ENOUGH, OLD_ENOUGH, TOO_MANY, CollectingThread, Collector, look_around, sent_for
 from tests.front_door import FrontDoor
 
 
@@ -20,16 +20,17 @@ class Cycle:
 
 @pytest.fixture
 def still():
-    """No collector but the one that is sent for."""
-    gc.collect()
+    """No collector but the one that is sent for, and nothing to look at but what the test makes."""
+    collector.settle()
     gc.disable()
     yield
     gc.enable()
+    gc.unfreeze()
 
 
 @pytest.fixture
 def thread():
-    with CollectingThread("some") as made:
+    with CollectingThread("some", Collector()) as made:
         yield made
 
 
@@ -44,7 +45,7 @@ async def looked_around(thread: CollectingThread, times: int) -> None:
             raise asyncio.CancelledError
 
     with pytest.raises(asyncio.CancelledError):
-        await look_around(thread, sleep)
+        await look_around(thread._collector, thread, sleep)
 
 
 @pytest.mark.usefixtures("still")
@@ -81,13 +82,12 @@ async def test_what_was_old_when_it_became_garbage_is_found_in_time(
 ):
     """It was in use when the collector came first; a bounded number of such objects waits for it to look at all."""
     monkeypatch.setattr(collector, "OLD_ENOUGH", 10 * ENOUGH)
-    thread._old = len(gc.get_objects())
     kept = [Cycle() for _ in range(ENOUGH)]
     await looked_around(thread, 1)
     left = [weakref.ref(each) for each in kept]
     del kept
     more: list[Cycle] = []
-    while len(more) < thread._old // 2 + 20 * ENOUGH and any(each() for each in left):
+    for _ in range(12):
         more += [Cycle() for _ in range(ENOUGH)]
         await looked_around(thread, 1)
 
