@@ -176,13 +176,13 @@ class Listing(Generic[R]):
     ) -> FieldNeeds:
         """`shown` are the rows that the list will have, None: all of the kind.
 
-        An order by a metric is only known when that is: then what it chooses from is asked about.
+        An order by something measured is only known when that is: then what it chooses from is asked about.
         """
         wanted: ObjectFilter = filter or self._everything
         expression = wanted.expression
         check_order(order_by)
         inside = self._inside(reach, wanted)
-        if metrics_in(order_by):
+        if any(name.measured is not None for name in metrics_in(order_by)):
             whole = filter is None and reach.parts is None
             shown = None if whole else lambda info, among: self.select(info, filter, among=among)
         inside = replace(inside, rows=None if shown is None else _Shown(self, reach.parts, shown), parts=None)

@@ -65,6 +65,10 @@ class Numbers:
     def scrape(self) -> None:
         self._frames.clear()
 
+    @property
+    def asked(self) -> list[Question]:
+        return list(self._frames)
+
     def _count(self) -> None:
         self.read += 1
 
@@ -251,6 +255,16 @@ async def test_a_change_of_a_pod_costs_the_rows_behind_it_alone():
     town.pod_changes()
     await town.ask(asked("statefulSets"))
     assert town.numbers.read - once < once / 4
+
+
+async def test_what_stands_first_by_what_objects_say_is_asked_about_alone():
+    """Such an order is known before Prometheus is asked."""
+    town = Town()
+    order = "orderBy: {metric: MEMORY_REQUEST, direction: DESC}, limit: 2"
+    shown = await town.ask(f"{{ pods({order}) {{ name metrics(names: [CPU_USAGE]) {{ value }} }} }}")
+
+    (question,) = town.numbers.asked
+    assert question.selector.names == frozenset(pod["name"] for pod in shown["pods"])
 
 
 async def test_who_may_not_list_all_pods_has_no_order_by_what_they_claim_of_nodes():
