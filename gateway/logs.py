@@ -26,6 +26,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Literal, TextIO
 
 Format = Literal["text", "json"]
@@ -182,7 +183,7 @@ class TextLines(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         words = [_time(record), f"{record.levelname:<7}", printable(record.getMessage())]
-        words += [f"{printable(key)}={_quoted(value)}" for key, value in _fields(record).items()]
+        words += [f"{_printable_key(key)}={_quoted(value)}" for key, value in _fields(record).items()]
         line = f"{' '.join(words)}  ({printable(record.name)})"
         # Indented, so that no line of an exception's text can pass for a line of the log.
         return redact("\n  | ".join([line, *(printable(part) for part in _trace(record).splitlines())]))
@@ -232,3 +233,6 @@ def printable(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+
+
+_printable_key = lru_cache(maxsize=1_024)(printable)  # they are words of the code

@@ -36,12 +36,16 @@ class _Range:
         )
 
 
+_HEADERS: Final = "binnacle.headers"
+
+
 def header(scope: Scope, name: bytes) -> str | None:
     """The first header of this name (in lower case) that a request has."""
-    for given, value in scope["headers"]:
-        if given == name:
-            return str(value, "latin-1")
-    return None
+    headers = scope.get(_HEADERS)
+    if headers is None:
+        headers = scope[_HEADERS] = dict(reversed(scope["headers"]))  # several are asked for: looked through once
+    value = headers.get(name)
+    return None if value is None else str(value, "latin-1")
 
 
 def once_per_header(read: Callable[[str | None], T]) -> Callable[[str | None], T]:

@@ -102,9 +102,6 @@ class Metrics:
             registry=registry,
             shown=Phase,
         )
-        self.in_flight = Gauge(
-            "binnacle_requests_in_flight", "Requests that are not answered to their end.", registry=registry
-        )
         self.refused = Counter(
             "binnacle_requests_refused",
             "Requests that were not executed, by error code and, where that can mean several things, the reason.",

@@ -2,8 +2,7 @@
 
 import hashlib
 import time
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, final
 
@@ -33,26 +32,52 @@ class Telemetry:
         self.metrics = Metrics(settings)
         self.traces = traces or NoTraces()
         self._slow_seconds = settings.slow_seconds
+        self.under_way = 0
+        self.metrics.read(
+            "binnacle_requests_in_flight", "Requests that are not answered to their end.", lambda: self.under_way
+        )
 
-    @contextmanager
-    def request(self, scope: Scope) -> Iterator["ObservedRequest"]:
+    def request(self, scope: Scope) -> "_Observing":
         """Wraps a request to the graph; `of(scope)` finds it meanwhile."""
-        metrics = self.metrics
-        metrics.in_flight.inc()
+        return _Observing(self, scope)
+
+    def begun(self, scope: Scope, span: RequestSpan) -> "ObservedRequest":
+        self.under_way += 1
+        request = scope[_KEY] = ObservedRequest(self.metrics, self.traces, span)
+        if span.trace_id:
+            logs.bind(trace_id=span.trace_id)
+        return request
+
+    def ended(self, request: "ObservedRequest") -> None:
+        self.under_way -= 1
+        request.ended()
+        if self._slow_seconds and request.seconds > self._slow_seconds:
+            self.metrics.slow.inc()
+            logs.event("request.slow", level=30, **request.details())
+
+
+@final
+class _Observing:
+    """A request under way, as a block. (A generator in its place takes longer than all that is done in it.)"""
+
+    __slots__ = ("_request", "_scope", "_telemetry", "_traced")
+
+    def __init__(self, telemetry: Telemetry, scope: Scope) -> None:
+        self._telemetry = telemetry
+        self._scope = scope
+        self._traced = telemetry.traces.request(scope)
+
+    def __enter__(self) -> "ObservedRequest":
+        self._request = self._telemetry.begun(self._scope, self._traced.__enter__())
+        return self._request
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         try:
-            with self.traces.request(scope) as span:
-                request = scope[_KEY] = ObservedRequest(metrics, self.traces, span)
-                if span.trace_id:
-                    logs.bind(trace_id=span.trace_id)
-                try:
-                    yield request
-                finally:
-                    request.ended()
-                    if self._slow_seconds and request.seconds > self._slow_seconds:
-                        metrics.slow.inc()
-                        logs.event("request.slow", level=30, **request.details())
+            self._telemetry.ended(self._request)
         finally:
-            metrics.in_flight.dec()
+            self._traced.__exit__(kind, error, trace)
 
 
 @final

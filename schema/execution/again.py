@@ -55,17 +55,16 @@ class Again:
         observer: Observer,
     ) -> Repeated | None:
         """The answer to this operation of this document for this caller; None: it must be executed, or refused."""
-        with observer.phase(Phase.PREPARE):
-            prepared = self.documents.known(text)
-            if prepared is None or prepared.errors:
-                return None
-            try:
-                definition = prepared.operation(name)
-            except ClientError:
-                return None
-            operation = self.operations.known(prepared, definition, variables or {})
-            if operation is None or operation.plan is None:
-                return None
+        prepared = self.documents.known(text)
+        if prepared is None or prepared.errors:
+            return None
+        try:
+            definition = prepared.operation(name)
+        except ClientError:
+            return None
+        operation = self.operations.known(prepared, definition, variables or {})
+        if operation is None or operation.plan is None:
+            return None
         with observer.phase(Phase.GATHER):
             view = self.gatherer.at_once(identity, operation.needs)
             answer = None if view is None else operation.plan.kept(view, operation.nodes)
