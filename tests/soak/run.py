@@ -197,7 +197,8 @@ async def _prober(stage: Stage, chance: random.Random) -> AsyncIterator[Client]:
 
 
 async def _held(stage: Stage) -> Held:
-    await asyncio.sleep(0.5)  # closed connections are closed at both ends
+    stage.gateway.give_back()
+    await asyncio.sleep(0.5)  # that takes its time, and closed connections are closed at both ends
     tasks = await stage.gateway.metric("binnacle_tasks")
     return Held(stage.gateway.memory, stage.gateway.files, int(tasks))
 

@@ -8,8 +8,10 @@ The gateway is `binnacle serve` in a process of its own: what it holds can be co
 
 import contextlib
 import json
+import os
 import random
 import re
+import signal
 import ssl
 import sys
 from collections.abc import AsyncIterator, Sequence
@@ -50,6 +52,10 @@ class Gateway:
     url: str
     metrics_url: str
     clock: Path
+
+    def give_back(self) -> None:
+        """Have it collect what it does not use any more."""
+        os.kill(self.process.pid, signal.SIGUSR1)
 
     @property
     def memory(self) -> int:
