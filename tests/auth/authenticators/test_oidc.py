@@ -7,6 +7,7 @@ import json
 import logging
 import time
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -105,7 +106,8 @@ async def test_names_and_groups_are_made_as_kube_apiserver_makes_them(
     assert (identity.username, identity.groups) == (user, tuple(sorted([*groups, "system:authenticated"])))
 
 
-LATER, EARLIER = int(time.time()) + 3600, int(time.time()) - 3600
+# Fixed, as they are in tests' names, and processes that share the tests must call them the same.
+LATER, EARLIER = int(datetime(2100, 1, 1, tzinfo=UTC).timestamp()), int(datetime(2000, 1, 1, tzinfo=UTC).timestamp())
 
 CLAIMS_REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"exp": EARLIER}, "expired"),
