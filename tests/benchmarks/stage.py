@@ -22,6 +22,7 @@ FIELDS: Final = "namespace phase nodeName address"
 NESTED: Final = f"{{ nodes {{ name pods {{ name {FIELDS} }} }} }}"
 ONE_NODE: Final = '{ node(name: "%s") { name pods { name namespace phase nodeName address } } }'
 ERRORS: Final = b'"errors":['
+STALE: Final = b',"extensions":{"stale":'
 MIB: Final = 2**20
 PROFILED_S: Final = 3.0
 
@@ -170,8 +171,14 @@ def checked(reply: Reply) -> bytes:
 
 def same(body: bytes, expected: bytes, what: str) -> None:
     """Raises WrongAnswer unless the answer is the expected one, to the byte; a variant's name counts as `name`."""
-    if digest(unvaried(body)) != digest(expected):
+    if digest(unvaried(unmarked(body))) != digest(expected):
         raise WrongAnswer(f"{what}: {len(body)} bytes in place of {len(expected)}: {body[:300]!r}")
+
+
+def unmarked(body: bytes) -> bytes:
+    """Without the mark of a watch that was cut: an API server with 12 GB on half a core is silent for seconds."""
+    at = body.rfind(STALE)
+    return body if at < 0 else body[:at] + b"}"
 
 
 def unvaried(body: bytes) -> bytes:

@@ -92,6 +92,7 @@ def test_an_answer_that_lacks_a_pod_does_not_count():
         right,
         "a variant",
     )
+    same(right[:-1] + b',"extensions":{"stale":[{"kind":"pods","seconds":5}]}}', right, "while a watch is cut")
     with pytest.raises(WrongAnswer, match="the answer"):
         same(short, right, "the answer")
 
