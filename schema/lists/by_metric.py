@@ -30,6 +30,7 @@ class MetricOrders(ABC):
 
     level: Level  # of the frames
     names: Collection[MetricName]  # of which there are orders
+    one: ClassVar[str] = ""  # a row, where it is no object of that level
     needs: ClassVar[str] = ""  # in prose
     kinds: Collection[Kind[Any]] = ()  # of which only the metadata is watched
 
@@ -45,9 +46,11 @@ class MetricOrders(ABC):
         """The objects that are asked about, to order these rows."""
         return rows
 
-    def _check(self, name: MetricName, of: str = "") -> None:
-        if name not in self.names:
-            raise no_order(name, of or self.level.name.lower())
+    def check(self, names: Iterable[MetricName]) -> None:
+        """Raises InvalidArgument for what is no order of these rows."""
+        for name in names:
+            if name not in self.names:
+                raise no_order(name, self.one or self.level.name.lower())
 
 
 class _Own(MetricOrders):
@@ -59,7 +62,7 @@ class _Own(MetricOrders):
         self._measuring = measuring
 
     def by(self, info: GraphInfo, name: MetricName, *, descending: bool) -> By:
-        self._check(name)
+        self.check([name])
         if name.measured is None:
             return By(_named(name), _said(info, self._measuring, name), descending, nullable=True)
         frame = frame_of(info, name, self.level)
@@ -125,7 +128,7 @@ class OfNamespaces(MetricOrders):
     needs = " Needs the right to list pods; namespaces in which it is missing stand last."
 
     def by(self, info: GraphInfo, name: MetricName, *, descending: bool) -> By:
-        self._check(name)
+        self.check([name])
         view = info.context.view
         scope = view.visibility.scope(PODS)
         if name.measured is None:
@@ -147,6 +150,7 @@ class OfWorkloads(MetricOrders):
 
     level = Level.POD
     names = SUMMED
+    one = "workload"
     needs = " The sum over its pods; needs the right to list these. Where it is missing: last."
 
     def __init__(
@@ -160,7 +164,7 @@ class OfWorkloads(MetricOrders):
         self.kinds = () if through is None else (through,)
 
     def by(self, info: GraphInfo, name: MetricName, *, descending: bool) -> By:
-        self._check(name, "workload")
+        self.check([name])
         view = info.context.view
         seen = tuple(view.visibility.scope(each.resource) for each in self._ordered_reads())
         beside = self._beside(view)

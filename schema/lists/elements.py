@@ -11,7 +11,6 @@ from typing import Annotated, Any, Generic, TypeVar
 import strawberry
 
 from auth.access import AccessNeed
-from auth.errors import ClientError
 from schema.asking import filters
 from schema.asking.connections import check_size
 from schema.asking.filters import Moment
@@ -84,13 +83,13 @@ class Elements(Generic[E]):
         order_by: Sequence[OrderArgument] | None = None,
         limit: int | None = None,
     ) -> OfObject | None:
-        """The same of an object that they are read from, where it depends on that alone; None where it does not."""
+        """The same of an object that they are read from, where it depends on that alone; None where it does not.
+
+        Raises InvalidArgument as `select` would.
+        """
         if filter is None and order_by is None and limit is None:
             return read
-        try:
-            choose = filters.select_alone(self._checked(filter, order_by, limit).expression)
-        except ClientError:  # told by `select`, at its place
-            return None
+        choose = filters.select_alone(self._checked(filter, order_by, limit).expression)
         order = order_alone(order_by, self._keys)
         if choose is None or order is None:
             return None
@@ -101,6 +100,8 @@ class Elements(Generic[E]):
         check_order(None if order_by is None else list(order_by))
         wanted: Filter = filter or self._everything
         wanted.expression  # noqa: B018 - made here, and kept
+        if self._metrics is not None:
+            self._metrics.check(metrics_in(order_by))
         return wanted
 
 

@@ -32,7 +32,7 @@ from graphql import (
 from graphql.pyutils import UndefinedType, inspect, is_iterable
 from strawberry.schema.schema_converter import CustomGraphQLEnumType
 
-from schema.execution.alone import of_object
+from schema.execution.alone import of_object, refused
 from schema.execution.for_all import ReadsFrames, ResolveAll, frames_read_by, resolver_of_all
 from schema.execution.plan.shape import FieldShape, Shape, Unplannable
 
@@ -247,6 +247,7 @@ class Field:
         self.resolve_all = _resolver_of_all(shape)  # the same for all objects of a list at once, if there is such
         self.reads = _reads(shape)  # which frames that one's answers are from, if they are from nothing else
         self.pure = kind.pure and not self.needs_info
+        self.refused = shape.strawberry is not None and refused(shape.strawberry, shape.keywords)
 
     def column(self, sources: Sequence[Any]) -> Sequence[Any]:
         """The field of all objects. Raises whatever a resolver raises, and Odd."""
@@ -309,6 +310,8 @@ class Selection:
         self.fields = tuple(fields)
         self.asked = tuple(field for field in fields if not field.pure)
         self.pure = not self.asked
+        # One of them raises of whatever object: none behind it is asked, as row by row none is.
+        self.refused = any(field.refused for field in fields)
         # Only the resolvers of the asked fields look beyond their object, nothing inside what they return does.
         self.shallow = all(field.kind.pure for field in self.asked)
         # Nor do their answers depend on anything but the objects and some frames.

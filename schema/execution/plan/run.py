@@ -159,6 +159,8 @@ class Run:
         self.context.patience.check()
         self._count(len(items))
         selection = item.selection
+        if selection.refused:
+            return kind.one_by_one(self, what, path, items)
         try:
             if selection.keepable and _is_record(items[0]) and self._reads_only_frames(selection, what.site):
                 return self._blocks(selection, what.site, items, path)

@@ -14,7 +14,7 @@ from schema.execution.plan.operations import Operations
 from schema.execution.prepare import Documents
 from schema.execution.settings import ExecutionSettings, LimitSettings
 from schema.schema import describe
-from tests.schema.execution.documents import VARIABLES, decorated
+from tests.schema.execution.documents import VARIABLES, asking, decorated
 from tests.schema.execution.side_by_side import by_graphql_core, by_plan, found, prepared
 from tests.schema.execution.world import EVERYBODY, World
 
@@ -131,7 +131,8 @@ WRITTEN = {
     "elements that cannot be asked for so": (
         '{ a: pods { name containers(filter: {olderThan: "soon"}) { name } } '
         "b: pods { name labels(limit: -1) { key } } nodes { name conditions(orderBy: {key: TYPE}, limit: 1) { type } } "
-        "c: pods { containers(orderBy: {metric: NETWORK_RECEIVE}) { name } } }"
+        "c: pods { containers(orderBy: {metric: NETWORK_RECEIVE}) { name } } "
+        "d: nodes { events { reason } podCount labels(limit: -1) { key } pods { services { name } } } }"
     ),
     "orders by what objects say": (
         "{ pods(orderBy: {metric: MEMORY_REQUEST, direction: DESC}, limit: 5) { name } "
@@ -173,6 +174,14 @@ def test_a_plan_answers_what_graphql_core_answers(texts, seed):
     asked = [decorated(CORE, str(text), chance, world.words()) for text in texts]
 
     asyncio.run(hold_side_by_side(asked, world, chance, rounds=4))
+
+
+async def test_lists_are_answered_the_same_however_they_are_asked():
+    """At the root and inside one another, by random filters, orders and limits, also ones that cannot be used."""
+    chance, world = random.Random(1), World(5, pods=25)
+    words = [word for word in world.words() if len(word) < 300]
+
+    await hold_side_by_side([asking(CORE, chance, words) for _ in range(30)], world, chance, rounds=3)
 
 
 @pytest.mark.parametrize("seed", range(4))
