@@ -6,9 +6,7 @@ from typing import Any, Final
 import pytest
 
 from gateway.config import Config
-from schema.execution.context import GraphContext
 from schema.execution.plan.operations import Plan
-from schema.execution.plan.shape import Nodes
 from schema.sources.kubernetes.settings import KubernetesSettings
 from schema.sources.prometheus.settings import PrometheusSettings
 from tests.cluster.control_plane import ADMIN, ControlPlane, Refused, eventually
@@ -122,9 +120,9 @@ async def test_events_that_come_all_the_time_outdate_nothing_else(
     executed: list[Plan] = []
     execute = Plan.execute
 
-    def counting(plan: Plan, context: GraphContext, nodes: Nodes) -> Any:
+    def counting(plan: Plan, *arguments: Any, **options: Any) -> Any:
         executed.append(plan)
-        return execute(plan, context, nodes)
+        return execute(plan, *arguments, **options)
 
     monkeypatch.setattr(Plan, "execute", counting)
     async with open_front_door(config_for(plane)) as door:
