@@ -5,9 +5,9 @@ throughout exactly once, whatever comes and goes meanwhile. In others a row that
 """
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final, Generic, TypeVar
+from typing import Final, Generic, TypeAlias, TypeVar
 
 from auth.errors import InvalidArgument
 from schema.asking import cursors
@@ -17,6 +17,9 @@ T = TypeVar("T", bound=Placed)
 
 DEFAULT_PAGE: Final = 100
 LONGEST_PAGE: Final = 1_000
+_LOOK: Final = 1_024  # so many rows at first, then twice as many each time
+
+Choose: TypeAlias = Callable[[Iterable[T]], list[T]]  # what a filter leaves of some rows, in their order
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +59,11 @@ class Bounds:
     after: tuple[Value, ...] | None = None
     before: tuple[Value, ...] | None = None
 
-    def of(self, rows: Sequence[Placed], order: Order) -> slice:
-        """Which of the rows, which come in this order; whether or not the rows of its places still exist."""
+    def around(self, rows: Sequence[Placed], order: Order) -> tuple[int, int]:
+        """From where to where in the rows, which come in this order; whether or not those of its places still exist."""
         start = 0 if self.after is None else _behind(rows, self.after, order)
         end = len(rows) if self.before is None else max(_at(rows, self.before, order), start)
-        if self.last is not None:
-            return slice(max(start, end - self.last), end)
-        return slice(start, min(end, start + self.first))
+        return start, end
 
 
 def check_size(argument: str, size: int | None, limit: int | None = None) -> None:
@@ -78,22 +79,53 @@ class Page(Generic[T]):
 
     rows: Sequence[T]
     cursors: Sequence[str]
-    total: int
+    total: Callable[[], int]  # of all pages: all rows have to be looked at for it
     has_previous: bool
     has_next: bool
 
 
-def page(rows: Sequence[T], order: Order, bounds: Bounds, of: bytes) -> Page[T]:
-    """One page of `rows`, which come in this order; `of` is the list's fingerprint."""
-    window = bounds.of(rows, order)
-    shown = rows[window]
+def page(rows: Sequence[T], order: Order, bounds: Bounds, of: bytes, choose: Choose[T] = list) -> Page[T]:
+    """One page of what `choose` leaves of `rows`, which come in this order; `of` is the list's fingerprint.
+
+    No more rows are looked at than it takes to fill the page and to tell whether something stands around it.
+    """
+    start, end = bounds.around(rows, order)
+    if bounds.last is None:
+        found = leading(rows, choose, bounds.first + 1, start, end)
+        shown = found[: bounds.first]
+        more_before, more_behind = False, len(found) > len(shown)
+    else:
+        found = _trailing(rows, choose, bounds.last + 1, start, end)
+        shown = found[max(0, len(found) - bounds.last) :]
+        more_before, more_behind = len(found) > len(shown), False
     return Page(
         shown,
         [cursors.encode(place_of(row, order), of) for row in shown],
-        total=len(rows),
-        has_previous=window.start > 0,
-        has_next=window.stop < len(rows),
+        total=lambda: len(choose(rows)),
+        has_previous=more_before or bool(_trailing(rows, choose, 1, 0, start)),
+        has_next=more_behind or bool(leading(rows, choose, 1, end)),
     )
+
+
+def leading(rows: Sequence[T], choose: Choose[T], limit: int, start: int = 0, end: int | None = None) -> list[T]:
+    """The first `limit` that `choose` leaves of the rows from `start` to `end`: no more are looked at than it takes."""
+    end = len(rows) if end is None else end
+    found: list[T] = []
+    look = _LOOK
+    while start < end and len(found) < limit:
+        found += choose(rows[start : min(start + look, end)])
+        start, look = start + look, look * 2
+    return found[:limit]
+
+
+def _trailing(rows: Sequence[T], choose: Choose[T], limit: int, start: int, end: int) -> list[T]:
+    """As `leading`, but the last ones, in their order."""
+    found: list[T] = []
+    look = _LOOK
+    while start < end and len(found) < limit:
+        found = choose(rows[max(start, end - look) : end]) + found
+        end, look = end - look, look * 2
+    return found[max(0, len(found) - limit) :]
 
 
 def _behind(rows: Sequence[Placed], place: Sequence[Value], order: Order) -> int:

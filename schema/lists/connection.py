@@ -41,16 +41,23 @@ class Edge(Generic[T]):
     node: T = strawberry.field(description="The object that stands there.")
 
 
+def _total(root: "Connection[Any]") -> int:
+    return root.page.total()
+
+
 @strawberry.type(description="One page of a list.")
 class Connection(Generic[T]):
-    total_count: int = strawberry.field(description="How many rows there are in all pages, that the caller may see.")
+    page: strawberry.Private[Page[Any]]
+    total_count: int = strawberry.field(
+        resolver=_total, description="How many rows there are in all pages, that the caller may see."
+    )
     edges: list[Edge[T]] = strawberry.field(description="The rows of this page, in order.")
     page_info: PageInfo = strawberry.field(description="What stands around this page.")
 
 
 def connection(page: Page[Any]) -> Connection[Any]:
     return Connection(
-        total_count=page.total,
+        page=page,
         edges=[Edge(cursor=cursor, node=cast("Any", row)) for cursor, row in zip(page.cursors, page.rows, strict=True)],
         page_info=PageInfo(
             has_previous_page=page.has_previous,

@@ -6,6 +6,7 @@ Rows are the store's own records.
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import islice
 from operator import attrgetter
 from typing import Any, Final, Generic, TypeVar, cast
@@ -13,7 +14,7 @@ from typing import Any, Final, Generic, TypeVar, cast
 from auth.access import NAMESPACES, AccessNeed, Everywhere, Resource, Scope, Visibility
 from schema.arguments import NAME_BYTES, check_length
 from schema.asking import filters
-from schema.asking.connections import Page, Window, check_size, page
+from schema.asking.connections import Choose, Page, Window, check_size, leading, page
 from schema.asking.cursors import fingerprint
 from schema.asking.filters import Moment
 from schema.asking.indexes import Part
@@ -275,7 +276,9 @@ class Listing(Generic[R]):
         if not self._may_ask(info, wanted, order_by, among):
             return None
         order = self._order(info, order_by)
-        return page(self._in_order(info, wanted, order, among), order, bounds, of)
+        if among is not None or wanted.narrowing:
+            return page(self._in_order(info, wanted, order, among), order, bounds, of)
+        return page(self._all_in_order(info, order), order, bounds, of, self._chosen(info, wanted))
 
     def matching(self, info: GraphInfo, filter: Any = None) -> list[R] | None:  # noqa: A002
         """All rows that the caller sees and the filter leaves, by namespace and name; None as in `select`."""
@@ -358,12 +361,23 @@ class Listing(Generic[R]):
         view = info.context.view
         if among is not None or wanted.narrowing or not order:
             return first(self.found(wanted, view.snapshot, view.visibility, view.now, among), order, limit)
-        objects, scope = self.objects(view.snapshot), view.visibility.scope(self.resource)
-        rows = view.indexes.rows(self.kind.key, objects, order, self._part(objects, scope))
+        rows = self._all_in_order(info, order)
         if wanted.expression is filters.EVERYTHING:
             return first(rows, NATURAL, limit)
-        moment = Moment(view.now, view.snapshot, view.visibility)
-        return first(filters.select(rows, wanted.expression, moment), NATURAL, limit)
+        chosen = self._chosen(info, wanted)
+        return chosen(rows) if limit is None else leading(rows, chosen, limit)
+
+    def _all_in_order(self, info: GraphInfo, order: Order) -> Sequence[R]:
+        """All that the caller sees, from the index that is kept of this order."""
+        view = info.context.view
+        objects, scope = self.objects(view.snapshot), view.visibility.scope(self.resource)
+        return view.indexes.rows(self.kind.key, objects, order, self._part(objects, scope))
+
+    def _chosen(self, info: GraphInfo, wanted: ObjectFilter) -> Choose[R]:
+        view = info.context.view
+        return partial(
+            filters.select, expression=wanted.expression, moment=Moment(view.now, view.snapshot, view.visibility)
+        )
 
     def _part(self, objects: Snapshot[R], scope: Scope) -> Part[R] | None:
         """What may be seen of the whole kind; None: all of it."""

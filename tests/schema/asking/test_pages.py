@@ -2,13 +2,20 @@
 
 import asyncio
 import base64
-from collections.abc import Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from gateway.demo import SimulatedCluster
+from schema.asking import connections as pages
+from schema.asking.connections import Bounds
+from schema.asking.orders import NATURAL, place_of
 from schema.schema import describe
 from schema.sources.kubernetes.kinds import KINDS, PODS, Kind
 from tests.front_door import SHOP, FrontDoor, simulated_door
@@ -90,6 +97,59 @@ async def test_a_page_says_what_stands_around_it(front_door: FrontDoor):
     }
     assert between["edges"] == whole["edges"][2:4]
     assert filtered["totalCount"] == sum(edge["node"]["namespace"] == "shop" for edge in whole["edges"])
+
+
+@dataclass(frozen=True)
+class Row:
+    """What stands in an order."""
+
+    name: str
+    namespace: str = "shop"
+    uid: str = ""
+
+
+ROWS = [Row(f"{number:05}") for number in range(9_000)]
+KEPT = st.one_of(st.integers(1, 9_000).map(lambda every: set(range(0, 9_000, every))), st.sets(st.integers(0, 8_999)))
+
+
+@given(KEPT, st.booleans(), st.integers(0, 1_000), *[st.none() | st.integers(0, 8_999)] * 2)
+@settings(max_examples=100, deadline=None)
+def test_a_page_of_what_a_filter_leaves_is_cut_from_all_that_it_leaves(
+    kept: set[int], forwards: bool, size: int, after: int | None, before: int | None  # noqa: FBT001 - drawn
+) -> None:
+    """Whatever it leaves: the rows, whether something stands around them, and how many there are in all."""
+    after_place, before_place = (None if each is None else place_of(ROWS[each], NATURAL) for each in (after, before))
+    bounds = Bounds(size if forwards else 100, None if forwards else size, after_place, before_place)
+    left = sorted(kept)
+    start = 0 if after is None else bisect_right(left, after)
+    end = max(start, len(left) if before is None else bisect_left(left, before))
+    start, end = (start, min(end, start + size)) if forwards else (max(start, end - size), end)
+
+    shown = pages.page(ROWS, NATURAL, bounds, b"", lambda rows: [row for row in rows if int(row.name) in kept])
+
+    assert [int(row.name) for row in shown.rows] == left[start:end]
+    assert (shown.has_previous, shown.has_next) == (start > 0, end < len(left))
+    assert shown.total() == len(left)
+
+
+@pytest.mark.parametrize("bounds", [Bounds(50), Bounds(last=50)], ids=["first", "last"])
+def test_no_more_rows_are_looked_at_than_it_takes_to_fill_a_page(bounds: Bounds) -> None:
+    """Of those that a filter leaves 2 % of, some thousands; all of them only for their number."""
+    rows = ROWS * 20
+    looked_at = 0
+
+    def choose(some: Iterable[Row]) -> list[Row]:
+        nonlocal looked_at
+        some = list(some)
+        looked_at += len(some)
+        return [row for row in some if row.name.endswith(("07", "57"))]
+
+    shown = pages.page(rows, NATURAL, bounds, b"", choose)
+
+    assert len(shown.rows) == 50
+    assert looked_at <= 2 * 51 / 0.02
+    assert shown.total() == len(rows) * 0.02
+    assert looked_at > len(rows)
 
 
 async def test_pages_of_nodes_and_of_one_node_s_pods(front_door: FrontDoor):
