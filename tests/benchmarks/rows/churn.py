@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import orjson
 
@@ -23,6 +23,8 @@ MARKS: Final = 30
 PAUSE_S: Final = 1.0
 """Between two nested questions: all that a second changes is made anew in each answer."""
 UNSEEN_S: Final = 5.0
+SLOWER: Final = 4 / 3
+"""So many times as slow may the small query become."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,7 @@ async def _replayed(stage: Stage, api: Server, control: Connection) -> None:
         await asyncio.sleep(0.5)
         share = await _absorbed(stage)
         busy = await _small(stage, connection)
+        slowed = await _why(stage, connection, quiet / busy)
         nested = []
         for _ in range(stage.options.runs):
             await asyncio.sleep(PAUSE_S)
@@ -84,7 +87,7 @@ async def _replayed(stage: Stage, api: Server, control: Connection) -> None:
         "churn", f"nested, again, while pods change, {REPLAYED}", "at most 8 times bare Starlette", ratio, 8, "times",
         profile=profile,
     )  # fmt: skip
-    _told(stage, REPLAYED, share, quiet, busy, seen)
+    _told(stage, REPLAYED, share, quiet, busy, slowed, seen)
 
 
 async def _real(stage: Stage) -> None:
@@ -99,7 +102,7 @@ async def _real(stage: Stage) -> None:
 
     async with connected(stage.gateway.url, 2) as (connection, other):
         quiet = await _small(stage, connection)
-        seconds = 4 * stage.options.seconds + 1
+        seconds = 4 * stage.options.seconds + stage.profiled_s + 1
         async with asyncio.TaskGroup() as tasks:
             patching = tasks.create_task(
                 pods_patched(stage.plane, stage.recipe, per_second=REAL.per_second, seconds=seconds, told=told)
@@ -107,6 +110,7 @@ async def _real(stage: Stage) -> None:
             await asyncio.sleep(0.5)
             share = await _absorbed(stage)
             busy = await _small(stage, connection)
+            slowed = await _why(stage, connection, quiet / busy)
             waiting.clear()  # nobody has looked for these meanwhile
             while not patching.done():
                 if waiting:
@@ -114,10 +118,18 @@ async def _real(stage: Stage) -> None:
                     seen.append(await _seen(stage, other, plan.namespace, plan.name, restarts, at))
                     waiting.clear()
                 await asyncio.sleep(0.001)
-    _told(stage, REAL, share, quiet, busy, seen)
+    _told(stage, REAL, share, quiet, busy, slowed, seen)
 
 
-def _told(stage: Stage, pace: Pace, share: float, quiet: float, busy: float, seen: list[float]) -> None:
+def _told(
+    stage: Stage,
+    pace: Pace,
+    share: float,
+    quiet: float,
+    busy: float,
+    slowed: list[dict[str, Any]],
+    seen: list[float],
+) -> None:
     milliseconds = [each * 1000 for each in seen]
     stage.bar(f"{CHART}: share of one core", str(pace), figure([share * 100]), "%")
     stage.bar(f"{CHART}: small query", f"quiet ({pace.where})", figure([quiet]), "requests/s")
@@ -130,9 +142,10 @@ def _told(stage: Stage, pace: Pace, share: float, quiet: float, busy: float, see
         f"small query while pods change, {pace}",
         "at most a third slower",
         quiet / busy,
-        4 / 3,
+        SLOWER,
         "times",
         pods=pods,
+        profile=slowed,
     )
     stage.goal(
         "churn", f"a change is visible, {pace}: median", "10 ms", figure(milliseconds).median, 10, "ms", pods=pods
@@ -152,6 +165,12 @@ async def _small(stage: Stage, connection: Connection) -> float:
     request = stage.ask(ONE_NODE % stage.recipe.node_names[-1])
     await connection.ask(request)
     return len(await latencies([connection], [request], stage.options.seconds)) / stage.options.seconds
+
+
+async def _why(stage: Stage, connection: Connection, slower: float) -> list[dict[str, Any]]:
+    """What the gateway does while it is asked the small query, if that has become too slow."""
+    request = stage.ask(ONE_NODE % stage.recipe.node_names[-1])
+    return [] if slower <= SLOWER else await stage.profile(connection, lambda: request)
 
 
 async def _pace(api: Server, control: Connection, per_second: int) -> None:
