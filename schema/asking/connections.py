@@ -18,6 +18,7 @@ T = TypeVar("T", bound=Placed)
 DEFAULT_PAGE: Final = 100
 LONGEST_PAGE: Final = 1_000
 _LOOK: Final = 1_024  # so many rows at first, then twice as many each time
+_FEW: Final = 4_096  # all of them are looked at in less than a millisecond
 
 Choose: TypeAlias = Callable[[Iterable[T]], list[T]]  # what a filter leaves of some rows, in their order
 
@@ -89,6 +90,8 @@ def page(rows: Sequence[T], order: Order, bounds: Bounds, of: bytes, choose: Cho
 
     No more rows are looked at than it takes to fill the page and to tell whether something stands around it.
     """
+    if len(rows) <= _FEW:
+        rows, choose = choose(rows), list
     start, end = bounds.around(rows, order)
     if bounds.last is None:
         found = leading(rows, choose, bounds.first + 1, start, end)

@@ -115,7 +115,11 @@ KEPT = st.one_of(st.integers(1, 9_000).map(lambda every: set(range(0, 9_000, eve
 @given(KEPT, st.booleans(), st.integers(0, 1_000), *[st.none() | st.integers(0, 8_999)] * 2)
 @settings(max_examples=100, deadline=None)
 def test_a_page_of_what_a_filter_leaves_is_cut_from_all_that_it_leaves(
-    kept: set[int], forwards: bool, size: int, after: int | None, before: int | None  # noqa: FBT001 - drawn
+    kept: set[int],
+    forwards: bool,  # noqa: FBT001 - drawn
+    size: int,
+    after: int | None,
+    before: int | None,
 ) -> None:
     """Whatever it leaves: the rows, whether something stands around them, and how many there are in all."""
     after_place, before_place = (None if each is None else place_of(ROWS[each], NATURAL) for each in (after, before))
