@@ -419,14 +419,25 @@ class Client:
         ended = time.monotonic()
         return self._judged(question, scope, asked, ended, answer.status, body, retry)
 
-    async def is_reviewed(self) -> bool:
-        """Whether the gateway finds out who somebody is whom it has never seen: nobody."""
+    async def run_as_strangers(self, tell: Callable[[Outcome], None], pause_s: float) -> None:
+        """Until cancelled. Whoever is known is not reviewed for seconds: these feel at once what reviews suffer."""
+        while True:
+            tell(await self.ask_as_stranger())
+            await asyncio.sleep(pause_s)
+
+    async def ask_as_stranger(self) -> Outcome:
+        """A question of somebody whom the gateway has never seen, and who is nobody: all is well with a 401."""
         headers = {"Authorization": f"Bearer stranger-{time.monotonic_ns()}"}
+        began = time.monotonic()
         try:
             async with self._session.post(self._url, json={"query": "{ __typename }"}, headers=headers) as answer:
-                return answer.status == 401
-        except (aiohttp.ClientError, TimeoutError):
-            return False
+                (error,) = (await answer.json())["errors"]
+        except (aiohttp.ClientError, TimeoutError) as failure:
+            wrong = f"no answer: {type(failure).__name__} {failure}"
+            return Outcome("Stranger", began, time.monotonic(), wrong=wrong)
+        told = f"{answer.status} {error['extensions']['code']}"
+        problems = frozenset() if told == "401 UNAUTHENTICATED" else frozenset({told})
+        return Outcome("Stranger", began, time.monotonic(), problems, error["message"])
 
     def _scope(self, question: Question) -> str:
         if self._caller.only:

@@ -131,7 +131,7 @@ async def _recovery(stage: Stage, prober: Client, mended: float) -> float | None
             while True:
                 outcome = await prober.ask(DASHBOARD)
                 fresh = all(stage.model.logs[kind].shown >= count for kind, count in written.items())
-                if outcome.whole and fresh and not outcome.blank and await prober.is_reviewed():
+                if outcome.whole and fresh and not outcome.blank and (await prober.ask_as_stranger()).whole:
                     return outcome.ended - mended
                 await asyncio.sleep(0.05)
     return None
@@ -171,7 +171,9 @@ async def _asked(stage: Stage, chance: random.Random) -> AsyncIterator[Tally]:
         )
         for number in range(CLIENTS)
     ]
-    asking = [asyncio.create_task(client.run(tally.tell, PAUSE_S), name="client") for client in clients]
+    first, *others = clients
+    asking = [asyncio.create_task(client.run(tally.tell, PAUSE_S), name="client") for client in others]
+    asking.append(asyncio.create_task(first.run_as_strangers(tally.tell, PAUSE_S), name="strangers"))
     try:
         yield tally
     finally:
