@@ -377,7 +377,7 @@ async def forwarding(
         except OSError:
             writer.close()
             return
-        await asyncio.gather(_pump(reader, to_there), _pump(from_there, writer), return_exceptions=True)
+        await asyncio.gather(pump(reader, to_there), pump(from_there, writer), return_exceptions=True)
 
     listener = listener or socket.create_server(("127.0.0.1", port))
     server = await asyncio.start_server(take, sock=listener)
@@ -390,7 +390,8 @@ async def forwarding(
         await asyncio.gather(*carried, return_exceptions=True)
 
 
-async def _pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+async def pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+    """Carry all bytes from the one to the other, until there are no more or nobody takes them."""
     try:
         while data := await source.read(65_536):
             sink.write(data)

@@ -15,6 +15,7 @@ import aiohttp
 from tests.cluster.control_plane import GATEWAY, ControlPlane, answers, eventually
 from tests.cluster.fixtures import Namespace
 from tests.cluster.process import Process, free_ports
+from tests.deploy.kubelet import pump
 
 CLIENTS = 50
 USERS = 10
@@ -62,16 +63,7 @@ class Balancer:
     async def _take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         backend = self._ready[next(self._turn) % len(self._ready)]
         to_reader, to_writer = await asyncio.open_connection("127.0.0.1", backend)
-        await asyncio.gather(_pump(reader, to_writer), _pump(to_reader, writer), return_exceptions=True)
-
-
-async def _pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
-    try:
-        while data := await source.read(65_536):
-            sink.write(data)
-            await sink.drain()
-    finally:
-        sink.close()
+        await asyncio.gather(pump(reader, to_writer), pump(to_reader, writer), return_exceptions=True)
 
 
 async def test_a_rolling_update_under_load_fails_no_request(
