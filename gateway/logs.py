@@ -100,7 +100,7 @@ def event(
     if not teller.isEnabledFor(level):
         return
     # As `teller.log` would, which searches the stack for its caller: of a line per request that is the dearest part.
-    caller = sys._getframe(1)  # noqa: SLF001
+    caller = sys._getframe(1)  # noqa: SLF001 - inspect has no public way to one frame that costs as little
     trace = None if error is None else (type(error), error, error.__traceback__)
     record = logging.LogRecord(logger, level, caller.f_code.co_filename, caller.f_lineno, "%s", (name,), trace)
     record.fields = fields
