@@ -6,7 +6,7 @@ objects, a whole column of values at once. A column raises at anything odd: its 
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from enum import Enum
 from functools import lru_cache, partial
 from itertools import chain
@@ -34,6 +34,7 @@ from strawberry.schema.schema_converter import CustomGraphQLEnumType
 
 from schema.execution.alone import of_object, refused
 from schema.execution.for_all import ReadsFrames, ResolveAll, frames_read_by, resolver_of_all
+from schema.execution.plan.records import declared
 from schema.execution.plan.shape import FieldShape, Shape, Unplannable
 
 if TYPE_CHECKING:
@@ -51,14 +52,10 @@ class Odd(Exception):  # noqa: N818 - not an error yet: row by row it may turn o
     """A column holds something that only row-by-row completion can judge."""
 
 
-def _told_in_place(values: Iterable[Any], *also: type) -> bool:
-    """Whether an error was returned instead of raised, something that counts as null, or one of the types `also`."""
-    return _tells(frozenset(map(type, values)), also)
-
-
 @lru_cache(maxsize=256)  # of the few sorts of rows and values that there are; asked for every list
-def _tells(types: frozenset[type], also: tuple[type, ...]) -> bool:
-    return any(issubclass(each, (Exception, UndefinedType, *also)) for each in types)
+def _told_in_place(types: frozenset[type], *, null_too: bool = False) -> bool:
+    """Whether an error was returned instead of raised, or what counts as null; null itself where that is odd too."""
+    return (null_too and _NOTHING in types) or any(issubclass(each, (Exception, UndefinedType)) for each in types)
 
 
 class Kind(ABC):
@@ -84,7 +81,7 @@ class Kind(ABC):
 
     def column(self, values: Sequence[Any]) -> Sequence[Any]:
         """All values completed, in order."""
-        if _told_in_place(values):
+        if _told_in_place(frozenset(map(type, values))):
             raise Odd
         if None not in values:
             return self._column(values)
@@ -107,6 +104,7 @@ class Leaf(Kind):
         self._coerce: Callable[[Any], Any] = leaf.coerce_output_value
         self._unchanged = _unchanged(leaf)
         self._unchanged_or_null = self._unchanged | {_NOTHING} if nullable else self._unchanged
+        self._all_of_a_type = leaf not in (GraphQLInt, GraphQLFloat)  # of numbers, only those within range
         self._members, self._names = _enum_names(leaf)
 
     def _completed(self, run: "Run", field: "Field", path: "Path", value: Any) -> Any:  # noqa: ARG002
@@ -119,6 +117,10 @@ class Leaf(Kind):
                 f" returned: {inspect(coerced)}"
             )
         return coerced
+
+    def shows_unchanged(self, types: Collection[type]) -> bool:
+        """Whether coercion returns every value of these types as it is."""
+        return self._all_of_a_type and bool(types) and self._unchanged_or_null.issuperset(types)
 
     def column(self, values: Sequence[Any]) -> Sequence[Any]:
         """Unchanged, if coercion would change nothing; that is told from the types that occur, in one C loop."""
@@ -191,7 +193,7 @@ class Object(Kind):
         return run.object(self.selection, value, path)
 
     def _column(self, values: Sequence[Any]) -> Sequence[Any]:
-        return self.selection.rows(self.selection.columns(values))
+        return self.selection.rows(values, self.selection.columns(values))
 
 
 class ListOf(Kind):
@@ -244,6 +246,7 @@ class Field:
         self.site = shape.site
         self.kind = kind
         self.resolve, self.needs_info = _resolver(shape)  # called with the object, and with info if it needs that
+        self.attribute = _attribute(shape)  # of the object, where it is nothing but that
         self.resolve_all = _resolver_of_all(shape)  # the same for all objects of a list at once, if there is such
         self.reads = _reads(shape)  # which frames that one's answers are from, if they are from nothing else
         self.pure = kind.pure and not self.needs_info
@@ -252,6 +255,16 @@ class Field:
     def column(self, sources: Sequence[Any]) -> Sequence[Any]:
         """The field of all objects. Raises whatever a resolver raises, and Odd."""
         return self.kind.column(list(map(self.resolve, sources)))
+
+    def stands_in(self, record: type) -> bool:
+        """Whether such a record's attribute is what the answer shows, whatever it is."""
+        return isinstance(self.kind, Leaf) and self.kind.shows_unchanged(declared(record).get(self.attribute, ()))
+
+
+def _attribute(shape: FieldShape) -> str:
+    """Its name; empty where there is a resolver."""
+    definition = shape.strawberry
+    return "" if definition is None or definition.base_resolver is not None else definition.python_name
 
 
 def _resolver(shape: FieldShape) -> tuple[Callable[..., Any], bool]:
@@ -317,36 +330,49 @@ class Selection:
         # Nor do their answers depend on anything but the objects and some frames.
         self.keepable = self.shallow and all(field.reads is not None for field in self.asked)
         self._pure = tuple(field for field in fields if field.pure)
-        self._build = _row_builder(tuple(field.name for field in fields))
+        self._names = tuple(field.name for field in fields)
+        self._read: dict[type | None, tuple[Field, ...]] = {}
 
     def columns(self, objects: Sequence[Any]) -> dict[Field, Sequence[Any]]:
-        """The pure fields of all objects, column by column. Raises at anything odd."""
-        if not self.fields or _told_in_place(objects, _NOTHING):
+        """The pure fields of all objects, by columns, without those that stand in them. Raises at anything odd."""
+        types = frozenset(map(type, objects))
+        if not self.fields or _told_in_place(types, null_too=True):
             raise Odd
+        read = self._read_of(next(iter(types)) if len(types) == 1 else None)
         if len(objects) <= PART:
-            return {field: field.column(objects) for field in self._pure}
-        parts = [objects[start : start + PART] for start in range(0, len(objects), PART)]
-        read = zip(*([field.column(part) for field in self._pure] for part in parts), strict=True)
-        return {field: list(chain.from_iterable(column)) for field, column in zip(self._pure, read, strict=True)}
+            return {field: field.column(objects) for field in read}
+        parts = [objects[start : start + PART] for start in range(0, len(objects), PART)] if read else []
+        columns = zip(*([field.column(part) for field in read] for part in parts), strict=True)
+        return {field: list(chain.from_iterable(column)) for field, column in zip(read, columns, strict=True)}
 
-    def rows(self, columns: Mapping[Field, Sequence[Any]], count: int = 0) -> list[dict[str, Any]]:
-        """Rows from columns; fields without a column have None in all `count` rows."""
-        blank = [None] * count
-        return self._build(*(columns.get(field, blank) for field in self.fields))
+    def _read_of(self, kind: type | None) -> tuple[Field, ...]:
+        """The pure fields that must be read and completed of objects of this class; None: of several classes."""
+        read = self._read.get(kind)
+        if read is None:
+            read = self._pure if kind is None else tuple(each for each in self._pure if not each.stands_in(kind))
+            self._read[kind] = read
+        return read
+
+    def rows(self, objects: Sequence[Any], columns: Mapping[Field, Sequence[Any]]) -> list[dict[str, Any]]:
+        """Rows of the objects: by these columns, by what stands in the objects, and None for what is to be asked."""
+        sources = tuple("" if field in columns else field.attribute if field.pure else None for field in self.fields)
+        build = _row_builder(self._names, sources)
+        return build(objects, *(columns[field] for field in self.fields if field in columns))
 
 
 @lru_cache(maxsize=1024)
-def _row_builder(names: tuple[str, ...]) -> Callable[..., list[dict[str, Any]]]:
-    """A function from columns to rows, written out for these names: three times as fast as dict(zip(names, row)).
+def _row_builder(names: tuple[str, ...], sources: tuple[str | None, ...]) -> Callable[..., list[dict[str, Any]]]:
+    """A function from objects and columns to rows, written out: three times as fast as dict(zip(names, row)).
 
-    The names are GraphQL's: letters, digits and underscores, so that nothing of a request becomes code.
+    For each name, its source is an attribute of the object, a column (an empty name), or None for nothing yet. Names
+    are GraphQL's: letters, digits and underscores, so that nothing of a request becomes code; attributes are ours.
     """
-    if not names:  # every field was left out by a directive
-        return list
-    entries = ", ".join(f"{name!r}: v{number}" for number, name in enumerate(names))
-    row = ", ".join(f"v{number}" for number in range(len(names)))
+    columns = [f"v{number}" for number, source in enumerate(sources) if source == ""]
+    values = [f"v{n}" if source == "" else f"o.{source}" if source else "None" for n, source in enumerate(sources)]
+    entries = ", ".join(f"{name!r}: {value}" for name, value in zip(names, values, strict=True))
+    items = f"{', '.join(['o', *columns])} in zip(objects, *columns)" if columns else "o in objects"
     built: Callable[..., list[dict[str, Any]]] = eval(  # noqa: S307
-        f"lambda *columns: [{{{entries}}} for {row}, in zip(*columns)]"
+        f"lambda objects, *columns: [{{{entries}}} for {items}]"
     )
     return built
 

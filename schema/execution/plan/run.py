@@ -11,13 +11,13 @@ from dataclasses import dataclass, field
 from itertools import chain, islice
 from typing import Any, Final, TypeAlias, TypeVar, cast, final
 
-import msgspec
 import orjson
 from graphql import FieldNode, GraphQLError, located_error
 
 from schema.execution.for_all import ResolveAll
 from schema.execution.patience import Patience
 from schema.execution.plan.kinds import PART, Field, ListOf, Object, Odd, Selection
+from schema.execution.plan.records import is_record
 from schema.execution.plan.shape import Nodes
 from schema.execution.problems import Problems
 from schema.execution.view import View
@@ -162,7 +162,7 @@ class Run:
         if selection.refused:
             return kind.one_by_one(self, what, path, items)
         try:
-            if selection.keepable and _is_record(items[0]) and self._reads_only_frames(selection, what.site):
+            if selection.keepable and is_record(type(items[0])) and self._reads_only_frames(selection, what.site):
                 return self._blocks(selection, what.site, items, path)
             columns = selection.columns(items)
         except Exception:  # noqa: BLE001 - told, if it is an error, by the very same fields row by row
@@ -170,7 +170,9 @@ class Run:
         values = self._values(selection.asked, items, path) if selection.shallow else {}
         try:
             if selection.shallow and not any(map(_leads_to_records, values.values())):
-                rows = selection.rows(columns | {each: each.kind.column(values[each]) for each in selection.asked})
+                rows = selection.rows(
+                    items, columns | {each: each.kind.column(values[each]) for each in selection.asked}
+                )
                 return orjson.Fragment(orjson.dumps(rows))  # rows of one list at a time: the next reuses their memory
         except Exception:  # noqa: BLE001, S110 - as above: the same values are completed row by row
             pass
@@ -178,7 +180,7 @@ class Run:
             values = self._values([each for each in selection.asked if _lists_keepable(each)], items, path)
         for each in filter(_lists_keepable, selection.asked):
             values[each] = self._encoded_lists(each, values[each], path)
-        blank = zip(items, selection.rows(columns, len(items)), strict=True)
+        blank = zip(items, selection.rows(items, columns), strict=True)
         return self._ask(item, what, path, blank, values)
 
     def _count(self, objects: int) -> None:
@@ -314,7 +316,8 @@ class Run:
         self.context.patience.check()
         objects = tuple(chain.from_iterable(blocks.values()))
         try:
-            rows = selection.rows(selection.columns(objects) | self._columns_of_all(selection, objects, path))
+            columns = selection.columns(objects) | self._columns_of_all(selection, objects, path)
+            rows = selection.rows(objects, columns)
         except Exception:  # noqa: BLE001 - told, if it is an error, row by row
             return
         start = 0
@@ -361,13 +364,8 @@ def _lists_keepable(what: Field) -> bool:
     return isinstance(kind, ListOf) and isinstance(kind.item, Object) and kind.item.selection.keepable
 
 
-def _is_record(item: Any) -> bool:
-    """Whether an object stays what it is: immutable, and equal to nothing but itself."""
-    return isinstance(item, msgspec.Struct) and item.__struct_config__.frozen and not item.__struct_config__.eq
-
-
 def _holds_records(value: Any) -> bool:
-    return isinstance(value, (tuple, list)) and bool(value) and _is_record(value[0])
+    return isinstance(value, (tuple, list)) and bool(value) and is_record(type(value[0]))
 
 
 def _leads_to_records(values: Iterable[Any]) -> bool:

@@ -33,8 +33,10 @@ class Colour(Enum):
 
 
 class Thing(msgspec.Struct, frozen=True, eq=False):
-    """A record that holds whatever its type does not allow."""
+    """A record that holds whatever its GraphQL type does not allow, and two that are what they declare."""
 
+    title: str
+    note: str | None
     text: Any
     number: Any
     share: Any
@@ -74,6 +76,10 @@ def _text(root: strawberry.Parent[Thing]) -> str | None:
     return root.text  # type: ignore[no-any-return]
 
 
+def _note(root: strawberry.Parent[Thing]) -> str | None:
+    return root.note
+
+
 def _inner(root: strawberry.Parent[Thing]) -> Any:
     return root.inner
 
@@ -92,6 +98,9 @@ def _first(info: GraphInfo) -> Any:
 
 @strawberry.type(name="Thing")
 class ThingType:
+    title: str
+    note: str | None
+    sure_note: str = strawberry.field(resolver=_note)
     text: str
     text_or_null: str | None = strawberry.field(resolver=_text)
     number: int
@@ -131,7 +140,7 @@ WORDS = ((), ("a", "b"), ["c"], ("d",), None, "text", ("a", None), (7,), 7, {"a"
 GRID = (((1, 2), (3,)), (), None, ((1, None), None), ((2**40,),), 5)
 
 
-PLAIN = Thing("a", 1, 0.5, True, Colour.RED, (), ((1, 2), (3,)), None, ())
+PLAIN = Thing("A thing", None, "a", 1, 0.5, True, Colour.RED, (), ((1, 2), (3,)), None, ())
 ODD = {
     "text": TEXT,
     "number": NUMBER,
@@ -156,6 +165,8 @@ def things(chance: random.Random, depth: int = 2, *, odd: float) -> tuple[Thing,
 
     return tuple(
         Thing(
+            title=chance.choice(("one", "öne", 'with "quotes"')),
+            note=chance.choice((None, "noted")) if odd else "noted",
             text=one(TEXT),
             number=one(NUMBER),
             share=one(SHARE),

@@ -4,11 +4,13 @@ import gc
 import json
 import sys
 import tracemalloc
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, get_origin
 
 import msgspec
 import pytest
 
+from schema.execution.plan.records import declared
 from schema.sources.kubernetes import cold, objects
 from schema.sources.kubernetes.kinds import NAMESPACES, NODES, PODS, Decoder, Kind, OddObject, identity
 from schema.sources.kubernetes.objects import Label, Sharing
@@ -112,6 +114,34 @@ def test_every_wire_field_is_named_as_kubernetes_names_it(kind: Kind[Any], full:
             every = {"running": {}, "waiting": {"reason": "CrashLoopBackOff"}, **ENDED}
             status |= {"started": True, "state": every, "lastState": every}
     check(msgspec.json.decode(json.dumps(full).encode(), type=kind.wire))
+
+
+@pytest.mark.parametrize(("kind", "full"), EVERYTHING)
+def test_a_record_is_of_the_types_that_it_declares(kind: Kind[Any], full: dict[str, Any]):
+    """Whatever the object lacks: plans show a record's attributes as they stand."""
+    for lacking in [full, *without_one_thing(full)]:
+        try:
+            record = decode(kind, lacking)
+        except OddObject:
+            continue
+        types_of = declared(type(record))
+        for name in record.__struct_fields__:
+            plain = {get_origin(each) or each for each in types_of[name]}
+            assert type(getattr(record, name)) in plain, f"{name} of {lacking}"
+
+
+def without_one_thing(value: Any) -> Iterator[Any]:
+    """Each way to leave out one part, or to have null in its place."""
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            yield {other: each for other, each in value.items() if other != name}
+            for less in (None, *without_one_thing(inner)):
+                yield {**value, name: less}
+    elif isinstance(value, list):
+        yield []
+        for at, inner in enumerate(value):
+            for less in without_one_thing(inner):
+                yield [*value[:at], less, *value[at + 1 :]]
 
 
 def test_a_node_is_what_kubectl_shows():
