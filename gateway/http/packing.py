@@ -10,13 +10,13 @@ bytes that were compressed and hashed before.
 
 import asyncio
 import hashlib
-import zlib
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Executor
 from typing import Final, final
 
 import brotli
 import zstandard
+from isal import isal_zlib
 from starlette.requests import Request
 
 from gateway.http.answers import Answer, AnswerResponse, Aside, answer, nothing_new
@@ -28,13 +28,14 @@ COMPRESS_FROM_BYTES: Final = 1_400
 LARGE_BYTES: Final = 16_384
 
 
-# Of an answer with 150,000 pods level 4 makes 13 % less and takes five times as long: 230 ms in the place of 48.
+# ISA-L's levels are its own: this one makes what zlib's fourth makes, in a fifth of the time of zlib's first.
 GZIP_LEVEL: Final = 1
-ZSTD_LEVEL: Final = 3
+# Of JSON, whose names return in every object, zstd's third level makes no less, and takes up to twice as long.
+ZSTD_LEVEL: Final = 1
 
 
 def _gzip(pieces: Iterable[bytes]) -> bytes:
-    compressor = zlib.compressobj(GZIP_LEVEL, wbits=31)
+    compressor = isal_zlib.compressobj(GZIP_LEVEL, wbits=31)
     return b"".join((*map(compressor.compress, pieces), compressor.flush()))
 
 
@@ -48,7 +49,7 @@ def _brotli(pieces: Iterable[bytes]) -> bytes:
     return b"".join((*map(compressor.process, pieces), compressor.finish()))
 
 
-# Best first, where a client likes several equally: zstd takes a third of the others' time for half the size.
+# Best first, where a client likes several equally: zstd takes the least time for the least size.
 ENCODERS: Final[Mapping[str, Callable[[Iterable[bytes]], bytes]]] = {"zstd": _zstd, "br": _brotli, "gzip": _gzip}
 
 
