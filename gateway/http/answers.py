@@ -1,8 +1,8 @@
 """Answers as bytes. The only place that encodes what leaves, and that decides what of an error may leave."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, final
+from typing import Final, TypeAlias, final
 
 import orjson
 from graphql import GraphQLError, GraphQLFormattedError, GraphQLSyntaxError
@@ -11,11 +11,8 @@ from starlette.types import Receive, Scope, Send
 from auth.errors import ClientError, Code, InternalError, TooManyRequests, Unauthenticated, Unavailable
 from gateway import logs
 from gateway.http.media import MediaType
-from schema.execution.plan.encoded import Around, EncodedData
+from schema.execution.plan.encoded import SLICE_BYTES, Around, EncodedData, slices_of
 from schema.execution.versions import RESOURCE_VERSIONS
-
-# Large enough to cost nothing per byte, small enough that a slow reader's share of the memory is.
-SLICE_BYTES: Final = 256 * 1024
 
 # Answers depend on who asks: nobody else's cache may keep them, and a browser's must not confuse two people.
 _RAW_HEADERS: Final = (
@@ -24,6 +21,9 @@ _RAW_HEADERS: Final = (
 )
 _CONTENT_TYPES: Final = {each: f"{each}; charset=utf-8".encode() for each in MediaType}
 
+
+# A part of a body. Data that was encoded before is one of its own, and not copied.
+Piece: TypeAlias = bytes | EncodedData
 
 # What an answer tells beside what it shows: it changes while that stays the same.
 _ASIDE: Final = frozenset({RESOURCE_VERSIONS})
@@ -60,51 +60,81 @@ def encode(body: Mapping[str, object]) -> bytes:
     return orjson.dumps(body)
 
 
-def pieces(body: Mapping[str, object]) -> tuple[bytes, ...]:
-    """The body as JSON, to be sent one after the other: `data` that is encoded already is one of them, not copied."""
+def pieces(body: Mapping[str, object]) -> tuple[Piece, ...]:
+    """The body as JSON, to be sent one after the other."""
     extensions = body.get("extensions")
     if isinstance(extensions, Mapping) and (aside := {name: extensions[name] for name in _ASIDE & extensions.keys()}):
         kept = {name: value for name, value in extensions.items() if name not in aside}
         *first, last = pieces({**body, "extensions": kept})  # it ends with the extensions, which are last of a body
+        assert isinstance(last, bytes)  # noqa: S101 - as just said
         separator = b"," if kept else b""
         return (*first, last[:-2], Aside(separator + encode(aside)[1:-1]), b"}}")
     data = body.get("data")
     if not isinstance(data, EncodedData):
         return (encode(body),)
     rest = encode({name: value for name, value in body.items() if name != "data"})
-    return (b'{"data":', data.encoded, b"}" if rest == b"{}" else b"," + rest[1:])
+    return (b'{"data":', data, b"}" if rest == b"{}" else b"," + rest[1:])
 
 
-@dataclass(frozen=True, slots=True)
+def size_of(pieces: Iterable[Piece]) -> int:
+    """In bytes. (The length of EncodedData as a mapping is how many fields it has.)"""
+    return sum([each.length if isinstance(each, EncodedData) else len(each) for each in pieces])
+
+
+def slices(pieces: Iterable[Piece]) -> Iterator[bytes]:
+    """What leaves at once, put together only then."""
+    waiting: list[bytes | memoryview] = []
+    size = 0
+    for piece in pieces:
+        for each in piece.slices if isinstance(piece, EncodedData) else slices_of((piece,)):
+            waiting += each
+            size += sum(map(len, each))
+            if size >= SLICE_BYTES:
+                yield b"".join(waiting)
+                waiting, size = [], 0
+    if waiting:
+        yield b"".join(waiting)
+
+
+@dataclass(slots=True, eq=False)
 class Answer:
-    """An answer before it is packed: its body in pieces, and the data that is one of them, if it was encoded before."""
+    """An answer before it is packed."""
 
-    body: tuple[bytes, ...]
+    body: tuple[Piece, ...]
     media_type: MediaType
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
-    data: EncodedData | None = None
+    size: int = field(init=False)  # in bytes
+
+    def __post_init__(self) -> None:
+        self.size = size_of(self.body)
+
+    def plain(self, headers: Mapping[str, str]) -> "AnswerResponse":
+        """As it is, with these headers."""
+        content_type = (b"content-type", _CONTENT_TYPES[self.media_type])
+        return AnswerResponse(self.body, self.size, self.status, [content_type, *_raw(headers)])
 
     @property
-    def size(self) -> int:
-        return sum(map(len, self.body))
+    def data(self) -> EncodedData | None:
+        """Its data, if that was encoded before."""
+        return next((piece for piece in self.body if isinstance(piece, EncodedData)), None)
 
     @property
     def around(self) -> Around:
         """What stands around the data."""
-        return tuple(piece for piece in self.body if self.data is None or piece is not self.data.encoded)
+        return tuple(piece for piece in self.body if not isinstance(piece, EncodedData))
 
 
 def answer(
-    body: tuple[bytes, ...], media_type: MediaType, status: int = 200, headers: Mapping[str, str] | None = None
+    body: tuple[Piece, ...], media_type: MediaType, status: int = 200, headers: Mapping[str, str] | None = None
 ) -> "AnswerResponse":
     """A response with an encoded GraphQL answer."""
-    return AnswerResponse(body, status, [(b"content-type", _CONTENT_TYPES[media_type]), *_raw(headers or {})])
+    return Answer(body, media_type, status).plain(headers or {})
 
 
 def nothing_new(headers: Mapping[str, str]) -> "AnswerResponse":
     """304: the client has this answer."""
-    return AnswerResponse((), 304, _raw(headers))
+    return AnswerResponse((), 0, 304, _raw(headers))
 
 
 def _raw(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
@@ -121,11 +151,11 @@ class AnswerResponse:
 
     __slots__ = ("headers", "pieces", "size", "status")
 
-    def __init__(self, pieces: Sequence[bytes], status: int, headers: Sequence[tuple[bytes, bytes]]) -> None:
+    def __init__(self, pieces: Sequence[Piece], size: int, status: int, headers: Sequence[tuple[bytes, bytes]]) -> None:
         """`headers` beside those that every answer has; a status without a body has no length."""
         self.pieces = pieces
         self.status = status
-        self.size = sum(map(len, pieces))
+        self.size = size
         self.headers = [*_RAW_HEADERS, *headers]
         if pieces:
             self.headers.append((b"content-length", b"%d" % self.size))
@@ -137,12 +167,11 @@ class AnswerResponse:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - as ASGI calls it
         await send({"type": "http.response.start", "status": self.status, "headers": self.headers})
         if not self.long:
-            await send({"type": "http.response.body", "body": b"".join(self.pieces), "more_body": False})
+            body = b"".join([each.encoded if isinstance(each, EncodedData) else each for each in self.pieces])
+            await send({"type": "http.response.body", "body": body, "more_body": False})
             return
-        for piece in self.pieces:
-            for start in range(0, len(piece), SLICE_BYTES):
-                body = piece[start : start + SLICE_BYTES]
-                await send({"type": "http.response.body", "body": body, "more_body": True})
+        for each in slices(self.pieces):
+            await send({"type": "http.response.body", "body": each, "more_body": True})
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 

@@ -37,7 +37,6 @@ from gateway.http.vigil import ClientGone, watched
 from gateway.telemetry.request import of
 from schema.execution.context import GraphContext
 from schema.execution.observer import Phase
-from schema.execution.plan.encoded import EncodedData
 from schema.execution.versions import NO_VERSIONS, VersionsAsked
 from schema.schema import GatewaySchema
 
@@ -153,7 +152,7 @@ class GraphQLEndpoint:
             body: dict[str, Any] = {"data": found.answer.data}
             if found.answer.errors:
                 body["errors"] = present(found.answer.errors)
-            response = self._packing.at_once(request, Answer(pieces(body), media_type, data=found.answer.data))
+            response = self._packing.at_once(request, Answer(pieces(body), media_type))
         if response is not None:
             found.tell(observed)
             observed.errors(_codes(body))
@@ -226,7 +225,7 @@ class GraphQLEndpoint:
             if context.large:  # some megabytes: their encoding would hold up small answers as their execution would
                 loop = asyncio.get_running_loop()
                 encoded = await loop.run_in_executor(self._worker, pieces, body)
-                return Answer(encoded, media_type, data=_encoded_data(body))
+                return Answer(encoded, media_type)
             return _answer(result, body, media_type)
 
 
@@ -237,7 +236,7 @@ def _refused_for(result: ExecutionResult) -> str:
 
 def _answer(result: ExecutionResult, body: dict[str, object], media_type: MediaType) -> Answer:
     if not isinstance(result, PreExecutionError):
-        return Answer(pieces(body), media_type, data=_encoded_data(body))
+        return Answer(pieces(body), media_type)
     errors = [error for error in map(client_error, result.errors or ()) if error is not None]
     if errors:
         status = max(error.status for error in errors)
@@ -249,11 +248,6 @@ def _answer(result: ExecutionResult, body: dict[str, object], media_type: MediaT
 def _codes(body: Mapping[str, Any]) -> list[str]:
     """Of the errors that stand in the answer."""
     return [str((error.get("extensions") or {}).get("code", Code.INTERNAL)) for error in body.get("errors", ())]
-
-
-def _encoded_data(body: dict[str, object]) -> EncodedData | None:
-    data = body.get("data")
-    return data if isinstance(data, EncodedData) else None
 
 
 def _not_executed_status(media_type: MediaType) -> int:

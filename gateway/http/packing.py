@@ -19,7 +19,7 @@ import zstandard
 from isal import isal_zlib
 from starlette.requests import Request
 
-from gateway.http.answers import Answer, AnswerResponse, Aside, answer, nothing_new
+from gateway.http.answers import Answer, AnswerResponse, Aside, answer, nothing_new, slices
 from gateway.http.media import header, once_per_header
 
 # Below this, headers and packets outweigh what is saved.
@@ -34,37 +34,37 @@ GZIP_LEVEL: Final = 1
 ZSTD_LEVEL: Final = 1
 
 
-def _gzip(pieces: Iterable[bytes]) -> bytes:
+def _gzip(slices: Iterable[bytes]) -> bytes:
+    """ISA-L decides by the first of them how it compresses: a few bytes would seem not to be worth it."""
     compressor = isal_zlib.compressobj(GZIP_LEVEL, wbits=31)
-    return b"".join((*map(compressor.compress, pieces), compressor.flush()))
+    return b"".join((*map(compressor.compress, slices), compressor.flush()))
 
 
-def _zstd(pieces: Iterable[bytes]) -> bytes:
+def _zstd(slices: Iterable[bytes]) -> bytes:
     compressor = zstandard.ZstdCompressor(level=ZSTD_LEVEL).compressobj()
-    return b"".join((*map(compressor.compress, pieces), compressor.flush()))
+    return b"".join((*map(compressor.compress, slices), compressor.flush()))
 
 
-def _brotli(pieces: Iterable[bytes]) -> bytes:
+def _brotli(slices: Iterable[bytes]) -> bytes:
     compressor = brotli.Compressor(quality=4)
-    return b"".join((*map(compressor.process, pieces), compressor.finish()))
+    return b"".join((*map(compressor.process, slices), compressor.finish()))
 
 
 # Best first, where a client likes several equally: zstd takes the least time for the least size.
 ENCODERS: Final[Mapping[str, Callable[[Iterable[bytes]], bytes]]] = {"zstd": _zstd, "br": _brotli, "gzip": _gzip}
 
 
-def digest_of(pieces: Iterable[bytes]) -> bytes:
-    """Of all but what is told aside. Never shown: a tag is made of it under a key."""
+def _digest(slices: Iterable[bytes]) -> bytes:
+    """Never shown: a tag is made of it under a key."""
     digest = hashlib.blake2b(digest_size=32)
-    for piece in pieces:
-        if not isinstance(piece, Aside):
-            digest.update(piece)
+    for each in slices:
+        digest.update(each)
     return digest.digest()
 
 
 # The sort of what is made for entity tags.
 _DIGEST: Final = "digest"
-MAKERS: Final[Mapping[str, Callable[[Iterable[bytes]], bytes]]] = {**ENCODERS, _DIGEST: digest_of}
+MAKERS: Final[Mapping[str, Callable[[Iterable[bytes]], bytes]]] = {**ENCODERS, _DIGEST: _digest}
 
 
 def _made(given: Answer, sort: str, *, make: bool) -> bytes | None:
@@ -73,7 +73,7 @@ def _made(given: Answer, sort: str, *, make: bool) -> bytes | None:
     kept = None if data is None else data.made(sort, given.around)
     if kept is not None or not make:
         return kept
-    made = MAKERS[sort](given.body)
+    made = MAKERS[sort](slices(each for each in given.body if sort != _DIGEST or not isinstance(each, Aside)))
     if data is not None:
         data.keep(sort, given.around, made)
     return made
@@ -112,7 +112,7 @@ class Packing:
         if given.size >= COMPRESS_FROM_BYTES:
             encoding = negotiate_encoding(header(request.scope, b"accept-encoding"))
         if encoding is None:
-            return answer(given.body, given.media_type, given.status, headers)
+            return given.plain(headers)
         packed = _made(given, encoding, make=make)
         if packed is None:
             return None

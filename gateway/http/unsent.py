@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import Final, final
 
 from auth.errors import ClientError, TooManyRequests, Unavailable
+from gateway.http.answers import Piece, size_of
 
 USERS_SHARE: Final = 4
 
@@ -49,7 +50,7 @@ class Unsent:
         self._of_user: dict[str, _Held] = {}
 
     @contextmanager
-    def hold(self, user: str, pieces: Sequence[bytes]) -> Iterator[None]:
+    def hold(self, user: str, pieces: Sequence[Piece]) -> Iterator[None]:
         """Until the block ends the pieces count. Raises Unread or OwnUnread."""
         own = self._of_user.setdefault(user, _Held())
         try:
@@ -76,11 +77,11 @@ class _Held:
     def __bool__(self) -> bool:
         return bool(self._holders)
 
-    def size_with(self, pieces: Sequence[bytes]) -> int:
-        return self._size + sum(len(piece) for piece in pieces if id(piece) not in self._holders)
+    def size_with(self, pieces: Sequence[Piece]) -> int:
+        return self._size + size_of(piece for piece in pieces if id(piece) not in self._holders)
 
     @contextmanager
-    def holding(self, pieces: Sequence[bytes]) -> Iterator[None]:
+    def holding(self, pieces: Sequence[Piece]) -> Iterator[None]:
         self._size = self.size_with(pieces)
         self._holders.update(map(id, pieces))
         try:
@@ -90,4 +91,4 @@ class _Held:
                 self._holders[id(piece)] -= 1
                 if not self._holders[id(piece)]:
                     del self._holders[id(piece)]
-                    self._size -= len(piece)
+                    self._size -= size_of((piece,))

@@ -23,7 +23,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from auth.authenticator import Authenticator
 from auth.authenticators.chosen import open_chosen
 from auth.settings import AuthSettings, OidcSettings
-from gateway.http.answers import SLICE_BYTES
+from schema.execution.plan.encoded import SLICE_BYTES
 from schema.sources.kubernetes.client import open_api
 from schema.sources.kubernetes.settings import KubernetesSettings
 

@@ -1,10 +1,17 @@
 """An answer's `data` as the bytes that leave, and as plain data for whoever reads it in Python."""
 
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, NamedTuple, TypeAlias, final
+from bisect import bisect_left
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import accumulate, chain
+from typing import Any, Final, NamedTuple, TypeAlias, final
 
 import orjson
 
+# What leaves at once: large enough to cost nothing per byte, small enough that a slow reader's share of the memory is.
+SLICE_BYTES: Final = 256 * 1024
+
+# Bytes that leave together.
+Slice: TypeAlias = Sequence[bytes | memoryview]
 # What stands around the data in the body of an answer: errors and extensions, as they were encoded.
 Around: TypeAlias = tuple[bytes, ...]
 
@@ -22,24 +29,37 @@ class Made(NamedTuple):
 
 @final
 class EncodedData(Mapping[str, Any]):
-    """The data of one answer. The HTTP layer sends `encoded` as it is; reading it as a mapping decodes it once.
+    """The data of one answer. The HTTP layer sends its slices as they are; reading it as a mapping decodes it once.
+
+    A long one stays in the pieces that it was made of, most of them blocks that the next answer shows again: they are
+    put together slice by slice as they leave, and never as a whole.
 
     What the HTTP layer makes of it, such as its compressed form, can be kept with it: one of each sort, for as long as
     the answer itself is kept, and within the bound for all that is (keeping.Keeper).
     """
 
-    __slots__ = ("_decoded", "_made", "encoded", "keeper")
+    __slots__ = ("_decoded", "_made", "_own", "keeper", "length", "slices")
 
-    def __init__(self, encoded: bytes) -> None:
-        self.encoded = encoded
+    def __init__(self, pieces: Sequence[bytes], own: int | None = None) -> None:
+        """`own`: how many of its bytes nobody else keeps; None: all."""
+        self.length = sum(map(len, pieces))  # in bytes
+        if self.length <= SLICE_BYTES:
+            pieces, own = (b"".join(pieces),), None
+        self.slices = slices_of(pieces)
         self.keeper: Callable[[EncodedData, str, Made], None] | None = None  # of the answer, if it is kept
+        self._own = self.length if own is None else own
         self._decoded: dict[str, Any] | None = None
         self._made: dict[str, Made] = {}
 
     @property
+    def encoded(self) -> bytes:
+        """All of it in one piece."""
+        return b"".join(chain.from_iterable(self.slices))
+
+    @property
     def size(self) -> int:
-        """In bytes, with what is kept beside."""
-        return len(self.encoded) + sum(made.size for made in self._made.values())
+        """What it takes to keep, in bytes: with what is kept beside, without what others keep."""
+        return self._own + sum(made.size for made in self._made.values())
 
     def made(self, sort: str, around: Around) -> bytes | None:
         """What was made of a body with this data in the middle, if it is kept."""
@@ -73,4 +93,25 @@ class EncodedData(Mapping[str, Any]):
         return len(self.plain)
 
     def __repr__(self) -> str:
-        return f"EncodedData({len(self.encoded)} bytes)"
+        return f"EncodedData({self.length} bytes)"
+
+
+def slices_of(pieces: Sequence[bytes]) -> Sequence[Slice]:
+    """The pieces, by slices of SLICE_BYTES and up to a piece more, the last of them shorter; a longer piece is cut."""
+    parts: Sequence[bytes | memoryview] = pieces
+    if any(map(SLICE_BYTES.__lt__, map(len, pieces))):
+        parts = list(chain.from_iterable(map(_cut, pieces)))
+    ends = list(accumulate(map(len, parts)))
+    slices = []
+    start = left = 0
+    while start < len(parts):
+        stop = bisect_left(ends, left + SLICE_BYTES, start) + 1
+        slices.append(parts[start:stop])
+        start, left = stop, ends[min(stop, len(ends)) - 1]
+    return slices
+
+
+def _cut(piece: bytes) -> Iterator[memoryview]:
+    """Without a copy."""
+    view = memoryview(piece)
+    return (view[start : start + SLICE_BYTES] for start in range(0, len(piece), SLICE_BYTES))

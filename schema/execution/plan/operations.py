@@ -68,8 +68,7 @@ class Plan:
         if reads is not None:
             asked.view = replace(view, snapshot=reads.of(view.snapshot), indexes=Indexes())
         run = Run(asked, nodes, *(({}, {}) if before is None else (before.blocks, before.read)), at_most=at_most)
-        encoded = run.execute(self.selection)
-        data = None if encoded is None else EncodedData(encoded)
+        data = run.execute(self.selection)
         errors = (*run.errors, *context.problems.errors())
         look_ups = None if reads is None else reads.look_ups
         answer = None if data is None or asked.personal else answer_of(view, data, errors, nodes, look_ups)

@@ -16,6 +16,7 @@ from graphql import FieldNode, GraphQLError, located_error
 
 from schema.execution.for_all import ResolveAll
 from schema.execution.patience import Patience
+from schema.execution.plan.encoded import EncodedData
 from schema.execution.plan.kinds import PART, Field, ListOf, Object, Odd, Selection
 from schema.execution.plan.records import is_record
 from schema.execution.plan.shape import Nodes
@@ -107,14 +108,15 @@ class Run:
     _objects: int = 0
     _lists: list[Sequence[bytes]] = field(default_factory=list)  # of which `data` has the number alone
 
-    def execute(self, selection: Selection) -> bytes | None:
-        """The encoded `data`; None when an error has taken all of it."""
+    def execute(self, selection: Selection) -> EncodedData | None:
+        """The `data`; None when an error has taken all of it."""
         try:
             data = self.object(selection, None, None)
         except GraphQLError as error:  # of a field that must not be null, located by `fail`
             self.errors.append(error)
             return None
-        return assembled(orjson.dumps(data), self._lists)
+        outline = orjson.dumps(data)
+        return EncodedData(assembled(outline, self._lists), own=len(outline))
 
     def object(self, selection: Selection, source: Any, path: Path) -> dict[str, Any]:
         return {each.name: self.field(each, source, path) for each in selection.fields}
@@ -342,11 +344,8 @@ class Run:
         }
 
 
-def assembled(outline: bytes, lists: Sequence[Sequence[bytes]]) -> bytes:
-    """The answer: its outline with the lists in their places, each of their bytes copied once, and no byte more.
-
-    (orjson's own buffer may be twice as large as what it holds, and would be kept as it is.)
-    """
+def assembled(outline: bytes, lists: Sequence[Sequence[bytes]]) -> list[bytes]:
+    """The pieces of the answer: its outline with the blocks of the lists in their places."""
     texts = outline.split(_MARK)
     pieces = [texts[0]]
     for number, text in zip(texts[1::2], texts[2::2], strict=True):
@@ -355,7 +354,7 @@ def assembled(outline: bytes, lists: Sequence[Sequence[bytes]]) -> bytes:
         for each in others:
             pieces += (b",", each)
         pieces.append(text)
-    return b"".join(pieces)
+    return pieces
 
 
 def _lists_keepable(what: Field) -> bool:

@@ -1,5 +1,6 @@
 """What plans keep, for whom, for how long, and within which bound."""
 
+import tracemalloc
 from typing import Any, cast
 
 import pytest
@@ -8,7 +9,7 @@ from strawberry.schema.config import StrawberryConfig
 
 from auth.identity import Identity
 from schema.execution.context import GraphContext, GraphInfo
-from schema.execution.plan.encoded import EncodedData
+from schema.execution.plan.encoded import SLICE_BYTES, EncodedData
 from schema.execution.plan.keeping import IDLE_SECONDS, Answer, Keeper, Kept
 from schema.execution.plan.operations import Operation, Operations, Plan
 from schema.execution.plan.run import BLOCK_OBJECTS, cut
@@ -54,6 +55,24 @@ async def test_an_answer_is_kept_while_its_view_stays_the_same():
 
     world.write_pod("shop", "another")
     assert plan_of(operation).kept(await world.view(ADMIN, operation.needs), operation.nodes) is None
+
+
+async def test_a_long_answer_is_kept_once():
+    """It is made of the blocks that are kept anyway: in memory, and in the estimate of it."""
+    world, operation = World(1), operation_of(MAIN)
+    for number in range(12_000):
+        world.write_pod("shop", f"web-{number:05}-7d4b9c6f5-x2k4q")
+    view = await world.view(ADMIN, operation.needs)
+    tracemalloc.start()
+    executed(operation, view)
+    taken, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    kept = plan_of(operation).kept(view, operation.nodes)
+    assert kept is not None
+    assert kept.data.length > 2 * SLICE_BYTES
+    assert taken < 1.5 * kept.data.length
+    assert kept.data.length < plan_of(operation).keeper.size < 1.5 * kept.data.length
 
 
 async def test_only_the_blocks_of_changed_nodes_are_encoded_again():
@@ -286,7 +305,7 @@ def test_one_shape_is_one_plan():
 
 def test_encoded_data_reads_as_what_it_encodes():
     """Whoever executes the schema in Python sees plain data."""
-    data = EncodedData(b'{"nodes":[{"name":"a"}]}')
+    data = EncodedData([b'{"nodes":[', b'{"name":"a"}]}'])
 
     assert data["nodes"] == [{"name": "a"}]
     assert dict(cast("dict[str, object]", data)) == {"nodes": [{"name": "a"}]}
@@ -308,7 +327,7 @@ async def test_what_is_made_of_an_answer_counts_and_leaves_with_it():
     """Its compressed forms are within the same bound, one of each sort; of an answer that has left nothing is kept."""
     world = World(1)
     view = await world.view(ADMIN, operation_of(MAIN).needs)
-    keeper, data = Keeper(50_000), EncodedData(b"{}" * 500)
+    keeper, data = Keeper(50_000), EncodedData([b"{}" * 500])
     keeper.put("plan", view.visibility, Kept({}, Answer(view, data, (), ())))
     empty = keeper.size
 
@@ -340,7 +359,7 @@ async def test_what_was_made_of_an_outdated_answer_is_let_go():
 
     world.change()
     keeper.put(
-        "other", view.visibility, Kept({}, Answer(await world.view(ADMIN, other.needs), EncodedData(b""), (), ()))
+        "other", view.visibility, Kept({}, Answer(await world.view(ADMIN, other.needs), EncodedData([b""]), (), ()))
     )
 
     assert keeper.get(plan_of(operation), view.visibility) is not None
