@@ -68,7 +68,7 @@ class VolumeMount:
 
 def _metrics_of_all(
     roots: Sequence[ContainerRecord], info: GraphInfo, names: list[MetricName] | None = None
-) -> list[list[MetricRecord]]:
+) -> Sequence[Sequence[MetricRecord]]:
     return metrics_of(info, MEASURED_CONTAINERS, roots, names)
 
 

@@ -1,10 +1,11 @@
 """Metrics: what Prometheus has of an object, now and over time, or the reason why there is nothing."""
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Annotated, Any, Final, Generic, TypeAlias, TypeVar, cast
+from itertools import chain
+from typing import Annotated, Any, Final, Generic, TypeAlias, TypeGuard, TypeVar, cast
 
 import strawberry
 from msgspec import Struct
@@ -24,6 +25,7 @@ from schema.sources.prometheus.catalogue import MEASURED, SAID, SHARES, Level, M
 from schema.sources.prometheus.frames import (
     NOTHING,
     POINTS_AT_MOST,
+    Held,
     MetricFrame,
     Missing,
     Range,
@@ -219,66 +221,78 @@ _TOLD: Final = frozenset({Missing.UNREACHABLE, Missing.FORBIDDEN})
 
 def metrics_of(
     info: GraphInfo, measuring: Measuring[R], objects: Sequence[R], names: list[MetricName] | None
-) -> list[list[MetricRecord]]:
+) -> Sequence[Sequence[MetricRecord]]:
     """Of each object at least one Metric per name asked, in that order."""
-    rows: list[list[MetricRecord]] = [[] for _ in objects]
     places = list(map(measuring.place, objects))
-    for name in names_asked(measuring, names):
-        if name not in MEASURED[measuring.level]:
-            _append_same(rows, _absent(name, Missing.NOT_MEASURED))
-        elif name.measured is None:
-            _append_said(rows, name, objects, measuring.said(info, name))
-        elif name in SHARES:
-            _append_shares(info, rows, name, measuring, objects)
-        else:
-            _append_measured(rows, name, places, _frame_of(info, name, measuring.level, len(objects)))
-    return rows
+    columns = [_column(info, measuring, objects, places, name) for name in names_asked(measuring, names)]
+    if not (objects and columns):
+        return [()] * len(objects)
+    if all(isinstance(column[0], MetricRecord) for column in columns):
+        return list(zip(*columns, strict=True))
+    several = [column if isinstance(column[0], tuple) else zip(column, strict=True) for column in columns]
+    return [tuple(chain.from_iterable(row)) for row in zip(*several, strict=True)]
 
 
-def _append_same(rows: Iterable[list[MetricRecord]], metric: MetricRecord) -> None:
-    for row in rows:
-        row.append(metric)
+# One metric of each object: nearly always one record of each, else some of each.
+_Column: TypeAlias = "Sequence[MetricRecord] | Sequence[tuple[MetricRecord, ...]]"
+_Place: TypeAlias = tuple[str, str, str]
 
 
-def _append_said(rows: Iterable[list[MetricRecord]], name: MetricName, objects: Iterable[R], said: Said) -> None:
+def _column(
+    info: GraphInfo, measuring: Measuring[R], objects: Sequence[R], places: Sequence[_Place], name: MetricName
+) -> _Column:
+    if name not in MEASURED[measuring.level]:
+        return [_absent(name, Missing.NOT_MEASURED)] * len(objects)
+    if name.measured is None:
+        return _said(name, objects, measuring.said(info, name))
+    if name in SHARES:
+        return _shares(info, name, measuring, objects, places)
+    return _measured(name, places, _frame_of(info, name, measuring.level, len(objects)))
+
+
+def _said(name: MetricName, objects: Sequence[R], said: Said) -> _Column:
     if isinstance(said, Missing):
-        _append_same(rows, _absent(name, said))
-        return
-    for row, each in zip(rows, objects, strict=True):
-        value = said(each)
-        row.append(_absent(name, Missing.NOT_SET) if value is None else MetricRecord(name, name.unit, value, None))
+        return [_absent(name, said)] * len(objects)
+    unit, unset = name.unit, _absent(name, Missing.NOT_SET)
+    return [unset if value is None else MetricRecord(name, unit, value, None) for value in map(said, objects)]
 
 
-def _append_measured(
-    rows: Iterable[list[MetricRecord]], name: MetricName, places: Iterable[tuple[str, str, str]], frame: MetricFrame
-) -> None:
+def _measured(name: MetricName, places: Sequence[_Place], frame: MetricFrame) -> _Column:
     if frame.failure is not None:
-        _append_same(rows, _absent(name, frame.failure))
-        return
+        return [_absent(name, frame.failure)] * len(places)
     unit, samples, moment, window = name.unit, frame.samples, frame.evaluated_at, frame.window
     written = date_time(moment)
-    for row, (namespace, called, created_at) in zip(rows, places, strict=True):
-        held = samples.get(namespace, NOTHING).get(called)
-        if held.__class__ is float and created_at <= written:  # nearly always, and 15,000 times
-            row.append(MetricRecord(name, unit, held, None, moment, window))
-        else:
-            found = frame.of((namespace, called), not_before=_seconds(created_at))
-            row.extend(_metric(name, sample, window) for sample in found)
+    found = [samples.get(namespace, NOTHING).get(called) for namespace, called, _ in places]
+    if _all_numbers(found) and max([created_at for _, _, created_at in places]) <= written:
+        return [MetricRecord(name, unit, value, None, moment, window) for value in found]
+    return [
+        (MetricRecord(name, unit, held, None, moment, window),)
+        if held.__class__ is float and place[2] <= written
+        else tuple(_metric(name, sample, window) for sample in _samples(frame, place))
+        for held, place in zip(found, places, strict=True)
+    ]
 
 
-def _append_shares(
-    info: GraphInfo, rows: Iterable[list[MetricRecord]], name: MetricName, measuring: Measuring[R], objects: Sequence[R]
-) -> None:
+def _all_numbers(found: "Sequence[Held | None]") -> TypeGuard[Sequence[float]]:
+    return set(map(type, found)) == {float}
+
+
+def _shares(
+    info: GraphInfo, name: MetricName, measuring: Measuring[R], objects: Sequence[R], places: Sequence[_Place]
+) -> _Column:
     said = measuring.said(info, SHARES[name][1])
     if isinstance(said, Missing):
-        _append_same(rows, _absent(name, said))
-        return
+        return [_absent(name, said)] * len(objects)
     frame = _frame_of(info, name, measuring.level, len(objects))
-    for row, each in zip(rows, objects, strict=True):
-        namespace, called, created_at = measuring.place(each)
-        whole = said(each)
-        found = frame.of((namespace, called), not_before=_seconds(created_at))
-        row.extend(_metric(name, _share(sample, whole), frame.window) for sample in found)
+    return [
+        tuple(_metric(name, _share(sample, whole), frame.window) for sample in _samples(frame, place))
+        for whole, place in zip(map(said, objects), places, strict=True)
+    ]
+
+
+def _samples(frame: MetricFrame, place: _Place) -> tuple[Sample, ...]:
+    namespace, name, created_at = place
+    return frame.of((namespace, name), not_before=_seconds(created_at))
 
 
 def frame_of(info: GraphInfo, name: MetricName, level: Level) -> MetricFrame:

@@ -163,7 +163,7 @@ def _attention(root: strawberry.Parent[NodeRecord], info: GraphInfo) -> list[Nod
 
 def _metrics_of_all(
     roots: Sequence[NodeRecord], info: GraphInfo, names: list[MetricName] | None = None
-) -> list[list[MetricRecord]]:
+) -> Sequence[Sequence[MetricRecord]]:
     return metrics_of(info, MEASURED_NODES, roots, names)
 
 

@@ -119,7 +119,7 @@ def _restarts_text(root: strawberry.Parent[PodRecord], info: GraphInfo) -> str:
 
 def _metrics_of_all(
     roots: Sequence[PodRecord], info: GraphInfo, names: list[MetricName] | None = None
-) -> list[list[MetricRecord]]:
+) -> Sequence[Sequence[MetricRecord]]:
     return metrics_of(info, MEASURED_PODS, roots, names)
 
 

@@ -7,7 +7,6 @@ objects, a whole column of values at once. A column raises at anything odd: its 
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from enum import Enum
 from functools import lru_cache, partial
 from itertools import chain
 from operator import attrgetter
@@ -30,11 +29,11 @@ from graphql import (
     Undefined,
 )
 from graphql.pyutils import UndefinedType, inspect, is_iterable
-from strawberry.schema.schema_converter import CustomGraphQLEnumType
 
 from schema.execution.alone import of_object, refused
 from schema.execution.for_all import ReadsFrames, ResolveAll, frames_read_by, resolver_of_all
 from schema.execution.plan.records import declared
+from schema.execution.plan.rows import COLUMN, Standing, members_of, row_builder
 from schema.execution.plan.shape import FieldShape, Shape, Unplannable
 
 if TYPE_CHECKING:
@@ -102,10 +101,12 @@ class Leaf(Kind):
         super().__init__(nullable=nullable, pure=True)
         self._leaf = leaf
         self._coerce: Callable[[Any], Any] = leaf.coerce_output_value
-        self._unchanged = _unchanged(leaf)
-        self._unchanged_or_null = self._unchanged | {_NOTHING} if nullable else self._unchanged
-        self._all_of_a_type = leaf not in (GraphQLInt, GraphQLFloat)  # of numbers, only those within range
-        self._members, self._names = _enum_names(leaf)
+        self._unchanged = _unchanged(leaf) | {_NOTHING} if nullable else _unchanged(leaf)
+        self.enum = leaf if isinstance(leaf, GraphQLEnumType) else None
+        self._members: type | None = None
+        self._names: Mapping[Any, str | None] = {}
+        if self.enum is not None:
+            self._members, self._names = members_of(self.enum)
 
     def _completed(self, run: "Run", field: "Field", path: "Path", value: Any) -> Any:  # noqa: ARG002
         if type(value) is self._members:
@@ -118,17 +119,19 @@ class Leaf(Kind):
             )
         return coerced
 
-    def shows_unchanged(self, types: Collection[type]) -> bool:
-        """Whether coercion returns every value of these types as it is."""
-        return self._all_of_a_type and bool(types) and self._unchanged_or_null.issuperset(types)
+    def shows_all(self, types: Collection[type]) -> bool:
+        """Whether values of these types are what is shown, or members that are shown by their names, whichever."""
+        if self._leaf in (GraphQLInt, GraphQLFloat):  # only those within range
+            return False
+        return bool(types) and self._unchanged.union({self._members}).issuperset(types)
 
     def column(self, values: Sequence[Any]) -> Sequence[Any]:
         """Unchanged, if coercion would change nothing; that is told from the types that occur, in one C loop."""
         types = set(map(type, values))
-        if types <= self._unchanged_or_null and self._in_range(values):
+        if types <= self._unchanged and self._in_range(values):
             return values
         if types == {self._members}:
-            return [self._names[value] for value in values]
+            return list(map(self._names.__getitem__, values))
         return super().column(values)
 
     def _column(self, values: Sequence[Any]) -> Sequence[Any]:
@@ -150,19 +153,6 @@ def _all_finite(values: Sequence[float | None]) -> bool:
     if None not in values and math.isfinite(sum(values)):  # type: ignore[arg-type] # as just seen
         return True
     return all(each is None or math.isfinite(each) for each in values)
-
-
-@lru_cache(maxsize=256)  # there are as many as enums
-def _enum_names(leaf: GraphQLLeafType) -> tuple[type, Mapping[Any, str]]:
-    """The Python enum behind a GraphQL one, and how its members are written; for everything else, nothing."""
-    if not isinstance(leaf, CustomGraphQLEnumType):
-        return _NoMembers, {}
-    members = cast("type[Enum]", leaf.wrapped_cls)
-    return members, {member: leaf.coerce_output_value(member) for member in members}
-
-
-class _NoMembers:
-    """The type of nothing."""
 
 
 def _unchanged(leaf: GraphQLLeafType) -> frozenset[type]:
@@ -229,6 +219,9 @@ class ListOf(Kind):
         items = self.item.column(list(chain.from_iterable(values)))
         if len(values) == 1:
             return [items]
+        length, *others = set(map(len, values))
+        if length and not others:  # as metrics mostly are: one of each name
+            return list(zip(*[iter(items)] * length, strict=True))
         ends = 0
         lists = []
         for value in values:
@@ -246,7 +239,7 @@ class Field:
         self.site = shape.site
         self.kind = kind
         self.resolve, self.needs_info = _resolver(shape)  # called with the object, and with info if it needs that
-        self.attribute = _attribute(shape)  # of the object, where it is nothing but that
+        self._attribute = _attribute(shape)
         self.resolve_all = _resolver_of_all(shape)  # the same for all objects of a list at once, if there is such
         self.reads = _reads(shape)  # which frames that one's answers are from, if they are from nothing else
         self.pure = kind.pure and not self.needs_info
@@ -256,13 +249,16 @@ class Field:
         """The field of all objects. Raises whatever a resolver raises, and Odd."""
         return self.kind.column(list(map(self.resolve, sources)))
 
-    def stands_in(self, record: type) -> bool:
-        """Whether such a record's attribute is what the answer shows, whatever it is."""
-        return isinstance(self.kind, Leaf) and self.kind.shows_unchanged(declared(record).get(self.attribute, ()))
+    def standing_in(self, kind: type) -> Standing | None:
+        """Where objects of this class have what is shown; None: it must be read and completed."""
+        types = declared(kind).get(self._attribute, ())
+        if isinstance(self.kind, Leaf) and self.kind.shows_all(types):
+            return Standing(self._attribute, self.kind.enum)
+        return None
 
 
 def _attribute(shape: FieldShape) -> str:
-    """Its name; empty where there is a resolver."""
+    """The attribute of the object that it is; empty where it has a resolver."""
     definition = shape.strawberry
     return "" if definition is None or definition.base_resolver is not None else definition.python_name
 
@@ -331,50 +327,37 @@ class Selection:
         self.keepable = self.shallow and all(field.reads is not None for field in self.asked)
         self._pure = tuple(field for field in fields if field.pure)
         self._names = tuple(field.name for field in fields)
-        self._read: dict[type | None, tuple[Field, ...]] = {}
+        self._standing: dict[type, Mapping[Field, Standing]] = {}
 
     def columns(self, objects: Sequence[Any]) -> dict[Field, Sequence[Any]]:
         """The pure fields of all objects, by columns, without those that stand in them. Raises at anything odd."""
         types = frozenset(map(type, objects))
         if not self.fields or _told_in_place(types, null_too=True):
             raise Odd
-        read = self._read_of(next(iter(types)) if len(types) == 1 else None)
+        standing = self._standing_in(next(iter(types))) if len(types) == 1 else {}
+        read = [field for field in self._pure if field not in standing]
         if len(objects) <= PART:
             return {field: field.column(objects) for field in read}
         parts = [objects[start : start + PART] for start in range(0, len(objects), PART)] if read else []
         columns = zip(*([field.column(part) for field in read] for part in parts), strict=True)
         return {field: list(chain.from_iterable(column)) for field, column in zip(read, columns, strict=True)}
 
-    def _read_of(self, kind: type | None) -> tuple[Field, ...]:
-        """The pure fields that must be read and completed of objects of this class; None: of several classes."""
-        read = self._read.get(kind)
-        if read is None:
-            read = self._pure if kind is None else tuple(each for each in self._pure if not each.stands_in(kind))
-            self._read[kind] = read
-        return read
-
     def rows(self, objects: Sequence[Any], columns: Mapping[Field, Sequence[Any]]) -> list[dict[str, Any]]:
         """Rows of the objects: by these columns, by what stands in the objects, and None for what is to be asked."""
-        sources = tuple("" if field in columns else field.attribute if field.pure else None for field in self.fields)
-        build = _row_builder(self._names, sources)
+        if not objects:
+            return []
+        standing = self._standing_in(type(objects[0]))  # of several classes, every pure field has a column
+        sources = tuple(COLUMN if field in columns else standing.get(field) for field in self.fields)
+        build = row_builder(self._names, sources)
         return build(objects, *(columns[field] for field in self.fields if field in columns))
 
-
-@lru_cache(maxsize=1024)
-def _row_builder(names: tuple[str, ...], sources: tuple[str | None, ...]) -> Callable[..., list[dict[str, Any]]]:
-    """A function from objects and columns to rows, written out: three times as fast as dict(zip(names, row)).
-
-    For each name, its source is an attribute of the object, a column (an empty name), or None for nothing yet. Names
-    are GraphQL's: letters, digits and underscores, so that nothing of a request becomes code; attributes are ours.
-    """
-    columns = [f"v{number}" for number, source in enumerate(sources) if source == ""]
-    values = [f"v{n}" if source == "" else f"o.{source}" if source else "None" for n, source in enumerate(sources)]
-    entries = ", ".join(f"{name!r}: {value}" for name, value in zip(names, values, strict=True))
-    items = f"{', '.join(['o', *columns])} in zip(objects, *columns)" if columns else "o in objects"
-    built: Callable[..., list[dict[str, Any]]] = eval(  # noqa: S307
-        f"lambda objects, *columns: [{{{entries}}} for {items}]"
-    )
-    return built
+    def _standing_in(self, kind: type) -> Mapping[Field, Standing]:
+        """The pure fields that stand in objects of this class."""
+        standing = self._standing.get(kind)
+        if standing is None:
+            found = ((field, field.standing_in(kind)) for field in self._pure)
+            standing = self._standing[kind] = {field: where for field, where in found if where is not None}
+        return standing
 
 
 def selection_of(shapes: Shape) -> Selection:

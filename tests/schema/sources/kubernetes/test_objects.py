@@ -4,7 +4,7 @@ import gc
 import json
 import sys
 import tracemalloc
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, cast, get_origin
 
 import msgspec
@@ -12,8 +12,12 @@ import pytest
 
 from schema.execution.plan.records import declared
 from schema.sources.kubernetes import cold, objects
+from schema.sources.kubernetes.cold import Rest
+from schema.sources.kubernetes.containers import pod_containers
 from schema.sources.kubernetes.kinds import NAMESPACES, NODES, PODS, Decoder, Kind, OddObject, identity
+from schema.sources.kubernetes.node_details import node_details
 from schema.sources.kubernetes.objects import Label, Sharing
+from schema.sources.kubernetes.pod_details import pod_details
 from schema.sources.kubernetes.sharing import Shared
 from tests.schema.sources.kubernetes import pods
 from tests.schema.sources.kubernetes.full_further_kinds import FULL_OBJECTS
@@ -124,10 +128,28 @@ def test_a_record_is_of_the_types_that_it_declares(kind: Kind[Any], full: dict[s
             record = decode(kind, lacking)
         except OddObject:
             continue
-        types_of = declared(cast("Any", type(record)))
-        for name in record.__struct_fields__:
-            plain = {get_origin(each) or each for each in types_of[name]}
-            assert type(getattr(record, name)) in plain, f"{name} of {lacking}"
+        check_types(record)
+        for details in DETAILS.get(kind, ()):
+            check_types(details(record))
+
+
+DETAILS: dict[Kind[Any], tuple[Callable[[Any], Any], ...]] = {
+    PODS: (pod_details, pod_containers),
+    NODES: (node_details,),
+}
+
+
+def check_types(value: Any) -> None:
+    if isinstance(value, tuple | list):
+        for each in value:
+            check_types(each)
+    if isinstance(value, msgspec.Struct) and not isinstance(value, Rest):
+        types_of = declared(cast("Any", type(value)))
+        for name in value.__struct_fields__:
+            held = getattr(value, name)
+            plain = {get_origin(each) or each for each in types_of.get(name, (type(held),))}
+            assert type(held) in plain, f"{name} of {value}"
+            check_types(held)
 
 
 def without_one_thing(value: Any) -> Iterator[Any]:
