@@ -102,33 +102,6 @@ def streaming_list(kind: str) -> str:
 INITIAL_END: Final = b'"k8s.io/initial-events-end":"true"'
 
 
-async def pods_patched(
-    plane: ControlPlane,
-    recipe: Recipe,
-    *,
-    per_second: float,
-    seconds: float,
-    told: Callable[[PodPlan, int, float], None],
-) -> int:
-    """Change pods on the API server itself at this pace; `told` hears of each when it is done. Returns how many."""
-    async with plane.api() as api, asyncio.TaskGroup() as tasks:
-        began, done, plans = time.monotonic(), 0, _spread(recipe)
-        turns = {plan: asyncio.Lock() for plan in plans}  # changes of one pod stay in order
-
-        async def one(plan: PodPlan, restarts: int) -> None:
-            async with turns[plan]:
-                await _restart(api, plan, restarts)
-            told(plan, restarts, time.monotonic())
-
-        while (elapsed := time.monotonic() - began) < seconds:
-            while done < elapsed * per_second:
-                plan = plans[done % len(plans)]
-                tasks.create_task(one(plan, 100 + done), name="patch")
-                done += 1
-            await asyncio.sleep(0.005)
-    return done
-
-
 # ------------------------------------------------------------------------------------------------------------- filling
 
 
@@ -286,7 +259,7 @@ async def _record_list(plane: ControlPlane, kind: str, write: Callable[[bytes], 
 
 async def _record_changes(plane: ControlPlane, recipe: Recipe, file: Path) -> None:
     """Two changes of each of up to 5,000 pods, spread over the nodes: what a watch says of them."""
-    plans = _spread(recipe)
+    plans = spread(recipe)
     async with _patient(plane) as api, plane.api() as writer:
         async with api.get("/api/v1/pods?limit=1") as answer:
             version = (await answer.json())["metadata"]["resourceVersion"]
@@ -313,17 +286,17 @@ async def _watched(api: aiohttp.ClientSession, version: str) -> AsyncIterator[by
 
 
 async def _change_twice(api: aiohttp.ClientSession, plans: list[PodPlan]) -> None:
-    await _each(plans, lambda plan: _restart(api, plan, 101))
-    await _each(plans, lambda plan: _restart(api, plan, 102))
+    await _each(plans, lambda plan: restart(api, plan, 101))
+    await _each(plans, lambda plan: restart(api, plan, 102))
 
 
-async def _restart(api: aiohttp.ClientSession, plan: PodPlan, restarts: int) -> None:
+async def restart(api: aiohttp.ClientSession, plan: PodPlan, restarts: int) -> None:
     """What a kubelet tells after a restart of the first container."""
     path = f"/api/v1/namespaces/{plan.namespace}/pods/{plan.name}/status"
     await _send(api, "PATCH", path, {"status": statuses(plan, manifest(plan), restarts)})
 
 
-def _spread(recipe: Recipe) -> list[PodPlan]:
+def spread(recipe: Recipe) -> list[PodPlan]:
     """Pods to change: neighbours stand on other nodes and in other namespaces."""
     count = min(CHURNED_PODS, recipe.pods)
     step = 7_919 if recipe.pods % 7_919 else 1  # a prime: goes round all of them

@@ -18,7 +18,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from tests.cluster.control_plane import ControlPlane, answers, eventually
+from tests.benchmarks.objects import Recipe
+from tests.benchmarks.writer import Writing
+from tests.cluster.control_plane import ADMIN, ControlPlane, answers, eventually
 from tests.cluster.process import Process, free_ports
 
 READY: Final = re.compile(r"\bready\b.*\bseconds=([0-9.]+)")
@@ -89,6 +91,33 @@ class GatewayServer(Server):
         answer = await reader.readline()
         writer.close()
         return json.loads(answer)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Of a pod, as the API server confirmed it, at a moment of the machine's clock."""
+
+    namespace: str
+    name: str
+    restarts: int
+    at: float
+
+
+class Written:
+    """What a writer says."""
+
+    def __init__(self, log: Path) -> None:
+        self._log = log
+        self._read = 0
+
+    def news(self) -> list[Change]:
+        """The changes that were confirmed since this was asked last."""
+        with self._log.open("rb") as log:
+            log.seek(self._read)
+            said = log.read()
+        whole = said[: said.rfind(b"\n") + 1]
+        self._read += len(whole)
+        return [Change(*json.loads(line)) for line in whole.splitlines()]
 
 
 class Servers:
@@ -182,6 +211,23 @@ class Servers:
 
             await process.ready(under_way, START_LIMIT_S)
             yield
+
+    @contextlib.asynccontextmanager
+    async def writer(self, plane: ControlPlane, recipe: Recipe, per_second: float) -> AsyncIterator[Written]:
+        """Pods of the recipe change on the API server itself, at this pace, while the block runs."""
+        name = self._name("writer")
+        file = self._folder / f"{name}.json"
+        token = plane.token(ADMIN)
+        writing = Writing(plane.server, str(plane.ca_file), token, recipe.nodes, recipe.pods, per_second)
+        file.write_text(writing.dumped())
+        with self._running(name, [sys.executable, "-m", "tests.benchmarks.writer", file], CLIENTS) as process:
+            written = Written(process.log)
+
+            async def begun() -> bool:
+                return bool(written.news())
+
+            await process.ready(begun, START_LIMIT_S)
+            yield written
 
     @contextlib.asynccontextmanager
     async def _started(self, kind: str, command: list[str | Path], cores: set[int] = SERVER) -> AsyncIterator[Server]:
