@@ -1,6 +1,6 @@
 """Nodes: the machines of the cluster, with the pods on them and the metrics of both."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from operator import attrgetter
 from typing import Final, cast
 
@@ -116,6 +116,10 @@ def _address(root: strawberry.Parent[NodeRecord]) -> str | None:
 
 def _on_node(root: NodeRecord, info: GraphInfo) -> Among[PodRecord]:
     return Among(root.name, info.context.view.snapshot.pods.on_node(root.name))
+
+
+def _on_nodes(roots: Sequence[NodeRecord], info: GraphInfo) -> Iterable[Sequence[PodRecord]]:
+    return map(info.context.view.snapshot.pods.on_node, map(attrgetter("name"), roots))
 
 
 def _pod_count_needs(_reach: Reach) -> FieldNeeds:
@@ -315,7 +319,7 @@ class Node:
         PODS_LISTED,
         _on_node,
         "The pods on it that the caller may see, by namespace and name unless ordered otherwise.",
-        anywhere=True,
+        found=_on_nodes,
     )
     pods_connection: Connection[Pod] | None = belonging_page_field(
         PODS_LISTED, _on_node, "The pods on it that the caller may see, a page at a time."

@@ -1,8 +1,8 @@
 """A listing as fields of the graph. The type of each field is what its class says that it is."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Annotated, Any, TypeVar, cast
+from typing import Annotated, Any, TypeVar
 
 import strawberry
 
@@ -25,6 +25,8 @@ Name = Annotated[str, strawberry.argument(description="Its name; 255 bytes at mo
 
 # What belongs to an object, and what else that takes to know; None where a right is missing, which is then told.
 Belonging = Callable[[Any, GraphInfo], Among[R] | None]
+# The same of all objects of a list at once: the rows of each, in their order.
+Found = Callable[[Sequence[Any], GraphInfo], Iterable[Sequence[R]]]
 NeedsHook = Callable[..., FieldNeeds]
 
 
@@ -66,9 +68,9 @@ def belonging_field(
     description: str,
     needs: NeedsHook | None = None,
     *,
-    anywhere: bool = False,
+    found: Found[R] | None = None,
 ) -> Any:
-    """What belongs to an object. `anywhere`: an index finds it for each of them, in whichever namespaces it is.
+    """What belongs to an object. `found` is for what an index finds for each of them, in whichever namespaces it is.
 
     Then the right to list it is the same for all objects.
     """
@@ -91,15 +93,13 @@ def belonging_field(
         order_by: Any = None,
         limit: int | None = None,
     ) -> list[Any]:
-        first, *others = roots
-        known = rows(first, info, filter, order_by, limit)
-        if known is None or filter is not None or order_by is not None or limit is not None:
-            return [known, *(rows(root, info, filter, order_by, limit) for root in others)]
-        belongs = (cast("Among[R]", belonging(root, info)) for root in others)
-        return [known, *(listing.visible(info, among.rows) for among in belongs)]
+        known = rows(roots[0], info, filter, order_by, limit)
+        if known is None or found is None or filter is not None or order_by is not None or limit is not None:
+            return [known, *(rows(root, info, filter, order_by, limit) for root in roots[1:])]
+        return listing.visible_of_all(info, found(roots, info))
 
     below = _below(belonging, needs or listing.needs)
-    if not anywhere:
+    if found is None:
         return _field(listing, rows, below, description)
     return _field(listing, rows, _indexed(below), description, rows_of_all)
 

@@ -410,6 +410,13 @@ class Listing(Generic[R]):
         """Those of the rows that the caller may list."""
         return self._visible(info.context.view.visibility.scope(self.resource), rows)
 
+    def visible_of_all(self, info: GraphInfo, lists: Iterable[Sequence[R]]) -> list[Sequence[R]]:
+        """The same of each list."""
+        scope = info.context.view.visibility.scope(self.resource)
+        if isinstance(scope, Everywhere):
+            return list(lists)
+        return [[each for each in rows if each.namespace in scope] for rows in lists]
+
     def _visible(self, scope: Scope, rows: Iterable[R]) -> Iterable[R]:
         return rows if isinstance(scope, Everywhere) else [each for each in rows if each.namespace in scope]
 
