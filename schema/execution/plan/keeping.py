@@ -15,9 +15,10 @@ from typing import Any, Final, TypeAlias, final
 from graphql import GraphQLError
 
 from auth.access import Resource, Visibility
+from schema.execution.plan.blocks import Blocks
 from schema.execution.plan.encoded import EncodedData, Made
 from schema.execution.plan.reads import LookUp, still_found
-from schema.execution.plan.run import Blocks, FramesRead
+from schema.execution.plan.run import FramesRead
 from schema.execution.plan.shape import Nodes
 from schema.execution.view import View
 from schema.sources.kubernetes.cluster import ClusterSnapshot
@@ -82,7 +83,7 @@ class Kept:
     def __post_init__(self) -> None:
         self.size = _ANSWER_OVERHEAD + sum(
             len(encoded) + _BLOCK_OVERHEAD + _OBJECT_OVERHEAD * len(objects)
-            for (_, objects), encoded in self.blocks.items()
+            for objects, encoded in self.blocks.values()
         )
         if self.answer is not None:
             self.size += self.answer.data.size

@@ -324,7 +324,7 @@ class Selection:
         # Only the resolvers of the asked fields look beyond their object, nothing inside what they return does.
         self.shallow = all(field.kind.pure for field in self.asked)
         # Nor do their answers depend on anything but the objects and some frames.
-        self.keepable = self.shallow and all(field.reads is not None for field in self.asked)
+        self.keepable = bool(fields) and self.shallow and all(field.reads is not None for field in self.asked)
         self._pure = tuple(field for field in fields if field.pure)
         self._names = tuple(field.name for field in fields)
         self._standing: dict[type, Mapping[Field, Standing]] = {}

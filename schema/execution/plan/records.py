@@ -8,6 +8,7 @@ from typing import Any, TypeGuard, Union, get_args, get_origin, get_type_hints
 import msgspec
 
 
+@lru_cache(maxsize=256)  # there are as many as sorts of rows
 def is_record(kind: type) -> bool:
     """Whether its objects stay what they are: immutable, and equal to nothing but themselves."""
     return _is_frozen(kind) and not kind.__struct_config__.eq

@@ -8,7 +8,7 @@ nothing but pure fields become blocks of bytes.
 import weakref
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import chain, islice
+from itertools import chain, compress, islice
 from typing import Any, Final, TypeAlias, TypeVar, cast, final
 
 import orjson
@@ -16,6 +16,7 @@ from graphql import FieldNode, GraphQLError, located_error
 
 from schema.execution.for_all import ResolveAll
 from schema.execution.patience import Patience
+from schema.execution.plan.blocks import BLOCK_OBJECTS, Block, Blocks, Mending, Place, cut, mending
 from schema.execution.plan.encoded import EncodedData
 from schema.execution.plan.kinds import PART, Field, ListOf, Object, Odd, Selection
 from schema.execution.plan.records import is_record
@@ -29,15 +30,11 @@ T = TypeVar("T")
 # From the answer's root down: (path of what holds it, its name or index).
 Path: TypeAlias = "tuple[Path, str | int] | None"
 
-# A block's key: the site of its list, and its objects, which compare by identity.
-Block: TypeAlias = tuple[int, tuple[Any, ...]]
-Blocks: TypeAlias = Mapping[Block, bytes]
 # By site, the frames that its blocks are from: they hold only as long as these are still the newest. A frame may speak
 # of every pod of the cluster; what is kept does not hold it.
 FramesRead: TypeAlias = Mapping[int, tuple["weakref.ref[MetricFrame]", ...]]
 
-# Lists up to this length are one block; longer ones are cut into blocks of about half of it.
-BLOCK_OBJECTS: Final = 512
+_EMPTY: Final = orjson.Fragment(b"[]")
 # Around a list's number in the outline of an answer: no JSON has it, in a text it would be escaped.
 _MARK: Final = b"\0"
 
@@ -101,7 +98,7 @@ class Run:
     before: Blocks
     read_before: FramesRead
     at_most: int | None = None  # objects, in all lists together
-    blocks: dict[Block, bytes] = field(default_factory=dict)
+    blocks: dict[Place, Block] = field(default_factory=dict)
     read: dict[int, tuple["weakref.ref[MetricFrame]", ...]] = field(default_factory=dict)
     _usable: dict[int, Blocks] = field(default_factory=dict)  # of `before`, by site
     errors: list[GraphQLError] = field(default_factory=list)
@@ -164,7 +161,7 @@ class Run:
         if selection.refused:
             return kind.one_by_one(self, what, path, items)
         try:
-            if selection.keepable and is_record(type(items[0])) and self._reads_only_frames(selection, what.site):
+            if selection.keepable and _is_record(items[0]) and self._reads_only_frames(selection, what.site):
                 return self._blocks(selection, what.site, items, path)
             columns = selection.columns(items)
         except Exception:  # noqa: BLE001 - told, if it is an error, by the very same fields row by row
@@ -182,6 +179,8 @@ class Run:
             values = self._values([each for each in selection.asked if _lists_keepable(each)], items, path)
         for each in filter(_lists_keepable, selection.asked):
             values[each] = self._encoded_lists(each, values[each], path)
+        if all(each in values and _all_encoded(values[each]) for each in selection.asked):
+            return selection.rows(items, columns | values)
         blank = zip(items, selection.rows(items, columns), strict=True)
         return self._ask(item, what, path, blank, values)
 
@@ -194,7 +193,7 @@ class Run:
         """What the resolvers of these fields return: row by row, in the document's order, as graphql-core asks."""
         values: dict[Field, list[Any]] = {each: [] for each in fields}
         asked = [(each, each.name, values[each].append) for each in fields if each.resolve_all is None]
-        for index, source in self.patiently(items):
+        for index, source in self.patiently(items) if asked else ():
             here = (path, index)
             for each, name, append in asked:
                 append(self.value(each, source, (here, name)))
@@ -269,64 +268,75 @@ class Run:
                 return values
         except Exception:  # noqa: BLE001 - told, if it is an error, list by list
             return values
-        self._count(sum(len(value) for value in values if _holds_records(value)))
-        cuts = [cut(tuple(value)) if _holds_records(value) else [] for value in values]
+        held = list(map(_holds_records, values))
+        self._count(sum(map(len, compress(values, held))))
+        cuts = [cut(tuple(value)) if holds else () for value, holds in zip(values, held, strict=True)]
         inner = iter(self._encoded(selection, what.site, list(chain.from_iterable(cuts)), ((path, 0), what.name)))
         encoded: list[Any] = []
         for value, blocks in zip(values, cuts, strict=True):
             parts = list(islice(inner, len(blocks)))
-            encoded.append(self._listed(parts) if parts and None not in parts else value)
+            encoded.append(self._listed(parts) if parts and None not in parts else _EMPTY if value == () else value)
         return encoded
 
     def _listed(self, blocks: Sequence[bytes | None]) -> orjson.Fragment:
         """What stands for a list until the answer is put together."""
         self._lists.append(cast("Sequence[bytes]", blocks))
-        return orjson.Fragment(b"[%b%d%b]" % (_MARK, len(self._lists) - 1, _MARK))
+        return orjson.Fragment(b"[\0%d\0]" % (len(self._lists) - 1))
 
     def _encoded(
         self, selection: Selection, site: int, blocks: Sequence[tuple[Any, ...]], path: Path
     ) -> list[bytes | None]:
         """What each block is encoded as: kept, or made together with others; None where anything is odd."""
         before, made = self._usable[site], self.blocks
+        first_field = selection.fields[0].name
         found: list[bytes | None] = []
-        new: list[int] = []
+        new: dict[int, tuple[Any, ...] | Mending] = {}
         waiting = 0
         for at, objects in enumerate(blocks):
-            block = (site, objects)
-            known = (before.get(block) if before else None) or made.get(block)
-            found.append(known)
-            if known is not None:
-                made[block] = known
+            place = (site, objects[0], objects[-1])
+            known = before.get(place)
+            if known is not None and known.shows(objects):
+                made[place] = known
+                found.append(known.encoded)
                 continue
-            new.append(at)
-            waiting += len(objects)
+            twice = made.get(place)
+            if twice is not None and twice.shows(objects):
+                found.append(twice.encoded)
+                continue
+            found.append(None)
+            mend = None if known is None else mending(known, objects, first_field)
+            new[at] = mend or objects
+            waiting += len(objects if mend is None else mend.new)
             if waiting >= PART:
-                self._encode(selection, site, {each: blocks[each] for each in new}, path, found)
-                new, waiting = [], 0
-        self._encode(selection, site, {each: blocks[each] for each in new}, path, found)
+                self._encode(selection, site, new, path, found)
+                new, waiting = {}, 0
+        self._encode(selection, site, new, path, found)
         return found
 
     def _encode(
         self,
         selection: Selection,
         site: int,
-        blocks: Mapping[int, tuple[Any, ...]],
+        blocks: Mapping[int, tuple[Any, ...] | Mending],
         path: Path,
         found: list[bytes | None],
     ) -> None:
-        """Encode some blocks by columns, which are then known and `found` at their places."""
+        """Encode some blocks by columns, or what is new of them; they are then known and `found` at their places."""
         self.context.patience.check()
-        objects = tuple(chain.from_iterable(blocks.values()))
+        new = [each.new if isinstance(each, Mending) else each for each in blocks.values()]
+        objects = tuple(chain.from_iterable(new))
         try:
             columns = selection.columns(objects) | self._columns_of_all(selection, objects, path)
             rows = selection.rows(objects, columns)
         except Exception:  # noqa: BLE001 - told, if it is an error, row by row
             return
         start = 0
-        for at, block in blocks.items():
-            stop = start + len(block)
+        for (at, block), own in zip(blocks.items(), new, strict=True):
+            stop = start + len(own)
             encoded = bytes(memoryview(orjson.dumps(rows[start:stop]))[1:-1])
-            self.blocks[site, block] = found[at] = encoded
+            made = block.mended(encoded) if isinstance(block, Mending) else Block(block, encoded)
+            self.blocks[site, made.objects[0], made.objects[-1]] = made
+            found[at] = made.encoded
             start = stop
 
     def _same_frames(self, site: int) -> bool:
@@ -347,6 +357,9 @@ class Run:
 def assembled(outline: bytes, lists: Sequence[Sequence[bytes]]) -> list[bytes]:
     """The pieces of the answer: its outline with the blocks of the lists in their places."""
     texts = outline.split(_MARK)
+    if all(len(blocks) == 1 for blocks in lists):  # as are those of short ones
+        texts[1::2] = [lists[int(number)][0] for number in texts[1::2]]
+        return texts
     pieces = [texts[0]]
     for number, text in zip(texts[1::2], texts[2::2], strict=True):
         first, *others = lists[int(number)]
@@ -357,30 +370,25 @@ def assembled(outline: bytes, lists: Sequence[Sequence[bytes]]) -> list[bytes]:
     return pieces
 
 
+def _all_encoded(values: Iterable[Any]) -> bool:
+    return set(map(type, values)) == {orjson.Fragment}
+
+
 def _lists_keepable(what: Field) -> bool:
     """Whether it lists objects that become blocks, if they are records."""
     kind = what.kind
     return isinstance(kind, ListOf) and isinstance(kind.item, Object) and kind.item.selection.keepable
 
 
+def _is_record(item: Any) -> bool:
+    kind: type = type(item)
+    return is_record(kind)
+
+
 def _holds_records(value: Any) -> bool:
-    return isinstance(value, (tuple, list)) and bool(value) and is_record(type(value[0]))
+    return isinstance(value, (tuple, list)) and bool(value) and _is_record(value[0])
 
 
 def _leads_to_records(values: Iterable[Any]) -> bool:
     """Whether a column of lists is one of records, which become blocks instead; the first that is not empty tells."""
     return _holds_records(next((each for each in values if isinstance(each, (tuple, list)) and each), None))
-
-
-def cut(objects: tuple[Any, ...]) -> list[tuple[Any, ...]]:
-    """A long list in blocks of some hundred objects, whose borders the objects themselves decide.
-
-    A border stands where an object's address says so: an object more or less moves no border but its neighbours', so
-    that all other blocks stay what they were. (Positions would shift all blocks behind it.)
-    """
-    if len(objects) <= BLOCK_OBJECTS:
-        return [objects]
-    # Fibonacci hashing: addresses are multiples of 16 and often evenly spaced; these eight bits are as good as random.
-    # Behind the last object there is no border: the block after it would be empty.
-    borders = [at for at, each in enumerate(objects[:-1], 1) if not (id(each) >> 4) * 2_654_435_769 & 0xFF_0000]
-    return [objects[start:stop] for start, stop in zip([0, *borders], [*borders, len(objects)], strict=True)]

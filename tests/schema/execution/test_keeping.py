@@ -9,10 +9,10 @@ from strawberry.schema.config import StrawberryConfig
 
 from auth.identity import Identity
 from schema.execution.context import GraphContext, GraphInfo
+from schema.execution.plan.blocks import BLOCK_OBJECTS, Block, cut
 from schema.execution.plan.encoded import SLICE_BYTES, EncodedData
 from schema.execution.plan.keeping import IDLE_SECONDS, Answer, Keeper, Kept
 from schema.execution.plan.operations import Operation, Operations, Plan
-from schema.execution.plan.run import BLOCK_OBJECTS, cut
 from schema.execution.prepare import Documents
 from schema.execution.settings import ExecutionSettings
 from schema.execution.view import View
@@ -222,7 +222,7 @@ async def test_what_is_kept_stays_within_its_bound():
     keeper = Keeper(10_000, lambda: now)
 
     def keep(plan: str, size: int) -> None:
-        keeper.put(plan, visibility, Kept({(0, ()): b"x" * size}, None))
+        keeper.put(plan, visibility, Kept({(0, None, None): Block((), b"x" * size)}, None))
 
     keep("first", 1_000)
     keep("second", 1_000)

@@ -5,8 +5,8 @@ from graphql import execute_sync
 
 from schema.execution.context import GraphContext
 from schema.execution.patience import GivenUp, Patience
+from schema.execution.plan.blocks import BLOCK_OBJECTS
 from schema.execution.plan.operations import Operations
-from schema.execution.plan.run import BLOCK_OBJECTS
 from schema.execution.prepare import Documents
 from schema.execution.settings import ExecutionSettings
 from schema.execution.view import View
