@@ -7,7 +7,7 @@ pods by all nodes. An estimate, then, for refusing what is out of proportion; th
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from math import prod
 from typing import Any, Final, final
 
@@ -68,15 +68,8 @@ class Place:
         lists = self.lists
         if isinstance(get_nullable_type(kind), GraphQLList):
             lists, bound = (*lists, ListOf(name, self.owner, namespaces, bound)), None
-        return replace(
-            self,
-            lists=lists,
-            path=(*self.path, (node.alias or node.name).value),
-            owner=name if name in COUNTED else self.owner,
-            at_most=bound,
-            points=points,
-            node=node,
-        )
+        owner = name if name in COUNTED else self.owner
+        return Place(lists, (*self.path, (node.alias or node.name).value), owner, bound, points, node)
 
 
 @dataclass(frozen=True, slots=True)

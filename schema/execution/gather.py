@@ -128,9 +128,7 @@ class Gatherer:
         pending = {key: status.reason for key, status in troubled.items() if not status.synced and not status.refused}
         foresight = Foresight(View(snapshot, visibility, {}, refused, {}, now, self._indexes, pending=pending))
         questions = _questions(needs.metrics, foresight, now)
-        frames, raw = await asyncio.gather(
-            self._frames(questions.values(), visibility), self._raw(needs.raw, decisions)
-        )
+        frames, raw = await self._asked(questions.values(), visibility, needs.raw, decisions)
         if not foresight.used:  # else the answer shows what was asked about
             snapshot, now = self._kubernetes.snapshot(needs.kinds), self._wall_clock()
         return View(
@@ -194,6 +192,18 @@ class Gatherer:
             self._access.visibility(identity, needs.rights),
             self._access.decisions(identity, decisions),
         )
+
+    async def _asked(
+        self,
+        questions: Collection[Question],
+        visibility: Visibility,
+        queries: Collection[RawQuery],
+        decisions: Mapping[Attributes, Decision],
+    ) -> tuple[Mapping[Question, MetricFrame], Mapping[RawQuery, RawOutcome]]:
+        """What Prometheus is asked, all together."""
+        if not queries:
+            return await self._frames(questions, visibility), {}
+        return await asyncio.gather(self._frames(questions, visibility), self._raw(queries, decisions))
 
     async def _raw(
         self, queries: Collection[RawQuery], decisions: Mapping[Attributes, Decision]

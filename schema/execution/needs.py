@@ -8,37 +8,20 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-import strawberry
-from graphql import (
-    FieldNode,
-    FragmentDefinitionNode,
-    GraphQLError,
-    GraphQLField,
-    GraphQLObjectType,
-    OperationDefinitionNode,
-    get_named_type,
-)
-from graphql.execution.collect_fields import (
-    FieldDetailsList,
-    FragmentDetails,
-    collect_fields,
-    collect_subfields,
-)
-from graphql.execution.values import VariableValues, get_argument_values
-from strawberry.types.arguments import convert_arguments
-from strawberry.types.field import StrawberryField
+from graphql import FieldNode, GraphQLError, GraphQLField, GraphQLObjectType, get_named_type
+from graphql.execution.collect_fields import FieldDetailsList
 
 from auth.access import AccessNeed
 from auth.reviewers import Attributes
 from schema.execution.cost import COUNTED, PAGE_ARGUMENTS, Cost, Costs, Place, page_size
 from schema.execution.foresight import Rows
+from schema.execution.reading import Reading, strawberry_field
 from schema.sources.kubernetes.kinds import KINDS, Kind
 from schema.sources.prometheus.catalogue import Level, MetricName
 from schema.sources.prometheus.frames import TimeWindow
 from schema.sources.prometheus.raw import RawQuery
 
 _NEEDS: Final = "binnacle/needs"
-_DEFINITION: Final = "strawberry-definition"  # where Strawberry keeps its own field behind graphql-core's
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,10 +106,7 @@ def needing(hook: NeedsHook) -> Mapping[str, NeedsHook]:
 class _Walk:
     """Follows the fields that will be executed: fragments, @skip and @include as graphql-core itself reads them."""
 
-    schema: strawberry.Schema
-    operation: OperationDefinitionNode
-    fragments: dict[str, FragmentDetails]
-    variables: VariableValues
+    reading: Reading
     access: set[AccessNeed] = field(default_factory=set)
     rights: set[AccessNeed] = field(default_factory=set)
     decisions: dict[Attributes, FieldNode] = field(default_factory=dict)
@@ -137,15 +117,8 @@ class _Walk:
     kinds: set[Kind[Any]] = field(default_factory=set)
     looked_through: set[AccessNeed] = field(default_factory=set)
 
-    def root(self, query_type: GraphQLObjectType) -> None:
-        collected = collect_fields(
-            self.schema._schema,  # noqa: SLF001 - Strawberry has no public name for its graphql-core schema
-            self.fragments,
-            self.variables,
-            query_type,
-            self.operation,
-        )
-        self._fields(query_type, collected.grouped_field_set, EVERYTHING, Place())
+    def root(self) -> None:
+        self._fields(self.reading.query_type, self.reading.root(), EVERYTHING, Place())
 
     def _fields(
         self, parent: GraphQLObjectType, fields: Mapping[str, FieldDetailsList], reach: Reach, place: Place
@@ -174,16 +147,8 @@ class _Walk:
         inner = get_named_type(definition.type)
         if not isinstance(inner, GraphQLObjectType):
             return
-        collected = collect_subfields(
-            self.schema._schema,  # noqa: SLF001
-            self.fragments,
-            self.variables,
-            self.operation,
-            inner,
-            details,
-        )
-        inside = self._inside(definition, details, asked, place)
-        self._fields(inner, collected.grouped_field_set, asked.reach or reach, inside)
+        fields = self.reading.inside(inner, details)
+        self._fields(inner, fields, asked.reach or reach, self._inside(definition, details, asked, place))
 
     def _inside(self, definition: GraphQLField, details: FieldDetailsList, asked: FieldNeeds, place: Place) -> Place:
         """Where the fields inside stand: in each item, if this field is a list."""
@@ -193,53 +158,26 @@ class _Walk:
         if any(need.name for need in wanted):
             at_most = 1
         elif definition.args.keys() & PAGE_ARGUMENTS:
-            at_most = page_size(self._values(definition, details))
+            at_most = page_size(self.reading.arguments(definition, details).values)
         namespaces = wanted[0].namespaces if wanted else None
         points = max((need.window.points for need in asked.metrics if need.window is not None), default=None)
         return place.field(details[0].node, definition.type, namespaces=namespaces, at_most=at_most, points=points)
 
     def _asked(self, definition: GraphQLField, details: FieldDetailsList, reach: Reach) -> FieldNeeds | None:
         """What the field needs; None for an argument that cannot be used: nothing inside it will be executed."""
-        strawberry_field: StrawberryField = definition.extensions[_DEFINITION]
-        hook: NeedsHook | None = strawberry_field.metadata.get(_NEEDS)
+        hook: NeedsHook | None = strawberry_field(definition).metadata.get(_NEEDS)
         if hook is None:
             return FieldNeeds()
         try:
-            return hook(reach, **self._arguments(definition, strawberry_field, details))
+            return hook(reach, **self.reading.arguments(definition, details).keywords)
         except GraphQLError:
             return None  # the resolver meets the same bad argument, and can say where it stands
 
-    def _arguments(
-        self, definition: GraphQLField, strawberry_field: StrawberryField, details: FieldDetailsList
-    ) -> dict[str, Any]:
-        return convert_arguments(
-            self._values(definition, details),
-            strawberry_field.arguments,
-            scalar_registry=self.schema.schema_converter.scalar_registry,
-            config=self.schema.config,
-        )
 
-    def _values(self, definition: GraphQLField, details: FieldDetailsList) -> dict[str, Any]:
-        return get_argument_values(definition, details[0].node, self.variables, details[0].fragment_variable_values)
-
-
-def collect_needs(
-    schema: strawberry.Schema,
-    operation: OperationDefinitionNode,
-    fragments: Mapping[str, FragmentDefinitionNode],
-    variables: VariableValues,
-) -> Needs:
-    """Walk a validated query operation with coerced variables; nothing is awaited and nothing is resolved."""
-    walk = _Walk(
-        schema,
-        operation,
-        {name: FragmentDetails(definition) for name, definition in fragments.items()},
-        variables,
-    )
-    query_type = schema._schema.query_type  # noqa: SLF001
-    if query_type is None:
-        raise AssertionError("a schema without queries")
-    walk.root(query_type)
+def collect_needs(reading: Reading) -> Needs:
+    """Walk a validated query operation; nothing is awaited and nothing is resolved."""
+    walk = _Walk(reading)
+    walk.root()
     kinds = sorted(walk.kinds, key=lambda kind: kind.key)
     return Needs(
         frozenset(walk.access),

@@ -26,6 +26,7 @@ from strawberry.types.execution import ExecutionContext
 
 from auth.errors import BadRequest, ClientError
 from schema.execution.limits import Limits
+from schema.execution.reading import Constants
 from schema.execution.settings import LimitSettings
 from schema.execution.turns import Turns
 
@@ -42,6 +43,7 @@ class PreparedDocument:
     operations: tuple[OperationDefinitionNode, ...]
     fragments: dict[str, FragmentDefinitionNode]
     errors: tuple[GraphQLError, ...]
+    constants: Constants
     fields: int = 0  # the most that one of its operations comes to, fragments unfolded
 
     def operation(self, name: str | None) -> OperationDefinitionNode:
@@ -147,4 +149,6 @@ def _prepared(schema: strawberry.Schema, text: str, limits: Limits, turns: Turns
     errors = validate_document(schema._schema, document, limits.rules(rules, turns))  # noqa: SLF001
     # Above a limit validation has stopped: what it found until then is not the answer.
     refusals = [error for error in errors if isinstance(error.original_error, ClientError)]
-    return PreparedDocument(document, operations, fragments, tuple(refusals or errors), measured.fields)
+    return PreparedDocument(
+        document, operations, fragments, tuple(refusals or errors), Constants(text), measured.fields
+    )

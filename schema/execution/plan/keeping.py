@@ -108,6 +108,7 @@ class Keeper:
         self._clock = clock
         self._size = 0
         self._kept: OrderedDict[Key, Kept] = OrderedDict()
+        self._of_plan: dict[Any, set[Visibility]] = {}  # for whom something of it is kept
         # Which of them have a whole answer, by what it shows: none shows what another one shows otherwise.
         self._answers: dict[ClusterSnapshot, set[Key]] = {}
         self._lock = threading.Lock()
@@ -133,6 +134,7 @@ class Keeper:
             if kept.size > self._bound:
                 return
             self._kept[plan, visibility] = kept
+            self._of_plan.setdefault(plan, set()).add(visibility)
             self._size += kept.size
             if kept.answer is not None:
                 snapshot = kept.answer.view.snapshot
@@ -144,8 +146,8 @@ class Keeper:
     def drop(self, plan: Any) -> None:
         """Forget all that a plan has kept."""
         with self._lock:
-            for key in [key for key in self._kept if key[0] is plan]:
-                self._remove(key)
+            for visibility in tuple(self._of_plan.get(plan, ())):
+                self._remove((plan, visibility))
 
     def forget(self, resource: Resource) -> None:
         """Let go of all that may hold objects of this kind: it is no longer watched."""
@@ -181,10 +183,15 @@ class Keeper:
 
     def _remove(self, key: Key) -> None:
         kept = self._kept.pop(key, None)
-        if kept is not None:
-            self._size -= kept.size
-            if kept.answer is not None:
-                self._forget_answer(key, kept.answer.view.snapshot)
+        if kept is None:
+            return
+        self._size -= kept.size
+        plan, visibility = key
+        self._of_plan[plan].remove(visibility)
+        if not self._of_plan[plan]:
+            del self._of_plan[plan]
+        if kept.answer is not None:
+            self._forget_answer(key, kept.answer.view.snapshot)
 
     def _forget_answer(self, key: Key, snapshot: ClusterSnapshot) -> None:
         keys = self._answers[snapshot]

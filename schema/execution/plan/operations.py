@@ -27,6 +27,7 @@ from schema.execution.plan.reads import Reads
 from schema.execution.plan.run import PlanContext, Run
 from schema.execution.plan.shape import Nodes, Shape, Unplannable, shape_of
 from schema.execution.prepare import PreparedDocument
+from schema.execution.reading import Reading
 from schema.execution.settings import ExecutionSettings
 from schema.execution.view import View
 from schema.sources.kubernetes.kinds import Kind as KubernetesKind
@@ -203,11 +204,12 @@ def _worked_out(
     variables = get_variable_values(core, definition.variable_definitions or (), dict(given))
     if isinstance(variables, list):
         return variables
-    needs = collect_needs(schema, definition, prepared.fragments, variables)
+    reading = Reading(schema, definition, prepared.fragments, variables, prepared.constants)
+    needs = collect_needs(reading)
     if not compiled:
         return _WorkedOut(needs, None, ())
     try:
-        return _WorkedOut(needs, *shape_of(schema, definition, prepared.fragments, variables))
+        return _WorkedOut(needs, *shape_of(reading))
     except (Unplannable, GraphQLError, TypeError, ValueError):  # bad arguments: graphql-core tells them in place
         return _WorkedOut(needs, None, ())
 

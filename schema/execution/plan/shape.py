@@ -8,31 +8,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
-import strawberry
 from graphql import (
     FieldNode,
-    FragmentDefinitionNode,
     GraphQLField,
     GraphQLNamedType,
     GraphQLObjectType,
-    OperationDefinitionNode,
     OperationType,
     get_named_type,
     is_leaf_type,
 )
-from graphql.execution.collect_fields import (
-    FieldDetailsList,
-    FragmentDetails,
-    GroupedFieldSet,
-    collect_fields,
-    collect_subfields,
-)
-from graphql.execution.values import VariableValues, get_argument_values
-from strawberry.types.arguments import convert_arguments
+from graphql.execution.collect_fields import FieldDetailsList, GroupedFieldSet
 from strawberry.types.field import StrawberryField
 
+from schema.execution.reading import Reading, strawberry_field
+
 TYPENAME: Final = "__typename"
-_DEFINITION: Final = "strawberry-definition"  # where Strawberry keeps its own field behind graphql-core's
 
 # The nodes of the document behind each field, by the field's site: errors stand where their own document has them.
 Nodes: TypeAlias = tuple[list[FieldNode], ...]
@@ -53,41 +43,50 @@ class FieldShape:
     site: int
     definition: GraphQLField | None = field(compare=False)  # None: __typename
     keywords: Mapping[str, Any] = field(compare=False)  # the arguments, as the resolver takes them
+    _hash: int = field(init=False, compare=False)  # of all that is inside: looked up several times
+
+    def __post_init__(self) -> None:
+        compared = (self.name, self.coordinate, self.arguments, self.selection, self.site)
+        object.__setattr__(self, "_hash", hash(compared))
+
+    def __hash__(self) -> int:
+        return self._hash
 
     @property
     def strawberry(self) -> StrawberryField | None:
-        return None if self.definition is None else self.definition.extensions[_DEFINITION]
+        return None if self.definition is None else strawberry_field(self.definition)
 
 
 Shape: TypeAlias = tuple[FieldShape, ...]
 
 
-def shape_of(
-    schema: strawberry.Schema,
-    operation: OperationDefinitionNode,
-    fragments: Mapping[str, FragmentDefinitionNode],
-    variables: VariableValues,
-) -> tuple[Shape, Nodes]:
-    """The shape of a validated query with coerced variables. Raises Unplannable, and what bad arguments raise."""
-    core = schema._schema  # noqa: SLF001 - Strawberry has no public name for its graphql-core schema
-    if operation.operation is not OperationType.QUERY or core.query_type is None:
-        raise Unplannable(operation.operation.value)
-    details = {name: FragmentDetails(definition) for name, definition in fragments.items()}
-    walk = _Walk(schema, operation, details, variables)
-    collected = collect_fields(core, details, variables, core.query_type, operation)
-    return walk.selection(core.query_type, collected.grouped_field_set), tuple(walk.nodes)
+def shape_of(reading: Reading) -> tuple[Shape, Nodes]:
+    """The shape of a validated query. Raises Unplannable, and what bad arguments raise."""
+    if reading.operation.operation is not OperationType.QUERY:
+        raise Unplannable(reading.operation.operation.value)
+    walk = _Walk(reading)
+    return walk.selection(reading.query_type, reading.root()), tuple(walk.nodes)
 
 
 @dataclass(slots=True)
 class _Walk:
-    schema: strawberry.Schema
-    operation: OperationDefinitionNode
-    fragments: dict[str, FragmentDetails]
-    variables: VariableValues
+    reading: Reading
     nodes: list[list[FieldNode]] = field(default_factory=list)
 
     def selection(self, parent: GraphQLObjectType, fields: GroupedFieldSet) -> Shape:
-        return tuple(self._field(parent, name, details) for name, details in fields.items())
+        return tuple(self._once(parent, name, details) for name, details in fields.items())
+
+    def _once(self, parent: GraphQLObjectType, name: str, details: FieldDetailsList) -> FieldShape:
+        """Sites are the same too, where nothing before can be left out."""
+        site = len(self.nodes)
+
+        def make() -> tuple[FieldShape, list[list[FieldNode]]]:
+            shape = self._field(parent, name, details)
+            return shape, self.nodes[site:]
+
+        shape, nodes = self.reading.once(details, make)
+        self.nodes[site:] = nodes
+        return shape
 
     def _field(self, parent: GraphQLObjectType, name: str, details: FieldDetailsList) -> FieldShape:
         node = details[0].node
@@ -98,41 +97,23 @@ class _Walk:
         definition = parent.fields.get(node.name.value)
         if definition is None:
             raise Unplannable(node.name.value)  # __schema and __type
-        values = get_argument_values(definition, node, self.variables, details[0].fragment_variable_values)
+        arguments = self.reading.arguments(definition, details)
         return FieldShape(
             name,
             f"{parent.name}.{node.name.value}",
-            _hashable(values),
+            _hashable(arguments.values),
             self._inside(get_named_type(definition.type), details),
             site,
             definition,
-            self._keywords(definition, values),
+            arguments.keywords,
         )
 
     def _inside(self, inner: GraphQLNamedType, details: FieldDetailsList) -> Shape:
         if isinstance(inner, GraphQLObjectType):
-            collected = collect_subfields(
-                self.schema._schema,  # noqa: SLF001
-                self.fragments,
-                self.variables,
-                self.operation,
-                inner,
-                details,
-            )
-            return self.selection(inner, collected.grouped_field_set)
+            return self.selection(inner, self.reading.inside(inner, details))
         if is_leaf_type(inner):
             return ()
         raise Unplannable(inner.name)
-
-    def _keywords(self, definition: GraphQLField, values: dict[str, Any]) -> dict[str, Any]:
-        """Converted once for all calls: resolvers read their arguments, and never change them."""
-        strawberry_field: StrawberryField = definition.extensions[_DEFINITION]
-        return convert_arguments(
-            values,
-            strawberry_field.arguments,
-            scalar_registry=self.schema.schema_converter.scalar_registry,
-            config=self.schema.config,
-        )
 
 
 def _hashable(value: Any) -> Any:

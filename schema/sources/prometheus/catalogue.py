@@ -588,9 +588,11 @@ def render(
     templates: Mapping[tuple[MetricName, Level], str] = CATALOGUE,
 ) -> str:
     """The PromQL that answers `question`: its template, or the one configured in its place, filled in."""
+    template = _template(question, settings, templates)
+    names = question.selector.names
     values = {
         "selector": ",".join(_matchers(question.level, question.selector)),
-        "instances": "" if question.selector.names is None else matcher("instance", question.selector.names),
+        "instances": "" if names is None or "$instances" not in template else matcher("instance", names),
         "window": _window(question, settings),
     }
 
@@ -598,7 +600,7 @@ def render(
         value = values[found["name"]]
         return (found["comma"] or "") + value if value else ""
 
-    return _PLACEHOLDER.sub(filled, _template(question, settings, templates))
+    return _PLACEHOLDER.sub(filled, template)
 
 
 _RECORDED_RATE = re.compile(r":sum_rate(\d+[smhd])\{")
@@ -645,10 +647,15 @@ def matcher(label: str, values: Collection[str]) -> str:
     """
     if len(values) == 1:
         return f'{label}="{quoted(next(iter(values)))}"'
-    return f'{label}=~"{quoted("|".join(map(literal, sorted(values))))}"'
+    words = sorted(values)
+    plain = "|".join(words)
+    if _WORDS.fullmatch(plain) is None or plain.count("|") >= len(words):
+        plain = quoted("|".join(map(literal, words)))
+    return f'{label}=~"{plain}"'
 
 
 _RE2_SPECIAL = re.compile(r"[\\.+*?()|\[\]{}^$]")
+_WORDS = re.compile(r"[A-Za-z0-9_|-]*")  # as most names are: they match themselves
 _NEEDS_ESCAPE = re.compile(r'[\\"\x00-\x1f\x7f]')
 
 

@@ -12,8 +12,8 @@ which the numbers do not change anyway. And after a failure nobody waits again f
 import asyncio
 import json
 import logging
+import math
 import os
-import re
 import ssl
 import time
 from collections import OrderedDict
@@ -60,7 +60,6 @@ SEVERAL: Final = 100  # distinct warnings that are logged before the rest is hel
 # Prometheus gives up on a query a little before we give up on Prometheus: then it can say so, and is known to be alive.
 SHARE_OF_TIMEOUT: Final = 0.9
 _FORM: Final = {"Content-Type": "application/x-www-form-urlencoded"}
-_TO_ESCAPE: Final = re.compile(r"[^A-Za-z0-9_.~-]")
 # errorType of answers about Prometheus itself rather than about the query (its web/api/v1/api.go).
 ABOUT_ITSELF: Final = frozenset({"unavailable", "internal"})
 
@@ -403,6 +402,7 @@ class RecentFrames:
         self._most_objects = objects
         self._objects = 0
         self._kept: OrderedDict[Question, tuple[float, MetricFrame, int]] = OrderedDict()
+        self._next_end = math.inf  # no time of one that is kept is over before
 
     def get(self, question: Question, now: float) -> MetricFrame | None:
         until, frame, _ = self._kept.get(question, (now, None, 0))
@@ -412,13 +412,16 @@ class RecentFrames:
         return frame
 
     def keep(self, frame: MetricFrame, now: float, *, until: float) -> None:
-        for question in [question for question, (end, _, _) in self._kept.items() if now >= end]:
-            self._drop(question)
+        if now >= self._next_end:
+            for question in [question for question, (end, _, _) in self._kept.items() if now >= end]:
+                self._drop(question)
+            self._next_end = min((end for end, _, _ in self._kept.values()), default=math.inf)
         if frame.question in self._kept:
             self._drop(frame.question)
         size = frame.size
         self._kept[frame.question] = (until, frame, size)
         self._objects += size
+        self._next_end = min(self._next_end, until)
         while len(self._kept) > 1 and (len(self._kept) > self._most_questions or self._objects > self._most_objects):
             self._drop(next(iter(self._kept)))
 
@@ -513,9 +516,19 @@ def _form(fields: Mapping[str, str]) -> bytes:
 
 
 def _escaped(text: str) -> str:
-    for each in sorted(set(_TO_ESCAPE.findall(text)), key="%".__ne__):  # what stands for others is escaped first
-        text = text.replace(each, quote(each, safe=""))
+    if not text.isascii():
+        return quote(text, safe="")
+    for character, escaped in _ESCAPES:
+        if character in text:
+            text = text.replace(character, escaped)
     return text
+
+
+# What stands for others is escaped first.
+_ESCAPES: Final = sorted(
+    ((each, quote(each, safe="")) for each in map(chr, range(128)) if quote(each, safe="") != each),
+    key=lambda escape: escape[0] != "%",
+)
 
 
 def _one_line(text: str, length: int = REASON_LENGTH) -> str:

@@ -124,16 +124,12 @@ def take_key(level: Level, labels: dict[str, str]) -> tuple[str, str] | None:
     """
     labels.pop("__name__", None)
     parts = [labels.pop(label, "") for label in level.key_labels]
-    if not all(parts):
+    if "" in parts:
         return None
-    match parts:
-        case []:
-            return "", ""
-        case [name]:
-            return "", name
-        case [namespace, *names]:
-            return namespace, "/".join(names)
-    raise AssertionError(parts)
+    if len(parts) < 2:
+        return "", "".join(parts)
+    namespace, *names = parts
+    return namespace, "/".join(names)
 
 
 class Index:

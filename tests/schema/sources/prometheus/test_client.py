@@ -13,10 +13,13 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
+from urllib.parse import parse_qsl, quote
 
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
+from hypothesis import given
+from hypothesis import strategies as st
 
 from schema.sources.prometheus import client
 from schema.sources.prometheus.catalogue import Level, MetricName, Profile
@@ -673,3 +676,14 @@ async def test_a_servers_own_limit_costs_that_question_and_is_told(
     assert frames[CPU].failure is Missing.UNREACHABLE
     assert text in frames[CPU].reason
     assert frames[MEMORY].failure is None
+
+
+@given(fields=st.dictionaries(st.sampled_from(["query", "timeout", "start"]), st.text(), max_size=3))
+def test_a_form_is_read_as_what_it_was_made_of(fields: dict[str, str]):
+    """Whatever stands in a query: all of ASCII is escaped by its sorts, all else as urllib does it."""
+    assert (
+        dict(parse_qsl(client._form(fields).decode("ascii"), keep_blank_values=True, strict_parsing=bool(fields)))
+        == fields
+    )
+    everything = "".join(map(chr, range(128)))
+    assert client._escaped(everything) == quote(everything, safe="")
