@@ -3,7 +3,10 @@ again.
 
 shape.py       what the answer to an operation looks like, worked out from its document and variables; the plan's key
 kinds.py       the shape, ready to run: leaves, lists and objects; row by row exactly, column by column fast
+records.py     what is known of the watch cache's objects by their classes
+rows.py        rows from objects and columns, by functions written out for each shape
 run.py         one execution over one View: the answer's `data` as bytes, and its errors
+blocks.py      the encoded objects of lists: how long ones are cut, and how those that have changed a little are mended
 reads.py       what an answer has looked up, for those that are made of a few look-ups alone
 keeping.py     encoded blocks and whole answers, kept until an object changes, within one memory bound
 operations.py  the plans of the operations in use, found by their document and variables
@@ -18,11 +21,13 @@ Not promised: the order of errors, and in which order pure resolvers (no argumen
 
 Two ideas make it fast:
 - **Columns.** The pure fields of a list are read one field at a time, for all objects of the list: a few C loops in
-  the place of a call per value. Anything odd (an exception, a null that must not be, a value to convert) raises, and
+  the place of a call per value. What a record's class declares to be of the very type that is shown is read straight
+  into its row. Anything odd (an exception, a null that must not be, a value to convert) raises, and
   the list is done again row by row, exactly as graphql-core does it. The lists inside a list's objects are mostly
   short: their columns are read together, some hundred objects at a time.
-- **Blocks.** The encoded objects of a list that has only pure fields are kept under the objects themselves. Records are
-  immutable and compare by identity: same objects, same bytes, whoever sees them, and a change is simply another key.
-  So are those of a list that also has metrics, as long as the frames that these are read from stay the same. An answer
-  is put together at last: its outline, with a number in the place of each list of blocks, and the blocks' bytes.
+- **Blocks.** The encoded objects of a list that has only pure fields are kept with the objects themselves. Records are
+  immutable and compare by identity: same objects, same bytes, whoever sees them. So are those of a list that also has
+  metrics, as long as the frames that these are read from stay the same. Where one object of a block has changed, that
+  one alone is encoded. An answer is its outline, with a number in the place of each list of blocks, and these blocks:
+  they are put together slice by slice as it leaves, and are not kept a second time.
 """
