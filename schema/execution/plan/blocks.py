@@ -8,12 +8,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from operator import is_
 from typing import Any, Final, NamedTuple, TypeAlias
 
+from msgspec import Struct
+
 # Lists up to this length are one block; longer ones are cut into blocks of about half of it.
 BLOCK_OBJECTS: Final = 512
 
 
-class Block(NamedTuple):
-    """Objects, which compare by identity, and what they are encoded as: JSON without the list's brackets."""
+class Block(Struct, frozen=True, gc=False):
+    """Objects, which compare by identity, and what they are encoded as: JSON without the list's brackets.
+
+    There are thousands, and no cycles among them: the garbage collector is not to look at them.
+    """
 
     objects: tuple[Any, ...]
     encoded: bytes

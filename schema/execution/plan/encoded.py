@@ -106,7 +106,7 @@ def slices_of(pieces: Sequence[bytes]) -> Sequence[Slice]:
     start = left = 0
     while start < len(parts):
         stop = bisect_left(ends, left + SLICE_BYTES, start) + 1
-        slices.append(parts[start:stop])
+        slices.append(tuple(parts[start:stop]))  # which the garbage collector does not look at again and again
         start, left = stop, ends[min(stop, len(ends)) - 1]
     return slices
 

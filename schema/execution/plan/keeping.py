@@ -82,8 +82,8 @@ class Kept:
 
     def __post_init__(self) -> None:
         self.size = _ANSWER_OVERHEAD + sum(
-            len(encoded) + _BLOCK_OVERHEAD + _OBJECT_OVERHEAD * len(objects)
-            for objects, encoded in self.blocks.values()
+            len(block.encoded) + _BLOCK_OVERHEAD + _OBJECT_OVERHEAD * len(block.objects)
+            for block in self.blocks.values()
         )
         if self.answer is not None:
             self.size += self.answer.data.size

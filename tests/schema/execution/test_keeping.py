@@ -1,5 +1,6 @@
 """What plans keep, for whom, for how long, and within which bound."""
 
+import gc
 import tracemalloc
 from typing import Any, cast
 
@@ -73,6 +74,20 @@ async def test_a_long_answer_is_kept_once():
     assert kept.data.length > 2 * SLICE_BYTES
     assert taken < 1.5 * kept.data.length
     assert kept.data.length < plan_of(operation).keeper.size < 1.5 * kept.data.length
+
+
+async def test_the_garbage_collector_does_not_look_at_what_is_kept():
+    """There are as many blocks as nodes, for each question that is asked."""
+    world, operation = World(1), operation_of(MAIN)
+    view = await world.view(ADMIN, operation.needs)
+    executed(operation, view)
+    gc.collect()
+
+    kept = plan_of(operation).keeper.get(plan_of(operation), view.visibility)
+    assert kept is not None
+    assert kept.answer is not None
+    assert kept.blocks
+    assert not any(map(gc.is_tracked, [*kept.blocks, *kept.blocks.values(), *kept.answer.data.slices]))
 
 
 async def test_only_the_blocks_of_changed_nodes_are_encoded_again():
