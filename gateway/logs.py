@@ -21,9 +21,10 @@ import logging
 import math
 import re
 import sys
+import time
 import traceback
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -75,8 +76,10 @@ def redact(text: str) -> str:
     # Outside of ASCII there are letters that `re.IGNORECASE` takes for some in these words, and `lower` does not.
     if text.isascii():
         lowered = text.lower()
-        if not any(mark in lowered for mark in _MARKS):
-            return text
+        for mark in _MARKS:
+            if mark in lowered:
+                return _searched(text)
+        return text
     return _searched(text)
 
 
@@ -99,12 +102,22 @@ def event(
     teller = logging.getLogger(logger)
     if not teller.isEnabledFor(level):
         return
+    if error is None and (handler := _only_handler(teller)) is not None:
+        handler.tell(level, name, logger, fields)
+        return
     # As `teller.log` would, which searches the stack for its caller: of a line per request that is the dearest part.
     caller = sys._getframe(1)  # noqa: SLF001 - inspect has no public way to one frame that costs as little
     trace = None if error is None else (type(error), error, error.__traceback__)
     record = logging.LogRecord(logger, level, caller.f_code.co_filename, caller.f_lineno, "%s", (name,), trace)
     record.fields = fields
     teller.handle(record)
+
+
+def _only_handler(teller: logging.Logger) -> "_Handler | None":
+    """Ours, if nobody else listens to this logger: then a line needs no record of what it is made of."""
+    handlers = logging.root.handlers
+    alone = len(handlers) == 1 and not teller.handlers and teller.parent is logging.root and teller.propagate
+    return handlers[0] if alone and not teller.filters and isinstance(handlers[0], _Handler) else None
 
 
 @contextmanager
@@ -150,6 +163,18 @@ def _libraries_speak_from_warning_up(record: logging.LogRecord) -> bool:
 class _Handler(logging.StreamHandler[TextIO]):
     """Our one handler, which `configure` can find again."""
 
+    formatter: "JsonLines | TextLines"
+
+    def tell(self, level: int, event: str, logger: str, fields: Mapping[str, object]) -> None:
+        """Write an event of ours, which passes every filter: in half the time that it takes through a record."""
+        try:
+            line = self.formatter.line(time.time(), logging.getLevelName(level), event, logger, _with_bound(fields))
+            with self.lock or nullcontext():
+                self.stream.write(f"{line}\n")
+                self.flush()
+        except Exception:  # noqa: BLE001 - as of every handler's
+            self.handleError(logging.LogRecord(logger, level, __file__, 0, "", (), None))
+
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
         """Say that a line was lost. The standard library would print its arguments here, unredacted."""
         kind = sys.exc_info()[0]
@@ -164,29 +189,38 @@ class JsonLines(logging.Formatter):
     """`{"time": …, "level": …, "event": …, "logger": …, key: value, …}`: one object a line, ASCII only."""
 
     def format(self, record: logging.LogRecord) -> str:
-        line: dict[str, object] = {
-            "time": _time(record),
-            "level": record.levelname.lower(),
-            "event": record.getMessage(),
-            "logger": record.name,
-        }
-        reserved = frozenset({*line, "exception"})
-        for key, value in _fields(record).items():
-            line[f"{key}_" if key in reserved else key] = _jsonable(value)
-        if trace := _trace(record):
+        event, fields = record.getMessage(), _fields(record)
+        return self.line(record.created, record.levelname, event, record.name, fields, _trace(record))
+
+    def line(  # noqa: PLR0913, PLR0917 - what a line says
+        self, at: float, level: str, event: str, logger: str, fields: Mapping[str, object], trace: str = ""
+    ) -> str:
+        line: dict[str, object] = {"time": _time(at), "level": level.lower(), "event": event, "logger": logger}
+        for key, value in fields.items():
+            line[f"{key}_" if key in _RESERVED else key] = _jsonable(value)
+        if trace:
             line["exception"] = trace
         return redact(json.dumps(line))
+
+
+_RESERVED = frozenset({"time", "level", "event", "logger", "exception"})
 
 
 class TextLines(logging.Formatter):
     """`time LEVEL event key=value …  (logger)`: for people; values that are not one plain word are quoted."""
 
     def format(self, record: logging.LogRecord) -> str:
-        words = [_time(record), f"{record.levelname:<7}", printable(record.getMessage())]
-        words += [f"{_printable_key(key)}={_quoted(value)}" for key, value in _fields(record).items()]
-        line = f"{' '.join(words)}  ({printable(record.name)})"
+        event, fields = record.getMessage(), _fields(record)
+        return self.line(record.created, record.levelname, event, record.name, fields, _trace(record))
+
+    def line(  # noqa: PLR0913, PLR0917 - what a line says
+        self, at: float, level: str, event: str, logger: str, fields: Mapping[str, object], trace: str = ""
+    ) -> str:
+        words = [_time(at), f"{level:<7}", printable(event)]
+        words += [f"{_printable_key(key)}={_quoted(value)}" for key, value in fields.items()]
+        line = f"{' '.join(words)}  ({printable(logger)})"
         # Indented, so that no line of an exception's text can pass for a line of the log.
-        return redact("\n  | ".join([line, *(printable(part) for part in _trace(record).splitlines())]))
+        return redact("\n  | ".join([line, *(printable(part) for part in trace.splitlines())]))
 
 
 def _fields(record: logging.LogRecord) -> dict[str, object]:
@@ -194,11 +228,21 @@ def _fields(record: logging.LogRecord) -> dict[str, object]:
     told: Mapping[str, object] | None = getattr(record, "fields", None)
     if told is None:
         told = {key: value for key, value in vars(record).items() if key not in _STANDARD}
+    return _with_bound(told)
+
+
+def _with_bound(told: Mapping[str, object]) -> dict[str, object]:
     return {**_bound.get(_NOTHING_BOUND), **told}
 
 
-def _time(record: logging.LogRecord) -> str:
-    return datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+def _time(at: float) -> str:
+    seconds = math.floor(at)
+    return f"{_second(seconds)}.{int((at - seconds) * 1000):03}Z"
+
+
+@lru_cache(maxsize=2)  # there are thousands of lines in one
+def _second(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def _trace(record: logging.LogRecord) -> str:
@@ -222,7 +266,11 @@ _ONE_WORD = re.compile(r"""[!#-&(-<>-\[\]-~]+""").fullmatch
 def _quoted(value: object) -> str:
     """One word as it is, everything else in quotes: two key-values can always be told apart."""
     text = str(value)
-    if _ONE_WORD(text) or (text and text.isprintable() and not any(mark in text for mark in " \"'=\\")):
+    if (
+        type(value) is int
+        or _ONE_WORD(text)
+        or (text and text.isprintable() and not any(mark in text for mark in " \"'=\\"))
+    ):
         return text
     escaped = text.replace("\\", "\\\\").replace('"', '\\"')
     return f'"{printable(escaped)}"'

@@ -14,14 +14,18 @@ from gateway import logs
 JWT = "eyJhbGciOiJSUzI1NiIsImtpZCI6IngifQ.eyJzdWIiOiJzeXN0ZW06c2VydmljZWFjY291bnQifQ.c2lnbmF0dXJlLXBhcnQ"
 
 
-@pytest.fixture
-def written():
+@pytest.fixture(params=["nobody else listens", "others listen too"])
+def written(request):
     """The stream all logs go to in a test, and logging as it was afterwards."""
+    others = logging.root.handlers[:]
+    if request.param == "nobody else listens":  # as in the gateway; pytest does
+        logging.root.handlers[:] = []
     loggers = [logging.getLogger(), *map(logging.getLogger, logs.OUR_PACKAGES)]
     before = [logger.level for logger in loggers]
     yield io.StringIO()
     for handler in [handler for handler in logging.getLogger().handlers if isinstance(handler, logs._Handler)]:
         logging.getLogger().removeHandler(handler)
+    logging.root.handlers[:] = others
     for logger, level in zip(loggers, before, strict=True):
         logger.setLevel(level)
 
