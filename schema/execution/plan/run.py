@@ -103,6 +103,7 @@ class Run:
     _usable: dict[int, Blocks] = field(default_factory=dict)  # of `before`, by site
     errors: list[GraphQLError] = field(default_factory=list)
     _objects: int = 0
+    _unkept: int = 0  # bytes of blocks of `data` whose place another block has
     _lists: list[Sequence[bytes]] = field(default_factory=list)  # of which `data` has the number alone
 
     def execute(self, selection: Selection) -> EncodedData | None:
@@ -113,7 +114,7 @@ class Run:
             self.errors.append(error)
             return None
         outline = orjson.dumps(data)
-        return EncodedData(assembled(outline, self._lists), own=len(outline))
+        return EncodedData(assembled(outline, self._lists), own=len(outline) + self._unkept)
 
     def object(self, selection: Selection, source: Any, path: Path) -> dict[str, Any]:
         return {each.name: self.field(each, source, path) for each in selection.fields}
@@ -296,7 +297,7 @@ class Run:
             place = (site, objects[0], objects[-1])
             known = before.get(place)
             if known is not None and known.shows(objects):
-                made[place] = known
+                self._keep(place, known)
                 found.append(known.encoded)
                 continue
             twice = made.get(place)
@@ -335,9 +336,13 @@ class Run:
             stop = start + len(own)
             encoded = bytes(memoryview(orjson.dumps(rows[start:stop]))[1:-1])
             made = block.mended(encoded) if isinstance(block, Mending) else Block(block, encoded)
-            self.blocks[site, made.objects[0], made.objects[-1]] = made
+            self._keep((site, made.objects[0], made.objects[-1]), made)
             found[at] = made.encoded
             start = stop
+
+    def _keep(self, place: Place, block: Block) -> None:
+        if self.blocks.setdefault(place, block) is not block:
+            self._unkept += len(block.encoded)
 
     def _same_frames(self, site: int) -> bool:
         """Whether what was kept of the site is from the frames that are now to be shown."""

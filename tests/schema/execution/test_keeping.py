@@ -14,6 +14,7 @@ from schema.execution.plan.blocks import BLOCK_OBJECTS, Block, cut
 from schema.execution.plan.encoded import SLICE_BYTES, EncodedData
 from schema.execution.plan.keeping import IDLE_SECONDS, Answer, Keeper, Kept
 from schema.execution.plan.operations import Operation, Operations, Plan
+from schema.execution.plan.run import PlanContext, Run
 from schema.execution.prepare import Documents
 from schema.execution.settings import ExecutionSettings
 from schema.execution.view import View
@@ -74,6 +75,26 @@ async def test_a_long_answer_is_kept_once():
     assert kept.data.length > 2 * SLICE_BYTES
     assert taken < 1.5 * kept.data.length
     assert kept.data.length < plan_of(operation).keeper.size < 1.5 * kept.data.length
+
+
+async def test_a_block_whose_place_is_taken_counts_with_its_answer():
+    """Lists that begin and end alike share a place: one is kept there, the other in the answer alone."""
+    operation = operation_of("{ pods { name phase } }")
+    view = await World(1).view(ADMIN, operation.needs)
+    context = GraphContext(headers=(), identity=ADMIN)
+    context.view = view
+    run = Run(PlanContext(context), operation.nodes, {}, {})
+    listed = plan_of(operation).selection.fields[0]
+    selection = cast("Any", listed.kind).item.selection
+    first, second, third, last = list(view.snapshot.pods)[:4]
+    assert run._reads_only_frames(selection, listed.site)
+
+    found = run._encoded(selection, listed.site, [(first, second, last), (first, third, last)], None)
+
+    (kept,) = run.blocks.values()
+    (other,) = (each for each in found if each is not kept.encoded)
+    assert other is not None
+    assert run._unkept == len(other)
 
 
 async def test_the_garbage_collector_does_not_look_at_what_is_kept():
