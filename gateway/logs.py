@@ -266,11 +266,7 @@ _ONE_WORD = re.compile(r"""[!#-&(-<>-\[\]-~]+""").fullmatch
 def _quoted(value: object) -> str:
     """One word as it is, everything else in quotes: two key-values can always be told apart."""
     text = str(value)
-    if (
-        type(value) is int
-        or _ONE_WORD(text)
-        or (text and text.isprintable() and not any(mark in text for mark in " \"'=\\"))
-    ):
+    if _ONE_WORD(text) or (text and text.isprintable() and not any(mark in text for mark in " \"'=\\")):
         return text
     escaped = text.replace("\\", "\\\\").replace('"', '\\"')
     return f'"{printable(escaped)}"'
