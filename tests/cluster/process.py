@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import os
 import random
 import shutil
@@ -11,7 +12,7 @@ import signal
 import socket
 import subprocess
 import threading
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
 
 LOOK_EVERY_S = 0.05
@@ -21,6 +22,8 @@ LAST_LINES = 15
 PORTS = range(20_000, 32_000)
 """Below the ports that Linux gives to outgoing connections (32,768 and up): a server that is stopped and started again
 finds its port free, whatever the clients did in between."""
+WORKERS = 8
+"""That many test processes at once have ports of their own: none takes another's while its server is stopped."""
 
 
 class ProgramFailed(Exception):  # noqa: N818 - says whose failure it is
@@ -102,15 +105,25 @@ class Process:
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports of 127.0.0.1 that nobody listens on now."""
-    ports: list[int] = []
-    for port in random.sample(PORTS, len(PORTS)):
-        if len(ports) == count:
-            break
-        with socket.socket() as probe, contextlib.suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            ports.append(port)
-    return ports
+    """Ports of 127.0.0.1 that nobody listens on now, and that this process was not given before."""
+    return list(itertools.islice(filter(_nobody_listens, _ports), count))
+
+
+def _ports_of(worker: str) -> Iterator[int]:
+    """The ports of one test process ("gw1" of pytest-xdist), in random order, then from the first again."""
+    number = int(worker.removeprefix("gw"))
+    mine = PORTS[number % WORKERS :: WORKERS]
+    return itertools.cycle(random.sample(mine, len(mine)))
+
+
+_ports = _ports_of(os.environ.get("PYTEST_XDIST_WORKER", "gw0"))
+
+
+def _nobody_listens(port: int) -> bool:
+    with socket.socket() as probe, contextlib.suppress(OSError):
+        probe.bind(("127.0.0.1", port))
+        return True
+    return False
 
 
 def _leash() -> list[str]:

@@ -26,6 +26,7 @@ from schema.sources.kubernetes.settings import KubernetesSettings
 from schema.sources.kubernetes.store import Snapshot
 from tests.cluster.control_plane import GATEWAY, ControlPlane, Refused, eventually
 from tests.cluster.fixtures import Namespace, StartControlPlane
+from tests.cluster.process import free_ports
 from tests.faults.proxy import Proxy
 from tests.schema.sources.kubernetes import promises
 
@@ -201,7 +202,7 @@ async def test_an_api_server_killed_and_restarted_after_other_writes(control_pla
 @asynccontextmanager
 async def another_api_server(plane: ControlPlane) -> AsyncIterator[None]:
     """Writes happen while the cache cannot reach the API server: at another port, as at another replica."""
-    port, plane._port = plane._port, plane._port + 1
+    port, (plane._port,) = plane._port, free_ports(1)
     try:
         await plane.start_api_server()
         yield
