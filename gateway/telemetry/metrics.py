@@ -21,6 +21,7 @@ from prometheus_client import (
 )
 from prometheus_client.registry import Collector
 
+from gateway.telemetry.counts import Counts
 from gateway.telemetry.seconds import Seconds
 from gateway.telemetry.settings import TelemetrySettings
 from gateway.version import VERSION
@@ -61,27 +62,13 @@ class OperationNames:
 
 
 @final
-class Found(dict[tuple[str | int, ...], Counter]):
-    """A metric's children by their labels, each looked for in the library once: that takes longer than to count."""
-
-    def __init__(self, metric: Counter) -> None:
-        super().__init__()
-        self._metric = metric
-
-    def __missing__(self, labels: tuple[str | int, ...]) -> Counter:
-        child = self._metric.labels(*labels)
-        self[labels] = child
-        return child
-
-
-@final
 class Metrics:
     """The process' metrics, in a registry of its own."""
 
     def __init__(self, settings: TelemetrySettings = TelemetrySettings()) -> None:  # noqa: B008 - it never changes
         self.registry = registry = CollectorRegistry()
         self.names = OperationNames(settings.operations)
-        self.requests = Counter(
+        self.requests = Counts(
             "binnacle_requests",
             "Requests to /graphql, by operation and HTTP status.",
             ("operation", "status"),
@@ -111,7 +98,7 @@ class Metrics:
         self.errors = Counter(
             "binnacle_errors", "Errors in answers, beside their data, by code.", ("code",), registry=registry
         )
-        self.verdicts = Counter(
+        self.verdicts = Counts(
             "binnacle_auth_verdicts",
             "Requests by what became of their token: accepted, or why not.",
             ("verdict",),
@@ -123,7 +110,7 @@ class Metrics:
             ("review", "outcome"),
             registry=registry,
         )
-        self.answers = Counter(
+        self.answers = Counts(
             "binnacle_answers",
             "Answers, by where they came from: kept, as nothing that they show has changed, or executed.",
             ("origin",),
@@ -154,10 +141,6 @@ class Metrics:
         ProcessCollector(registry=registry)
         PlatformCollector(registry=registry)
         GCCollector(registry=registry)
-        # What every request counts.
-        self.requests_of = Found(self.requests)
-        self.verdicts_of = Found(self.verdicts)
-        self.answers_of = Found(self.answers)
 
     def read(self, name: str, text: str, value: Callable[[], float]) -> None:
         """A gauge that is read when somebody scrapes."""

@@ -2,7 +2,7 @@
 
 import hashlib
 import time
-from collections.abc import Iterable
+from collections.abc import Awaitable, Iterable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, final
 
@@ -91,9 +91,9 @@ class Observed:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         with self._telemetry.request(scope) as request:
 
-            async def send_and_tell(message: Message) -> None:
+            def send_and_tell(message: Message) -> Awaitable[None]:
                 request.sent(message)
-                await send(message)
+                return send(message)
 
             await self._app(scope, receive, send_and_tell)
 
@@ -142,11 +142,11 @@ class ObservedRequest:
 
     def answered(self, *, kept: bool) -> None:
         self._kept = kept
-        self._metrics.answers_of["kept" if kept else "executed",].inc()
+        self._metrics.answers.by["kept" if kept else "executed",] += 1
 
     def verdict(self, verdict: str) -> None:
         """What became of its token."""
-        self._metrics.verdicts_of[verdict,].inc()
+        self._metrics.verdicts.by[verdict,] += 1
 
     def refused(self, code: str, reason: str) -> None:
         """It was not executed; `reason` tells apart what has the same code, and is empty for most of them."""
@@ -167,7 +167,7 @@ class ObservedRequest:
 
     def ended(self) -> None:
         metrics = self._metrics
-        metrics.requests_of[self._label, self._status].inc()
+        metrics.requests.by[self._label, self._status] += 1
         metrics.request_seconds.observe(self._label, self.seconds)
         for phase, seconds in self._phases.items():
             metrics.phase_seconds.observe(phase, seconds)
