@@ -38,7 +38,6 @@ METRICS_RIGHT: Final[Mapping[Level, Resource]] = {
     Level.CONTAINER: _METRICS_OF_PODS,
 }
 NOBODY: Final = Selector(names=frozenset())
-_STANDING: Final = frozenset(STANDING)
 
 Asked: TypeAlias = tuple[MetricName, Level, TimeWindow | None]
 
@@ -126,7 +125,7 @@ class Gatherer:
         now = self._wall_clock()
         refused = {key: status.reason for key, status in troubled.items() if status.refused}
         pending = {key: status.reason for key, status in troubled.items() if not status.synced and not status.refused}
-        foresight = Foresight(View(snapshot, visibility, {}, refused, {}, now, self._indexes, pending=pending))
+        foresight = Foresight(View(snapshot, visibility, {}, refused, {}, now, indexes=self._indexes, pending=pending))
         questions = _questions(needs.metrics, foresight, now)
         frames, raw = await self._asked(questions.values(), visibility, needs.raw, decisions)
         if not foresight.used:  # else the answer shows what was asked about
@@ -142,7 +141,7 @@ class Gatherer:
             refused,
             _stale(troubled),
             now if needs.clock else 0.0,
-            self._indexes,
+            indexes=self._indexes,
             ranges={
                 (metric, level, window): frames[question]
                 for (metric, level, window), question in questions.items()
@@ -160,9 +159,7 @@ class Gatherer:
 
         What it costs is not estimated: an answer over an equal view has been within the limit.
         """
-        if needs.metrics or needs.rights or needs.decisions or needs.raw or needs.clock:
-            return None
-        if not _STANDING.issuperset(needs.kinds) or self._kubernetes.troubled(needs.kinds):
+        if not needs.at_once or self._kubernetes.troubled(needs.kinds):
             return None
         visibility = self._access.known(identity, needs.access)
         if visibility is None:

@@ -16,12 +16,13 @@ from auth.reviewers import Attributes
 from schema.execution.cost import COUNTED, PAGE_ARGUMENTS, Cost, Costs, Place, page_size
 from schema.execution.foresight import Rows
 from schema.execution.reading import Reading, strawberry_field
-from schema.sources.kubernetes.kinds import KINDS, Kind
+from schema.sources.kubernetes.kinds import KINDS, STANDING, Kind
 from schema.sources.prometheus.catalogue import Level, MetricName
 from schema.sources.prometheus.frames import TimeWindow
 from schema.sources.prometheus.raw import RawQuery
 
 _NEEDS: Final = "binnacle/needs"
+_STANDING: Final = frozenset(STANDING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +96,11 @@ class Needs:
     decisions: Mapping[Attributes, FieldNode] = field(default_factory=dict)  # each with the first that asks for it
     raw: Mapping[RawQuery, FieldNode] = field(default_factory=dict)  # likewise
     looked_through: frozenset[AccessNeed] = frozenset()  # of `access`, what more than an index is read of
+    at_once: bool = field(init=False)  # nothing of it has to be waited for, once its rights are known
+
+    def __post_init__(self) -> None:
+        more = self.metrics or self.rights or self.decisions or self.raw or self.clock
+        object.__setattr__(self, "at_once", not more and _STANDING.issuperset(self.kinds))
 
 
 def needing(hook: NeedsHook) -> Mapping[str, NeedsHook]:

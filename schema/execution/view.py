@@ -1,8 +1,9 @@
 """One moment of the cluster, as one caller may see it, with the metrics that were asked for."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, final
+
+import msgspec
 
 from auth.access import Visibility
 from auth.reviewers import Attributes, Decision
@@ -15,8 +16,8 @@ from schema.sources.prometheus.raw import RawOutcome, RawQuery
 _NOTHING_TOLD: Final = Visibility({})
 
 
-@dataclass(frozen=True, slots=True)
-class View:
+@final
+class View(msgspec.Struct, frozen=True, eq=False):
     """What every resolver of one answer reads; it never changes and nothing of it waits.
 
     `refused` names the kinds (their plural, such as `pods`) that the gateway's own account may not watch, each with
@@ -39,13 +40,22 @@ class View:
     refused: Mapping[str, str]
     stale: Mapping[str, int]
     now: float = 0.0
-    indexes: Indexes = field(default_factory=Indexes, compare=False)  # of snapshots; nobody's own
-    ranges: Mapping[tuple[MetricName, Level, TimeWindow], MetricFrame] = field(default_factory=dict)
-    pending: Mapping[str, str] = field(default_factory=dict)
+    ranges: Mapping[tuple[MetricName, Level, TimeWindow], MetricFrame] = {}
+    pending: Mapping[str, str] = {}
     rights: Visibility = _NOTHING_TOLD
-    decisions: Mapping[Attributes, Decision] = field(default_factory=dict)
-    raw: Mapping[RawQuery, RawOutcome] = field(default_factory=dict)
-    cost: int = field(default=0, compare=False)  # as it was estimated; says nothing of what is shown
+    decisions: Mapping[Attributes, Decision] = {}
+    raw: Mapping[RawQuery, RawOutcome] = {}
+    # Two that are no part of what is shown, and are not compared: what is kept of snapshots, and the estimated cost.
+    indexes: Indexes = msgspec.field(default_factory=Indexes)
+    cost: int = 0
+
+    def __eq__(self, other: object) -> bool:
+        """Whether both show the same."""
+        if not isinstance(other, View):
+            return NotImplemented
+        return self.snapshot == other.snapshot and self.beside_the_snapshot == other.beside_the_snapshot
+
+    __hash__ = None  # type: ignore[assignment] # nobody looks for one by all that it shows
 
     @property
     def beside_the_snapshot(self) -> tuple[object, ...]:

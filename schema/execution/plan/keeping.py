@@ -8,11 +8,12 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final, TypeAlias, final
 
 from graphql import GraphQLError
+from msgspec.structs import replace
 
 from auth.access import Resource, Visibility
 from schema.execution.plan.blocks import Blocks

@@ -8,13 +8,14 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Mapping
 from concurrent.futures import Executor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final, final
 
 import orjson
 import strawberry
 from graphql import GraphQLError, OperationDefinitionNode
 from graphql.execution.values import get_variable_values
+from msgspec.structs import replace
 
 from auth.lru import LruCache
 from schema.asking.indexes import Indexes

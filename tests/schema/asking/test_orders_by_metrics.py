@@ -2,11 +2,11 @@
 
 import random
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
 from typing import Any
 
 import orjson
 import pytest
+from msgspec.structs import replace
 
 from auth.identity import Identity
 from schema.asking.indexes import Indexes

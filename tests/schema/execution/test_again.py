@@ -1,13 +1,14 @@
 """What was asked before is found while it is still the answer, and at no other time."""
 
 import random
-from dataclasses import fields, replace
 from typing import Any, cast
 
 import pytest
+from msgspec.structs import fields, replace
 
 from auth.access import Visibility
 from auth.identity import Identity
+from schema.asking.indexes import Indexes
 from schema.execution.again import Again
 from schema.execution.observer import UNOBSERVED
 from schema.execution.plan.operations import Operations
@@ -183,10 +184,14 @@ async def test_what_more_than_look_ups_were_read_for_is_found_at_its_moment_alon
 
 def test_a_view_is_compared_by_all_that_it_shows():
     """Also by a field that is still to come, with the snapshot and without."""
-    compared = {each.name for each in fields(View) if each.compare}
     view = View(cast("Any", "snapshot"), Visibility({}), {}, {}, {})
+    compared = {each.name for each in fields(View)} - {"indexes", "cost"}
 
     for name in compared - {"snapshot"}:
         changed: dict[str, Any] = {name: "something else"}
         assert replace(view, **changed).beside_the_snapshot != view.beside_the_snapshot, name
-    assert replace(view, snapshot=cast("Any", "another")).beside_the_snapshot == view.beside_the_snapshot
+        assert replace(view, **changed) != view, name
+    another = replace(view, snapshot=cast("Any", "another"))
+    assert another.beside_the_snapshot == view.beside_the_snapshot
+    assert another != view
+    assert replace(view, indexes=Indexes(), cost=1) == view

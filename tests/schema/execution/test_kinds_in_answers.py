@@ -1,10 +1,10 @@
 """How an answer tells that a kind cannot be read: at the fields that show it, once each, the rest stands."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 import pytest
 import strawberry
+from msgspec.structs import replace
 from strawberry.schema.config import StrawberryConfig
 
 from auth.access import AccessNeed
