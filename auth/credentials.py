@@ -54,6 +54,8 @@ def refuse_tokens_in(query_string: bytes) -> None:
 
     Addresses are kept in histories and in the logs of every proxy, and sent on as referrers.
     """
+    if not query_string:
+        return
     for name, _ in parse_qsl(query_string.decode("latin-1"), keep_blank_values=True):
         if name.lower() in _TOKEN_PARAMETERS:
             raise TokenInAddress(name.lower())

@@ -23,8 +23,8 @@ import re
 import sys
 import time
 import traceback
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from collections.abc import Mapping
+from contextlib import nullcontext
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -99,7 +99,7 @@ def event(
     **fields: object,
 ) -> None:
     """Write one event, with its key-values and those that the request has bound; `error` adds its traceback."""
-    teller = logging.getLogger(logger)
+    teller = _logger(logger)
     if not teller.isEnabledFor(level):
         return
     if error is None and (handler := _only_handler(teller)) is not None:
@@ -113,6 +113,9 @@ def event(
     teller.handle(record)
 
 
+_logger = lru_cache(maxsize=64)(logging.getLogger)  # which takes a lock each time
+
+
 def _only_handler(teller: logging.Logger) -> "_Handler | None":
     """Ours, if nobody else listens to this logger: then a line needs no record of what it is made of."""
     handlers = logging.root.handlers
@@ -120,19 +123,24 @@ def _only_handler(teller: logging.Logger) -> "_Handler | None":
     return handlers[0] if alone and not teller.filters and isinstance(handlers[0], _Handler) else None
 
 
-@contextmanager
-def bound(**fields: object) -> Iterator[None]:
+class bound:  # noqa: N801 - it is called like a function
     """Add these key-values to every line written inside, by this task and by those it starts."""
-    outer = _bound.set({**_bound.get({}), **fields})
-    try:
-        yield
-    finally:
-        _bound.reset(outer)
+
+    __slots__ = ("_fields", "_outer")
+
+    def __init__(self, **fields: object) -> None:
+        self._fields = fields
+
+    def __enter__(self) -> None:
+        self._outer = _bound.set({**_bound.get(_NOTHING_BOUND), **self._fields})
+
+    def __exit__(self, *_how: object) -> None:
+        _bound.reset(self._outer)
 
 
 def bind(**fields: object) -> None:
     """Add key-values to what is `bound`, until the innermost `bound` ends: what a request learns on its way."""
-    _bound.set({**_bound.get({}), **fields})
+    _bound.set({**_bound.get(_NOTHING_BOUND), **fields})
 
 
 def configure(level: Level, format: Format, stream: TextIO | None = None) -> None:  # noqa: A002 - the setting's name

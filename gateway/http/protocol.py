@@ -16,6 +16,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from enum import Enum, auto
 from http import HTTPStatus
+from itertools import chain
 from typing import Any, Final, TypeAlias
 
 import orjson
@@ -132,7 +133,7 @@ class LimitedProtocol(HttpToolsProtocol):
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
-        size = len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
+        size = len(self.url) + sum(map(len, chain.from_iterable(self.headers)))
         if size > self._limits.header_bytes:
             self._stop(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, self._too_long())
         if len(self.pipeline) >= PIPELINED_AT_MOST:

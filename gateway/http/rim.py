@@ -2,7 +2,7 @@
 
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from random import getrandbits
 from typing import Final, final
 
@@ -38,14 +38,14 @@ class Rim:
         started = time.perf_counter()
         status, size = 0, 0
 
-        async def send_with_id(message: Message) -> None:
+        def send_with_id(message: Message) -> Awaitable[None]:
             nonlocal status, size
             if message["type"] == "http.response.start":
                 status = message["status"]
                 message = {**message, "headers": [*message["headers"], told]}
             else:
                 size += len(message.get("body", b""))
-            await send(message)
+            return send(message)
 
         with logs.bound(request_id=request_id):
             try:

@@ -53,10 +53,11 @@ class Reads:
 
 def still_found(look_ups: Sequence[LookUp], snapshot: ClusterSnapshot) -> bool:
     """Whether each of them finds in this snapshot what it found."""
-    return all(
-        key in snapshot.pictures and getattr(snapshot.pictures[key], called)(*arguments) is found
-        for key, called, arguments, found in look_ups
-    )
+    pictures = snapshot.pictures
+    for key, called, arguments, found in look_ups:
+        if key not in pictures or getattr(pictures[key], called)(*arguments) is not found:
+            return False
+    return True
 
 
 @final

@@ -207,10 +207,12 @@ class Cluster:
 
     def troubled(self, kinds: Iterable[Kind[Any]]) -> Mapping[str, KindStatus]:
         """Those of these kinds that are not simply well, by key: as a rule none. Asked for each answer: cheap."""
-        in_use = self._in_use
-        return {
-            kind.key: self.status_of(kind) for kind in kinds if (used := in_use.get(kind.key)) is None or not used.well
-        }
+        found: dict[str, KindStatus] = {}
+        for kind in kinds:
+            used = self._in_use.get(kind.key)
+            if used is None or not used.well:
+                found[kind.key] = self.status_of(kind)
+        return found
 
     @property
     def synced(self) -> bool:

@@ -70,7 +70,10 @@ class KindInUse(Generic[T]):
     @property
     def well(self) -> bool:
         """Whether each scope was listed, and its watch goes on."""
-        return bool(self.scopes) and all(scope.reflector.well for scope in self.scopes)
+        for scope in self.scopes:
+            if not scope.reflector.well:
+                return False
+        return bool(self.scopes)
 
     @property
     def refused(self) -> bool:
