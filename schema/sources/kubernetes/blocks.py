@@ -90,9 +90,12 @@ class SortedBlocks(Sorted[T]):
         key = self._key_of(element)
         number = self._block_of(key)
         block = self.blocks[number]
-        before = _find(block, key, self._key_of)
-        grown = with_element(block, element, self._key_of)
-        self._size += len(grown) - len(block)
+        at = bisect_left(block, key, key=self._key_of)
+        if at < len(block) and self._key_of(before := block[at]) == key:  # nearly always: something has changed
+            self.blocks[number] = (*block[:at], element, *block[at + 1 :])
+            return before
+        self._size += 1
+        grown = (*block[:at], element, *block[at:])
         if len(grown) <= BLOCK_LIMIT:
             self._rewrite(number, number + 1, [grown])
         else:
@@ -100,7 +103,7 @@ class SortedBlocks(Sorted[T]):
             at_the_end = grown[-1] is element and number == len(self.blocks) - 1
             cut = BLOCK_LIMIT if at_the_end else len(grown) // 2
             self._rewrite(number, number + 1, [grown[:cut], grown[cut:]])
-        return before
+        return None
 
     def remove(self, key: Key) -> T | None:
         """Take out the element with that key, and return it."""

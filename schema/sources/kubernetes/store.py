@@ -44,6 +44,7 @@ RING_LIMIT: Final = 4_096
 
 _PLACE: Final = attrgetter("namespace", "name")
 _UID: Final = attrgetter("uid")
+_NOTHING: Final = object()  # no value of any object
 
 
 class Put(Struct, Generic[T], frozen=True, gc=False, eq=False):
@@ -223,8 +224,7 @@ class Picture(Generic[T]):
             self.by_uid.remove(before.uid)
         self.by_uid.put(record)
         self._regroup(before, record)
-        self._count(before, -1)
-        self._count(record, 1)
+        self._count(before, record)
         if self._sums is not None:
             self._sums.take(before, record)
         return before
@@ -235,7 +235,7 @@ class Picture(Generic[T]):
         if before is not None:
             self.by_uid.remove(before.uid)
             self._regroup(before, None)
-            self._count(before, -1)
+            self._count(before, None)
             if self._sums is not None:
                 self._sums.take(before, None)
         return before
@@ -267,14 +267,18 @@ class Picture(Generic[T]):
     def _group_of(self, record: T | None) -> str | None:
         return getattr(record, self._grouped_by) if record is not None and self._grouped_by else None
 
-    def _count(self, record: T | None, step: int) -> None:
-        if record is None:
-            return
+    def _count(self, before: T | None, after: T | None) -> None:
         for attribute, values in self.counts.items():
-            value = getattr(record, attribute)
-            values[value] = values.get(value, 0) + step
-            if not values[value]:
-                del values[value]
+            old = _NOTHING if before is None else getattr(before, attribute)
+            new = _NOTHING if after is None else getattr(after, attribute)
+            if old == new:
+                continue
+            if old is not _NOTHING:
+                values[old] -= 1
+                if not values[old]:
+                    del values[old]
+            if new is not _NOTHING:
+                values[new] = values.get(new, 0) + 1
 
 
 @final
