@@ -16,7 +16,7 @@ import re
 import shutil
 import tempfile
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -260,22 +260,29 @@ async def _record_list(plane: ControlPlane, kind: str, write: Callable[[bytes], 
 async def _record_changes(plane: ControlPlane, recipe: Recipe, file: Path) -> None:
     """Two changes of each of up to 5,000 pods, spread over the nodes: what a watch says of them."""
     plans = spread(recipe)
-    async with _patient(plane) as api, plane.api() as writer:
+    async with watched(plane) as lines, plane.api() as writer, asyncio.TaskGroup() as tasks:
+        tasks.create_task(_change_twice(writer, plans), name="change")
+        with file.open("wb") as out:
+            count = 0
+            async for line in lines:
+                out.write(line)
+                count += 1
+                if count == 2 * len(plans):
+                    return
+
+
+@contextlib.asynccontextmanager
+async def watched(plane: ControlPlane) -> AsyncIterator[AsyncIterator[bytes]]:
+    """The lines of a watch of pods, from now on."""
+    async with _patient(plane) as api:
         async with api.get("/api/v1/pods?limit=1") as answer:
             version = (await answer.json())["metadata"]["resourceVersion"]
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(_change_twice(writer, plans), name="change")
-            with file.open("wb") as out:
-                count = 0
-                async for line in _watched(api, version):
-                    out.write(line)
-                    count += 1
-                    if count == 2 * len(plans):
-                        return
+        async with contextlib.aclosing(_watch(api, version)) as lines:
+            yield lines
 
 
-async def _watched(api: aiohttp.ClientSession, version: str) -> AsyncIterator[bytes]:
-    """The lines of a watch of pods. The API server ends it for a reader that falls behind: then it is resumed."""
+async def _watch(api: aiohttp.ClientSession, version: str) -> AsyncGenerator[bytes, None]:
+    """The API server ends it for a reader that falls behind: then it is resumed."""
     while True:
         path = f"/api/v1/pods?watch=true&resourceVersion={version}"
         async with api.get(path, headers={"Accept-Encoding": "identity"}) as watch:
