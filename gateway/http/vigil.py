@@ -10,8 +10,9 @@ from auth.errors import ClientError, Code
 
 T = TypeVar("T")
 
-# Most answers are made before this: watching for the client costs a task, which they need not pay for.
-WATCH_AFTER_S: Final = 0.02
+# Most answers are made before this, also where Prometheus was asked: watching for the client costs a task, which they
+# need not pay for.
+WATCH_AFTER_S: Final = 0.05
 
 
 class TimedOut(ClientError):  # noqa: N818 - as TimeoutError is taken
