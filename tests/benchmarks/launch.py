@@ -29,14 +29,17 @@ IDLE: Final = (("runners.py", "run"), ("thread.py", "_worker"), ("threading.py",
 
 
 class Pauses:
-    """What the collector took, run by run."""
+    """What the collector took, run by run, by the clock of the thread in which it runs.
+
+    By any other, its end would be late: a thread that waits for the interpreter has its turn before this is told of it.
+    """
 
     def __init__(self) -> None:
         self._began = 0.0
         self._seconds: list[float] = []
 
     def __call__(self, phase: str, _info: dict[str, int]) -> None:
-        now = time.perf_counter()
+        now = time.thread_time()
         if phase == "start":
             self._began = now
         else:
