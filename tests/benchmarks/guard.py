@@ -12,6 +12,7 @@ sees by how much. Each version of Python has its own; one that has none is not c
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import gc
 import itertools
@@ -327,13 +328,20 @@ def record(baselines: Mapping[str, Mapping[str, Cost]]) -> None:
 
 
 def main(arguments: Sequence[str]) -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.benchmarks.guard",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--check", action="store_true", help="compare with the baseline, and write nothing")
+    check = parser.parse_args(arguments).check
     baselines = recorded()
     before, counted = baselines.get(PYTHON), asyncio.run(_count())
     for name, cost in counted.items():
         then = (before or {}).get(name, Cost(0, 0))
         print(f"{name:<42}{then.instructions:>10,} → {cost.instructions:>8,} instructions", end="")
         print(f"{then.bytes:>12,} → {cost.bytes:>9,} bytes")
-    if "--check" not in arguments:
+    if not check:
         record({**baselines, PYTHON: counted})
         return 0
     if before is None:
