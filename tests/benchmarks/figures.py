@@ -28,13 +28,18 @@ class Figure:
         return max(self.values)
 
     def __str__(self) -> str:
-        return f"{self.median:.3g} [{self.low:.3g} … {self.high:.3g}]"
+        return f"{number(self.median)} [{number(self.low)} … {number(self.high)}]"
 
 
 def figure(values: Sequence[float]) -> Figure:
     if not values:
         raise ValueError("nothing was measured")
     return Figure(tuple(values))
+
+
+def number(value: float) -> str:
+    """For people: three digits, or all that stand before the point."""
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
 def percentile(values: Sequence[float], share: float) -> float:

@@ -12,7 +12,7 @@ from itertools import groupby
 from typing import Final
 from xml.sax.saxutils import escape
 
-from tests.benchmarks.figures import Bar
+from tests.benchmarks.figures import Bar, number
 
 WIDTH: Final = 860
 LABELS: Final = 330
@@ -96,5 +96,5 @@ def _bar(bar: Bar, top: int, scale: tuple[float, float, bool]) -> list[str]:
         f'<text x="{start - 8}" y="{middle + 4}" text-anchor="end">{escape(bar.who)}</text>',
         f'<rect x="{start}" y="{top}" width="{length:.1f}" height="{BAR}" rx="2" fill="{colour}"/>',
         f'<line {spread} stroke="#0f172a" stroke-width="1.5" stroke-opacity="0.6"/>',
-        f'<text x="{after:.1f}" y="{middle + 4}">{bar.figure.median * factor:.3g} {unit}</text>',
+        f'<text x="{after:.1f}" y="{middle + 4}">{number(bar.figure.median * factor)} {unit}</text>',
     ]

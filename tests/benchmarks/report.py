@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from tests.benchmarks import plots
-from tests.benchmarks.figures import Bar, Goal, Results
+from tests.benchmarks.figures import Bar, Goal, Results, number
 from tests.benchmarks.servers import CLIENTS, SERVER
 from tests.cluster import programs
 
@@ -60,8 +60,8 @@ def table(results: Results) -> str:
     """The goals, for a terminal and for Markdown alike."""
     lines = ["| work | size | goal | measured | limit | |", "|---|---|---|---|---|---|"]
     lines += [
-        f"| {goal.work} | {goal.size} | {goal.goal} | {_number(goal.measured)} {goal.unit} "
-        f"| {'≥' if goal.at_least else '≤'} {_number(goal.limit)} {goal.unit} | {_verdict(goal)} |"
+        f"| {goal.work} | {goal.size} | {goal.goal} | {number(goal.measured)} {goal.unit} "
+        f"| {'≥' if goal.at_least else '≤'} {number(goal.limit)} {goal.unit} | {_verdict(goal)} |"
         for goal in results.goals
     ]
     failed = ["", *(f"**Could not be measured:** {reason}" for reason in results.failed)] if results.failed else []
@@ -114,9 +114,9 @@ def _rows(bars: list[Bar]) -> str:
     lines = ["| size | who | median | smallest … largest | of an answer |", "|---|---|---|---|---|"]
     for bar in bars:
         factor, unit = plots.shown_unit(bar)
-        spread = f"{_number(bar.figure.low * factor)} … {_number(bar.figure.high * factor)}"
+        spread = f"{number(bar.figure.low * factor)} … {number(bar.figure.high * factor)}"
         lines.append(
-            f"| {bar.size} | {bar.who} | {_number(bar.figure.median * factor)} {unit} | {spread} | {_cost(bar)} |"
+            f"| {bar.size} | {bar.who} | {number(bar.figure.median * factor)} {unit} | {spread} | {_cost(bar)} |"
         )
     return "\n".join(lines) + "\n"
 
@@ -145,9 +145,3 @@ def _profiles(goals: Iterable[Goal]) -> list[str]:
 
 def _verdict(goal: Goal) -> str:
     return f"**{goal.verdict}**" if goal.judged and not goal.reached else goal.verdict
-
-
-def _number(value: float) -> str:
-    if abs(value) >= 100:
-        return f"{value:,.0f}"
-    return f"{value:.3g}"

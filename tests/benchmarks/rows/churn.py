@@ -134,7 +134,7 @@ async def _real(stage: Stage) -> None:
         pods=(15_000, 150_000),
     )
     _told(stage, REAL, share, quiet, busy, slowed, seen)
-    _told_visible(stage, f"{REAL}, beside a watch of the bench's own", later)
+    _told_visible(stage, f"{REAL.per_second} a second, beside a watch of the bench's own", later)
 
 
 async def _visible(stage: Stage, connection: Connection, written: Written) -> tuple[list[float], list[float]]:
