@@ -13,6 +13,7 @@ from msgspec import Struct
 from auth.access import PODS, AccessNeed
 from auth.errors import InvalidArgument, MetricsUnavailable
 from schema.enums import graphql_enum
+from schema.execution.alike import Alike, SideBySide
 from schema.execution.context import GraphInfo, listable
 from schema.execution.for_all import ReadsFrames
 from schema.execution.gather import METRICS_RIGHT
@@ -227,8 +228,8 @@ def metrics_of(
     columns = [_column(info, measuring, objects, places, name) for name in names_asked(measuring, names)]
     if not (objects and columns):
         return [()] * len(objects)
-    if all(isinstance(column[0], MetricRecord) for column in columns):
-        return list(zip(*columns, strict=True))
+    if not any(isinstance(column[0], tuple) for column in columns):
+        return SideBySide(cast("Sequence[Sequence[MetricRecord]]", columns))
     several = [column if isinstance(column[0], tuple) else zip(column, strict=True) for column in columns]
     return [tuple(chain.from_iterable(row)) for row in zip(*several, strict=True)]
 
@@ -253,8 +254,10 @@ def _column(
 def _said(name: MetricName, objects: Sequence[R], said: Said) -> _Column:
     if isinstance(said, Missing):
         return [_absent(name, said)] * len(objects)
-    unit, unset = name.unit, _absent(name, Missing.NOT_SET)
-    return [unset if value is None else MetricRecord(name, unit, value, None) for value in map(said, objects)]
+    unset, values = _absent(name, Missing.NOT_SET), list(map(said, objects))
+    if None not in values:
+        return Alike(MetricRecord(name, name.unit, None, None), "value", values)
+    return [unset if value is None else MetricRecord(name, name.unit, value, None) for value in values]
 
 
 def _measured(name: MetricName, places: Sequence[_Place], frame: MetricFrame) -> _Column:
@@ -264,13 +267,14 @@ def _measured(name: MetricName, places: Sequence[_Place], frame: MetricFrame) ->
     written = date_time(moment)
     found = [samples.get(namespace, NOTHING).get(called) for namespace, called, _ in places]
     if _all_numbers(found) and max([created_at for _, _, created_at in places]) <= written:
-        return [MetricRecord(name, unit, value, None, moment, window) for value in found]
-    return [
+        return Alike(MetricRecord(name, unit, None, None, moment, window), "value", found)
+    each = [
         (MetricRecord(name, unit, held, None, moment, window),)
         if held.__class__ is float and place[2] <= written
         else tuple(_metric(name, sample, window) for sample in _samples(frame, place))
         for held, place in zip(found, places, strict=True)
     ]
+    return list(chain.from_iterable(each)) if set(map(len, each)) == {1} else each
 
 
 def _all_numbers(found: "Sequence[Held | None]") -> TypeGuard[Sequence[float]]:

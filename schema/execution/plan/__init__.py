@@ -22,9 +22,10 @@ Not promised: the order of errors, and in which order pure resolvers (no argumen
 Two ideas make it fast:
 - **Columns.** The pure fields of a list are read one field at a time, for all objects of the list: a few C loops in
   the place of a call per value. What a record's class declares to be of the very type that is shown is read straight
-  into its row. Anything odd (an exception, a null that must not be, a value to convert) raises, and
-  the list is done again row by row, exactly as graphql-core does it. The lists inside a list's objects are mostly
-  short: their columns are read together, some hundred objects at a time.
+  into its row, and a resolver that answers for many objects may answer in columns, too (alike.py). Anything odd (an
+  exception, a null that must not be, a value to convert) raises, and the list is done again row by row, exactly as
+  graphql-core does it. The lists inside a list's objects are mostly short: their columns are read together, some
+  hundred objects at a time. From so many on, rows are structs that msgspec encodes, where it writes what orjson would.
 - **Blocks.** The encoded objects of a list that has only pure fields are kept with the objects themselves. Records are
   immutable and compare by identity: same objects, same bytes, whoever sees them. So are those of a list that also has
   metrics, as long as the frames that these are read from stay the same. Where one object of a block has changed, that

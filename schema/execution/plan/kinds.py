@@ -7,11 +7,12 @@ objects, a whole column of values at once. A column raises at anything odd: its 
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from functools import lru_cache, partial
+from functools import cached_property, lru_cache, partial
 from itertools import chain
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final, cast
 
+import orjson
 from graphql import (
     GraphQLBoolean,
     GraphQLEnumType,
@@ -29,11 +30,13 @@ from graphql import (
     Undefined,
 )
 from graphql.pyutils import UndefinedType, inspect, is_iterable
+from msgspec.json import Encoder
 
+from schema.execution.alike import Alike, SideBySide
 from schema.execution.alone import of_object, refused
 from schema.execution.for_all import ReadsFrames, ResolveAll, frames_read_by, resolver_of_all
 from schema.execution.plan.records import declared
-from schema.execution.plan.rows import COLUMN, Standing, members_of, row_builder
+from schema.execution.plan.rows import COLUMN, SAME, Standing, members_of, row_builder
 from schema.execution.plan.shape import FieldShape, Shape, Unplannable
 
 if TYPE_CHECKING:
@@ -45,6 +48,12 @@ _INT_MIN, _INT_MAX = -(2**31), 2**31 - 1
 FEW: Final = 4
 # Above this, columns are read part by part: what several fields read of one object's cold tier is kept so long.
 PART: Final = 128
+# Rows of so many objects pay for a class of their own.
+STRUCTS_FROM: Final = PART
+_encode_structs: Final = Encoder().encode
+# What msgspec, which encodes structs, writes as orjson does: from here on exponents differ (1e16, 1e+16).
+_FLOATS_ALIKE: Final = 1e16
+_WRITTEN_ALIKE: Final = frozenset({str, int, bool, _NOTHING})
 
 
 class Odd(Exception):  # noqa: N818 - not an error yet: row by row it may turn out to be one
@@ -97,8 +106,9 @@ class Kind(ABC):
 class Leaf(Kind):
     """A scalar or an enum."""
 
-    def __init__(self, leaf: GraphQLLeafType, *, nullable: bool) -> None:
+    def __init__(self, leaf: GraphQLLeafType, *, nullable: bool, structs: bool) -> None:
         super().__init__(nullable=nullable, pure=True)
+        self._structs = structs
         self._leaf = leaf
         self._coerce: Callable[[Any], Any] = leaf.coerce_output_value
         self._unchanged = _unchanged(leaf) | {_NOTHING} if nullable else _unchanged(leaf)
@@ -132,7 +142,10 @@ class Leaf(Kind):
             return values
         if types == {self._members}:
             return list(map(self._names.__getitem__, values))
-        return super().column(values)
+        completed = super().column(values)
+        if self._structs and not _written_alike(completed):
+            raise Odd
+        return completed
 
     def _column(self, values: Sequence[Any]) -> Sequence[Any]:
         coerced = list(map(self._coerce, values))
@@ -144,15 +157,20 @@ class Leaf(Kind):
         if self._leaf is GraphQLInt:
             return all(each is None or _INT_MIN <= each <= _INT_MAX for each in values)
         if self._leaf is GraphQLFloat:
-            return _all_finite(values)
+            return _all_below(_FLOATS_ALIKE if self._structs else math.inf, values)
         return True
 
 
-def _all_finite(values: Sequence[float | None]) -> bool:
-    """One infinity or NaN makes a sum so; numbers that are too large together do it too, and are looked at singly."""
-    if None not in values and math.isfinite(sum(values)):  # type: ignore[arg-type] # as just seen
+def _all_below(limit: float, values: Sequence[float | None]) -> bool:
+    """One that is too large, or NaN, makes the sum so; those that are so together alone are looked at singly."""
+    if None not in values and sum(map(abs, values)) < limit:  # type: ignore[arg-type] # as just seen
         return True
-    return all(each is None or math.isfinite(each) for each in values)
+    return all(each is None or abs(each) < limit for each in values)
+
+
+def _written_alike(values: Sequence[Any]) -> bool:
+    others = [value for value in values if type(value) not in _WRITTEN_ALIKE]
+    return set(map(type, others)) <= {float} and _all_below(_FLOATS_ALIKE, others)
 
 
 def _unchanged(leaf: GraphQLLeafType) -> frozenset[type]:
@@ -181,6 +199,9 @@ class Object(Kind):
 
     def _completed(self, run: "Run", field: "Field", path: "Path", value: Any) -> Any:  # noqa: ARG002
         return run.object(self.selection, value, path)
+
+    def column(self, values: Sequence[Any]) -> Sequence[Any]:
+        return self.selection.alike(values) if isinstance(values, Alike) else super().column(values)
 
     def _column(self, values: Sequence[Any]) -> Sequence[Any]:
         return self.selection.rows(values, self.selection.columns(values))
@@ -212,6 +233,11 @@ class ListOf(Kind):
                 completed.append(None)
         return completed
 
+    def column(self, values: Sequence[Any]) -> Sequence[Any]:
+        if isinstance(values, SideBySide):  # as metrics mostly are: one of each name
+            return list(zip(*map(self.item.column, values.columns), strict=True))
+        return super().column(values)
+
     def _column(self, values: Sequence[Any]) -> Sequence[Any]:
         """All lists end to end as one column, cut up again."""
         if not set(map(type, values)) <= {tuple, list}:
@@ -219,9 +245,6 @@ class ListOf(Kind):
         items = self.item.column(list(chain.from_iterable(values)))
         if len(values) == 1:
             return [items]
-        length, *others = set(map(len, values))
-        if length and not others:  # as metrics mostly are: one of each name
-            return list(zip(*[iter(items)] * length, strict=True))
         ends = 0
         lists = []
         for value in values:
@@ -239,7 +262,7 @@ class Field:
         self.site = shape.site
         self.kind = kind
         self.resolve, self.needs_info = _resolver(shape)  # called with the object, and with info if it needs that
-        self._attribute = _attribute(shape)
+        self.attribute = _attribute(shape)
         self.resolve_all = _resolver_of_all(shape)  # the same for all objects of a list at once, if there is such
         self.reads = _reads(shape)  # which frames that one's answers are from, if they are from nothing else
         self.pure = kind.pure and not self.needs_info
@@ -251,9 +274,9 @@ class Field:
 
     def standing_in(self, kind: type) -> Standing | None:
         """Where objects of this class have what is shown; None: it must be read and completed."""
-        types = declared(kind).get(self._attribute, ())
+        types = declared(kind).get(self.attribute, ())
         if isinstance(self.kind, Leaf) and self.kind.shows_all(types):
-            return Standing(self._attribute, self.kind.enum)
+            return Standing(self.attribute, self.kind.enum)
         return None
 
 
@@ -313,10 +336,16 @@ def _placed(
 
 
 class Selection:
-    """What is selected of one type: the fields that depend on the object alone, and those that must be asked."""
+    """What is selected of one type, ready to run: the fields that depend on the object alone, and those to be asked.
 
-    def __init__(self, fields: Sequence[Field]) -> None:
-        self.fields = tuple(fields)
+    Raises Unplannable.
+    """
+
+    def __init__(self, shapes: Shape, *, structs: bool = False) -> None:
+        self._shapes = shapes
+        self.structs = structs
+        self.encode: Callable[[Any], bytes] = _encode_structs if structs else orjson.dumps
+        self.fields = fields = tuple(_field(shape, id(shape.definition), structs=structs) for shape in shapes)
         self.asked = tuple(field for field in fields if not field.pure)
         self.pure = not self.asked
         # One of them raises of whatever object: none behind it is asked, as row by row none is.
@@ -348,8 +377,26 @@ class Selection:
             return []
         standing = self._standing_in(type(objects[0]))  # of several classes, every pure field has a column
         sources = tuple(COLUMN if field in columns else standing.get(field) for field in self.fields)
-        build = row_builder(self._names, sources)
+        build = row_builder(self._names, sources, structs=self.structs)
         return build(objects, *(columns[field] for field in self.fields if field in columns))
+
+    def alike(self, records: Alike[Any]) -> Sequence[Any]:
+        """Rows of such records: what is shown of one is shown of all, but for the attribute in which they differ."""
+        if not all(field.attribute for field in self.fields):  # a resolver may read that one, too
+            return self.rows(objects := list(records), self.columns(objects))
+        differs = {field: field.attribute == records.attribute for field in self.fields}
+        given = [
+            field.kind.column(records.values) if of_each else field.column((records.record,))[0]
+            for field, of_each in differs.items()
+        ]
+        sources = tuple(COLUMN if of_each else SAME for of_each in differs.values())
+        build = row_builder(self._names, sources, structs=self.structs)
+        return build(records, *given)
+
+    @cached_property
+    def with_structs(self) -> "Selection":
+        """The same with rows that are structs. Odd is here, too, what only orjson writes as orjson does."""
+        return Selection(self._shapes, structs=True)
 
     def _standing_in(self, kind: type) -> Mapping[Field, Standing]:
         """The pure fields that stand in objects of this class."""
@@ -360,22 +407,16 @@ class Selection:
         return standing
 
 
-def selection_of(shapes: Shape) -> Selection:
-    """A shape, ready to run. Raises Unplannable."""
-    return Selection([_field(shape, id(shape.definition)) for shape in shapes])
-
-
 @lru_cache(maxsize=4096)  # of one document with other variables most fields are the same
-def _field(shape: FieldShape, _definition: int) -> Field:
+def _field(shape: FieldShape, _definition: int, *, structs: bool) -> Field:
     """Shapes are equal whichever schema they are of; the definition, which the shape holds, is of one."""
-    return Field(shape, _kind_of(shape))
+    return Field(shape, _kind_of(shape, structs=structs))
 
 
-def _kind_of(shape: FieldShape) -> Kind:
+def _kind_of(shape: FieldShape, *, structs: bool) -> Kind:
     if shape.definition is None:
-        return Leaf(GraphQLString, nullable=False)
-    inner = selection_of(shape.selection)
-    return _kind(shape.definition.type, inner, nullable=True)
+        return Leaf(GraphQLString, nullable=False, structs=structs)
+    return _kind(shape.definition.type, Selection(shape.selection, structs=structs), nullable=True)
 
 
 def _kind(kind: GraphQLOutputType, inner: Selection, *, nullable: bool) -> Kind:
@@ -387,5 +428,5 @@ def _kind(kind: GraphQLOutputType, inner: Selection, *, nullable: bool) -> Kind:
         case GraphQLObjectType() if kind.is_type_of is None:
             return Object(inner, nullable=nullable)
         case GraphQLScalarType() | GraphQLEnumType():
-            return Leaf(kind, nullable=nullable)
+            return Leaf(kind, nullable=nullable, structs=inner.structs)
     raise Unplannable(str(kind))

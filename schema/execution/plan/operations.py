@@ -23,7 +23,7 @@ from schema.execution.context import GraphContext
 from schema.execution.needs import Needs, collect_needs
 from schema.execution.plan.encoded import EncodedData
 from schema.execution.plan.keeping import Answer, Keeper, Kept, answer_of
-from schema.execution.plan.kinds import Selection, selection_of
+from schema.execution.plan.kinds import Selection
 from schema.execution.plan.reads import Reads
 from schema.execution.plan.run import PlanContext, Run
 from schema.execution.plan.shape import Nodes, Shape, Unplannable, shape_of
@@ -176,7 +176,7 @@ class Operations:
         """The plan of this shape; the least recently used one is dropped, with all that it has kept."""
         plan = self._plans.get(shape)
         if plan is None:
-            plan = self._plans[shape] = Plan(selection_of(shape), self._keeper)
+            plan = self._plans[shape] = Plan(Selection(shape), self._keeper)
             if len(self._plans) > PLANS_KEPT:
                 _, dropped = self._plans.popitem(last=False)
                 self._keeper.drop(dropped)

@@ -6,7 +6,8 @@ nothing but pure fields become blocks of bytes.
 """
 
 import weakref
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import chain, compress, islice
 from typing import Any, Final, TypeAlias, TypeVar, cast, final
@@ -18,7 +19,7 @@ from schema.execution.for_all import ResolveAll
 from schema.execution.patience import Patience
 from schema.execution.plan.blocks import BLOCK_OBJECTS, Block, Blocks, Mending, Place, cut, mending
 from schema.execution.plan.encoded import EncodedData
-from schema.execution.plan.kinds import PART, Field, ListOf, Object, Odd, Selection
+from schema.execution.plan.kinds import PART, STRUCTS_FROM, Field, ListOf, Object, Odd, Selection
 from schema.execution.plan.records import is_record
 from schema.execution.plan.shape import Nodes
 from schema.execution.problems import Problems
@@ -327,18 +328,27 @@ class Run:
         new = [each.new if isinstance(each, Mending) else each for each in blocks.values()]
         objects = tuple(chain.from_iterable(new))
         try:
-            columns = selection.columns(objects) | self._columns_of_all(selection, objects, path)
-            rows = selection.rows(objects, columns)
+            rows, encode = self._rows(selection, objects, path)
         except Exception:  # noqa: BLE001 - told, if it is an error, row by row
             return
         start = 0
         for (at, block), own in zip(blocks.items(), new, strict=True):
             stop = start + len(own)
-            encoded = bytes(memoryview(orjson.dumps(rows[start:stop]))[1:-1])
+            encoded = bytes(memoryview(encode(rows[start:stop]))[1:-1])
             made = block.mended(encoded) if isinstance(block, Mending) else Block(block, encoded)
             self._keep((site, made.objects[0], made.objects[-1]), made)
             found[at] = made.encoded
             start = stop
+
+    def _rows(
+        self, selection: Selection, objects: Sequence[Any], path: Path
+    ) -> tuple[Sequence[Any], Callable[[Sequence[Any]], bytes]]:
+        """Rows of the objects, and what encodes them. Raises whatever a resolver raises, and Odd."""
+        if len(objects) >= STRUCTS_FROM and not selection.structs:
+            with suppress(Exception):
+                return self._rows(selection.with_structs, objects, path)
+        columns = selection.columns(objects) | self._columns_of_all(selection, objects, path)
+        return selection.rows(objects, columns), selection.encode
 
     def _keep(self, place: Place, block: Block) -> None:
         if self.blocks.setdefault(place, block) is not block:
@@ -353,7 +363,7 @@ class Run:
         """The columns of the fields that are not pure, which all can be had for the whole list at once."""
         asked = ((each, each.resolve_all) for each in selection.asked)
         return {
-            each: each.kind.column(list(resolve_all(objects, self._info(each, ((path, 0), each.name)))))
+            each: each.kind.column(resolve_all(objects, self._info(each, ((path, 0), each.name))))
             for each, resolve_all in asked
             if resolve_all is not None
         }

@@ -17,6 +17,7 @@ from strawberry.schema.config import StrawberryConfig
 from auth.access import Visibility
 from auth.errors import BadRequest
 from schema.execution.context import GraphInfo
+from schema.execution.plan.kinds import STRUCTS_FROM
 from schema.execution.plan.operations import Operations
 from schema.execution.prepare import Documents
 from schema.execution.settings import ExecutionSettings
@@ -182,12 +183,16 @@ def things(chance: random.Random, depth: int = 2, *, odd: float) -> tuple[Thing,
 
 
 def hold_side_by_side(text: str, views: list[OddView]) -> None:
-    documents, operations = Documents(), Operations(ExecutionSettings())
+    """With rows as of short lists, and as of long ones."""
+    documents = Documents()
     document = prepared(documents, SCHEMA, text)
-    operation = found(operations, SCHEMA, document, VARIABLES)
-    for each in views:
-        view = cast("View", each)
-        assert by_plan(operation, view) == by_graphql_core(SCHEMA, document, VARIABLES, view), text
+    with pytest.MonkeyPatch.context() as patch:
+        for structs_from in (STRUCTS_FROM, 1):
+            patch.setattr("schema.execution.plan.run.STRUCTS_FROM", structs_from)
+            operation = found(Operations(ExecutionSettings()), SCHEMA, document, VARIABLES)
+            for each in views:
+                view = cast("View", each)
+                assert by_plan(operation, view) == by_graphql_core(SCHEMA, document, VARIABLES, view), text
 
 
 @settings(

@@ -50,6 +50,8 @@ NAMESPACES: Final = ("payroll", "shop", "straße")
 PHASES: Final = ("Pending", "Running", "Failed")
 NEW: Final = 1_764_000_000.0  # after all objects were created
 OLD: Final = 1.0
+NUMBERS: Final = (0.0, 1e-7, 0.25, 123456789.0)
+LARGE: Final = 1e21  # which is written with an exponent
 PROXY: Final = Attributes("get", "", "services", "shop", "prometheus", subresource="proxy")
 # Fields of specs and statuses that are said in more detail now and then.
 DETAILED: Final = frozenset({"containers", "containerStatuses", "conditions", "nodeInfo"})
@@ -101,16 +103,18 @@ class Numbers:
             return MetricFrame.failed(question, failure, "made up", NEW)
         samples: dict[str, dict[str, Any]] = {}
         snapshot = self._cluster.snapshot()
+        numbers = self._chance.choice((NUMBERS, (*NUMBERS, LARGE)))
+        one_each = self._chance.random() < 0.5  # as there mostly is
         objects: list[Any] = list(snapshot.nodes if question.level.name == "NODE" else snapshot.pods)
         for each in objects:
             for name in _names(question, each):
-                held = self._held()
+                held = self._chance.choice(numbers) if one_each else self._held()
                 if held is not None:
                     samples.setdefault(each.namespace, {})[name] = held
         return MetricFrame(question, samples, None, "", NEW, window=self._chance.choice((None, 300.0)))
 
     def _held(self) -> float | tuple[Sample, ...] | None:
-        number = self._chance.choice((0.0, 1e-7, 0.25, 1e21, 123456789.0))
+        number = self._chance.choice((*NUMBERS, LARGE))
         several = (Sample(number, None, NEW, (("device", "eth0"),), 14.602), Sample(None, Missing.NOT_A_NUMBER, OLD))
         return self._chance.choice((number, number, number, None, several))
 
