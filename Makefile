@@ -51,10 +51,10 @@ manifests: .venv/installed ## Write deploy/manifests and the chart's schema anew
 cluster: .venv/installed ## Start a real control plane with KWOK by hand (ARGS="--nodes 10 --pods 200 --prometheus").
 	@$(RUN) -m tests.cluster up $(ARGS)
 
-bench: .venv/installed ## Run the benchmarks on the real cluster; prints medians and ratios.
+bench: .venv/installed assets ## Run the benchmarks on the real cluster; prints medians and ratios.
 	@$(RUN) -m tests.benchmarks $(ARGS)
 
-soak: .venv/installed ## Break everything in turn under load of 50 clients (ARGS="--minutes 30 --seed 7"; 5 minutes by default).
+soak: .venv/installed assets ## Break everything in turn under load of 50 clients (ARGS="--minutes 30 --seed 7"; 5 minutes by default).
 	@$(RUN) -m tests.soak $(ARGS)
 
 readme: .venv/installed ## Walk the README from a fresh clone to the answer of one's own cluster; prints the seconds.
