@@ -27,8 +27,14 @@ class Block(Struct, frozen=True, gc=False):
         return self.objects is objects or self.objects == objects
 
 
-# The site of the list, and the block's first and last object.
-Place: TypeAlias = tuple[int, Any, Any]
+class Place(Struct, frozen=True, gc=False):
+    """Where a block is found again. As tuples, these would be most of what the garbage collector has to look at."""
+
+    site: int  # of the list
+    first: Any  # object of the block
+    last: Any
+
+
 Blocks: TypeAlias = Mapping[Place, Block]
 
 

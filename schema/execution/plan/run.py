@@ -295,7 +295,7 @@ class Run:
         new: dict[int, tuple[Any, ...] | Mending] = {}
         waiting = 0
         for at, objects in enumerate(blocks):
-            place = (site, objects[0], objects[-1])
+            place = Place(site, objects[0], objects[-1])
             known = before.get(place)
             if known is not None and known.shows(objects):
                 self._keep(place, known)
@@ -336,7 +336,7 @@ class Run:
             stop = start + len(own)
             encoded = bytes(memoryview(encode(rows[start:stop]))[1:-1])
             made = block.mended(encoded) if isinstance(block, Mending) else Block(block, encoded)
-            self._keep((site, made.objects[0], made.objects[-1]), made)
+            self._keep(Place(site, made.objects[0], made.objects[-1]), made)
             found[at] = made.encoded
             start = stop
 
