@@ -9,7 +9,7 @@ import math
 import time
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
 from functools import partial
 from typing import Final, Literal, final
@@ -23,13 +23,12 @@ from auth.reviewers import AccessReviewer, Attributes, Decision
 from auth.settings import AuthSettings
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Resource:
+class Resource(msgspec.Struct, frozen=True, order=True):
     """A kind as RBAC names it: API group (empty for the core group) and plural name."""
 
     group: str
     name: str
-    namespaced: bool = field(default=True, compare=False)
+    namespaced: bool = True
 
 
 NODES: Final = Resource("", "nodes", namespaced=False)
@@ -52,8 +51,7 @@ ALL: Final = Everywhere.ALL
 Scope = Everywhere | frozenset[str]
 
 
-@dataclass(frozen=True, slots=True)
-class AccessNeed:
+class AccessNeed(msgspec.Struct, frozen=True):
     """What a request needs to know of one kind.
 
     List it: everywhere it is allowed, or (`namespaces`) only in these. With `name` also, where listing is not allowed:

@@ -1,9 +1,9 @@
 """The cluster as a whole."""
 
-from dataclasses import replace
 from typing import Any, cast
 
 import strawberry
+from msgspec.structs import replace
 
 from auth.access import NODES, PODS, AccessNeed, Everywhere
 from schema.execution.context import GraphInfo, listable

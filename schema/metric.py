@@ -1,7 +1,6 @@
 """Metrics: what Prometheus has of an object, now and over time, or the reason why there is nothing."""
 
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 from itertools import chain
@@ -78,8 +77,7 @@ R = TypeVar("R")
 Said: TypeAlias = Callable[[Any], float | None] | Missing
 
 
-@dataclass(frozen=True, slots=True)
-class Measuring(Generic[R]):
+class Measuring(Struct, Generic[R], frozen=True):
     """How the objects of one kind are found in the answers of Prometheus, and what they say themselves.
 
     `place` is namespace and name as frames keep them, and the moment of creation (RFC 3339 in UTC, as Kubernetes writes

@@ -1,11 +1,11 @@
 """Pods: what runs on the nodes."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import strawberry
+from msgspec.structs import replace
 
 from auth.access import NAMESPACES, NODES, AccessNeed
 from schema.amounts import Amounts

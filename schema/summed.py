@@ -5,10 +5,10 @@ its pods are added up from the answer that its pods would be shown from. Both ne
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
 from typing import Any, Final, cast
 
 import strawberry
+from msgspec.structs import replace
 
 from auth.access import PODS, AccessNeed
 from schema.execution.context import GraphInfo, listable

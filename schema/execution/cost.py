@@ -12,6 +12,7 @@ from math import prod
 from typing import Any, Final, final
 
 from graphql import FieldNode, GraphQLList, GraphQLOutputType, get_named_type, get_nullable_type
+from msgspec import Struct
 
 from auth.access import NAMESPACES, Everywhere, Resource, Visibility
 from schema.asking.connections import DEFAULT_PAGE
@@ -30,8 +31,7 @@ POINT: Final = "MetricPoint"
 PAGE_ARGUMENTS: Final = frozenset({"first", "last", "limit"})
 
 
-@dataclass(frozen=True, slots=True)
-class ListOf:
+class ListOf(Struct, frozen=True):
     """One list of an operation: of what, in each of what (nothing: at the root), and what bounds it."""
 
     kind: str

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from graphql import FieldNode, GraphQLError, GraphQLField, GraphQLObjectType, get_named_type
 from graphql.execution.collect_fields import FieldDetailsList
+from msgspec import Struct
 
 from auth.access import AccessNeed
 from auth.reviewers import Attributes
@@ -25,8 +26,7 @@ _NEEDS: Final = "binnacle/needs"
 _STANDING: Final = frozenset(STANDING)
 
 
-@dataclass(frozen=True, slots=True)
-class Reach:
+class Reach(Struct, frozen=True):
     """Which objects a field can come to, as far as its arguments and those above it narrow it; None: all.
 
     It narrows questions to Prometheus, never what is shown. `rows` finds the objects themselves; `parts`, for a field
@@ -42,8 +42,7 @@ class Reach:
 EVERYTHING: Final = Reach()
 
 
-@dataclass(frozen=True, slots=True)
-class MetricNeed:
+class MetricNeed(Struct, frozen=True):
     """One metric of one level, of the objects in reach; with a window over time, else at this moment."""
 
     metric: MetricName
@@ -52,8 +51,7 @@ class MetricNeed:
     window: TimeWindow | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class FieldNeeds:
+class FieldNeeds(Struct, frozen=True):
     """What one field asks for, and what the fields inside it can reach (None: what it can reach itself).
 
     A right to a kind is also the need of that kind. `kinds` has what is read in the place of the whole objects: kinds
@@ -81,6 +79,9 @@ class FieldNeeds:
 
 
 NeedsHook = Callable[..., FieldNeeds]
+
+
+NOTHING: Final = FieldNeeds()
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +140,14 @@ class _Walk:
         asked = self._asked(definition, details, reach)
         if asked is None:
             return
+        if asked is not NOTHING:
+            self._take(asked, details)
+        inner = get_named_type(definition.type)
+        if isinstance(inner, GraphQLObjectType):
+            fields = self.reading.inside(inner, details)
+            self._fields(inner, fields, asked.reach or reach, self._inside(definition, details, asked, place))
+
+    def _take(self, asked: FieldNeeds, details: FieldDetailsList) -> None:
         self.access.update(asked.access)
         if not asked.indexed:
             self.looked_through.update(asked.access)
@@ -150,11 +159,6 @@ class _Walk:
         self.metrics.update(asked.metrics)
         self.clock |= asked.clock
         self.kinds |= asked.watched()
-        inner = get_named_type(definition.type)
-        if not isinstance(inner, GraphQLObjectType):
-            return
-        fields = self.reading.inside(inner, details)
-        self._fields(inner, fields, asked.reach or reach, self._inside(definition, details, asked, place))
 
     def _inside(self, definition: GraphQLField, details: FieldDetailsList, asked: FieldNeeds, place: Place) -> Place:
         """Where the fields inside stand: in each item, if this field is a list."""
@@ -173,7 +177,7 @@ class _Walk:
         """What the field needs; None for an argument that cannot be used: nothing inside it will be executed."""
         hook: NeedsHook | None = strawberry_field(definition).metadata.get(_NEEDS)
         if hook is None:
-            return FieldNeeds()
+            return NOTHING
         try:
             return hook(reach, **self.reading.arguments(definition, details).keywords)
         except GraphQLError:

@@ -5,10 +5,10 @@ There are no pages of them, no rights of their own, and no indexes: each is some
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import Annotated, Any, Generic, TypeVar
 
 import strawberry
+from msgspec.structs import replace
 
 from auth.access import AccessNeed
 from schema.asking import filters

@@ -1,11 +1,11 @@
 """Lists of events: the newest first, unless ordered otherwise."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from operator import attrgetter
 from typing import Any, ClassVar, Final, Optional
 
 import strawberry
+from msgspec.structs import replace
 
 from schema.asking import filters
 from schema.asking.orders import By, Order

@@ -1,10 +1,10 @@
 """A listing as fields of the graph. The type of each field is what its class says that it is."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import Annotated, Any, TypeVar
 
 import strawberry
+from msgspec.structs import replace
 
 from schema.asking.connections import Window
 from schema.execution.context import GraphInfo

@@ -5,11 +5,14 @@ Rows are the store's own records.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from operator import attrgetter
 from typing import Any, Final, Generic, TypeVar, cast
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from auth.access import NAMESPACES, AccessNeed, Everywhere, Resource, Scope, Visibility
 from schema.arguments import NAME_BYTES, check_length
@@ -36,8 +39,7 @@ Orders = Sequence[OrderArgument] | None
 PLACE: Final = attrgetter("namespace", "name")
 
 
-@dataclass(frozen=True, slots=True)
-class Among(Generic[R]):
+class Among(Struct, Generic[R], frozen=True):
     """The rows that belong to one object, sorted by namespace and name, whoever may see them.
 
     `of` names the object. `namespace`: where all of them are; "" if they may be anywhere.

@@ -14,6 +14,7 @@ from typing import Any, Final, TypeAlias, TypeVar, cast, final
 
 import orjson
 from graphql import FieldNode, GraphQLError, located_error
+from msgspec import Struct
 
 from schema.execution.for_all import ResolveAll
 from schema.execution.patience import Patience
@@ -64,8 +65,7 @@ class PlanContext:
 
 
 @final
-@dataclass(frozen=True, slots=True)
-class FieldInfo:
+class FieldInfo(Struct, frozen=True):
     """What a plan tells a resolver that asks for `info`: the part of GraphInfo that resolvers may use."""
 
     context: PlanContext

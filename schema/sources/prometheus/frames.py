@@ -64,8 +64,7 @@ class Sample(msgspec.Struct, frozen=True, gc=False):
         return Sample(None, Missing.STALE, self.timestamp, self.labels)
 
 
-@dataclass(frozen=True, slots=True)
-class Selector:
+class Selector(msgspec.Struct, frozen=True):
     """Which objects a question is about; None is all of them. Only names read from the store belong in here."""
 
     namespaces: frozenset[str] | None = None
@@ -86,8 +85,7 @@ STEPS_S: Final = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1_800, 3_600, 7_2
 DAY_S: Final = 86_400
 
 
-@dataclass(frozen=True, slots=True)
-class Range:
+class Range(msgspec.Struct, frozen=True):
     """Moments from `start` to `end`, both among them, every `step` seconds: whole multiples of it since 1970.
 
     So everybody who asks for the last hour within the same minute asks the same.
@@ -101,8 +99,7 @@ class Range:
         return range(self.start, self.end + 1, self.step)
 
 
-@dataclass(frozen=True, slots=True)
-class TimeWindow:
+class TimeWindow(msgspec.Struct, frozen=True):
     """What somebody wants to see of the past; None: the end is now, it begins an hour earlier, in some 60 steps.
 
     Start and end in seconds since 1970, the step in seconds.
@@ -136,8 +133,7 @@ def _usual(seconds: float) -> int:
     return next((step for step in STEPS_S if step >= seconds), math.ceil(seconds / DAY_S) * DAY_S)
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
+class Question(msgspec.Struct, frozen=True):
     """One metric of one level for some objects: now, or over a range of time. Equal questions are one query."""
 
     metric: MetricName
