@@ -5,7 +5,7 @@ encoded, and put in their place: a node that has 30 pods takes a tenth of the ti
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from operator import is_
+from operator import indexOf, is_not
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from msgspec import Struct
@@ -62,8 +62,8 @@ def mending(block: Block, objects: tuple[Any, ...], first_field: str) -> Mending
     """
     old = block.objects
     shorter = min(len(old), len(objects))
-    head = _same(old, objects)
-    tail = min(_same(reversed(old), reversed(objects)), shorter - head)
+    head = _same(old, objects, shorter)
+    tail = min(_same(reversed(old), reversed(objects), shorter), shorter - head)
     new = objects[head : len(objects) - tail]
     if not (head and tail) or len(new) > shorter // 2:
         return None
@@ -74,10 +74,12 @@ def mending(block: Block, objects: tuple[Any, ...], first_field: str) -> Mending
     return Mending(objects, new, parts[:head], parts[-tail:], opening)
 
 
-def _same(some: Iterable[Any], others: Iterable[Any]) -> int:
-    """How many of the first ones are the same."""
-    same = list(map(is_, some, others))
-    return same.index(False) if False in same else len(same)
+def _same(some: Iterable[Any], others: Iterable[Any], shorter: int) -> int:
+    """How many of the first ones are the same. Behind the first that is not, nothing is touched: it may be far away."""
+    try:
+        return indexOf(map(is_not, some, others), True)
+    except ValueError:
+        return shorter
 
 
 def cut(objects: tuple[Any, ...]) -> list[tuple[Any, ...]]:

@@ -9,7 +9,7 @@ import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from itertools import chain, compress, islice
+from itertools import chain, islice
 from typing import Any, Final, TypeAlias, TypeVar, cast, final
 
 import orjson
@@ -270,9 +270,12 @@ class Run:
                 return values
         except Exception:  # noqa: BLE001 - told, if it is an error, list by list
             return values
-        held = list(map(_holds_records, values))
-        self._count(sum(map(len, compress(values, held))))
-        cuts = [cut(tuple(value)) if holds else () for value, holds in zip(values, held, strict=True)]
+        records = _records_in(values)
+        cuts = [
+            cut(tuple(value)) if isinstance(value, (tuple, list)) and value and type(value[0]) in records else ()
+            for value in values
+        ]
+        self._count(sum(map(len, chain.from_iterable(cuts))))
         inner = iter(self._encoded(selection, what.site, list(chain.from_iterable(cuts)), ((path, 0), what.name)))
         encoded: list[Any] = []
         for value, blocks in zip(values, cuts, strict=True):
@@ -400,10 +403,13 @@ def _is_record(item: Any) -> bool:
     return is_record(kind)
 
 
-def _holds_records(value: Any) -> bool:
-    return isinstance(value, (tuple, list)) and bool(value) and _is_record(value[0])
+def _records_in(values: Iterable[Any]) -> frozenset[type]:
+    """The classes of records with which the lists among the values begin."""
+    kinds: set[type] = {type(each[0]) for each in values if isinstance(each, (tuple, list)) and each}
+    return frozenset(kind for kind in kinds if is_record(kind))
 
 
 def _leads_to_records(values: Iterable[Any]) -> bool:
     """Whether a column of lists is one of records, which become blocks instead; the first that is not empty tells."""
-    return _holds_records(next((each for each in values if isinstance(each, (tuple, list)) and each), None))
+    first = next((each for each in values if isinstance(each, (tuple, list)) and each), None)
+    return first is not None and _is_record(first[0])
