@@ -82,8 +82,8 @@ def size_of(pieces: Iterable[Piece]) -> int:
     return sum([len(each) if isinstance(each, bytes) else each.length for each in pieces])
 
 
-def slices(pieces: Iterable[Piece]) -> Iterator[bytes]:
-    """What leaves at once, put together only then."""
+def slices(pieces: Iterable[Piece]) -> Iterator[bytes | memoryview]:
+    """What leaves at once, put together only then; a part of one long piece as it is, without a copy."""
     waiting: list[bytes | memoryview] = []
     size = 0
     for piece in pieces:
@@ -91,10 +91,14 @@ def slices(pieces: Iterable[Piece]) -> Iterator[bytes]:
             waiting += each
             size += sum(map(len, each))
             if size >= SLICE_BYTES:
-                yield b"".join(waiting)
+                yield _joined(waiting)
                 waiting, size = [], 0
     if waiting:
-        yield b"".join(waiting)
+        yield _joined(waiting)
+
+
+def _joined(parts: Sequence[bytes | memoryview]) -> bytes | memoryview:
+    return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
 @dataclass(slots=True, eq=False)

@@ -36,6 +36,17 @@ def test_encoded_data_is_neither_decoded_nor_copied():
     assert b"".join(slices(pieces({"data": None, "errors": []}))) == b'{"data":null,"errors":[]}'
 
 
+def test_a_long_piece_leaves_in_parts_and_is_not_copied():
+    """As what is kept compressed."""
+    piece = bytes(range(256)) * (3 * SLICE_BYTES // 256) + b"the end"
+
+    parts = list(slices((piece,)))
+
+    assert [len(part) for part in parts] == [SLICE_BYTES] * 3 + [7]
+    assert all(isinstance(part, memoryview) and part.obj is piece for part in parts)
+    assert b"".join(parts) == piece
+
+
 @pytest.mark.parametrize(
     "texts",
     [
