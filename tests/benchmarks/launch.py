@@ -24,6 +24,7 @@ from gateway.cli import main
 
 EVERY_S: Final = 0.002
 TOP: Final = 12
+HERE: Final = f"{Path(__file__).parents[2]}/"
 IDLE: Final = (("runners.py", "run"), ("thread.py", "_worker"), ("threading.py", "wait"), ("launch.py", "over"))
 """Where threads without work stand, the event loop's included."""
 
@@ -92,7 +93,7 @@ def _name(frame: FrameType) -> str:
     code = frame.f_code
     if code is Pauses.__call__.__code__:
         return "the garbage collector"  # it keeps the interpreter, and its time counts for what it calls at its end
-    file = "/".join(Path(code.co_filename).parts[-3:])
+    file = "/".join(Path(code.co_filename.removeprefix(HERE)).parts[-3:])  # not how the checkout is called
     return f"{file}:{code.co_qualname}"
 
 
