@@ -22,8 +22,9 @@ from starlette.requests import Request
 from gateway.http.answers import Answer, AnswerResponse, Aside, answer, nothing_new, slices
 from gateway.http.media import header, once_per_header
 
-# What makes something of a whole body, which comes in slices.
-Make: TypeAlias = Callable[[Iterable[bytes | memoryview]], bytes]
+Slices: TypeAlias = Iterable[bytes | memoryview]
+# What makes something of a whole body.
+Make: TypeAlias = Callable[[Slices], bytes]
 
 # Below this, headers and packets outweigh what is saved.
 COMPRESS_FROM_BYTES: Final = 1_400
@@ -37,31 +38,27 @@ GZIP_LEVEL: Final = 1
 ZSTD_LEVEL: Final = 1
 
 
-def _gzip(slices: Iterable[bytes | memoryview]) -> bytes:
+def _gzip(slices: Slices) -> bytes:
     """ISA-L decides by the first of them how it compresses: a few bytes would seem not to be worth it."""
     compressor = isal_zlib.compressobj(GZIP_LEVEL, wbits=31)
     return b"".join((*map(compressor.compress, slices), compressor.flush()))
 
 
-def _zstd(slices: Iterable[bytes | memoryview]) -> bytes:
+def _zstd(slices: Slices) -> bytes:
     compressor = zstandard.ZstdCompressor(level=ZSTD_LEVEL).compressobj()
     return b"".join((*map(compressor.compress, slices), compressor.flush()))
 
 
-def _brotli(slices: Iterable[bytes | memoryview]) -> bytes:
+def _brotli(slices: Slices) -> bytes:
     compressor = brotli.Compressor(quality=4)
     return b"".join((*map(compressor.process, slices), compressor.finish()))
 
 
 # Best first, where a client likes several equally: zstd takes the least time for the least size.
-ENCODERS: Final[Mapping[str, Make]] = {
-    "zstd": _zstd,
-    "br": _brotli,
-    "gzip": _gzip,
-}
+ENCODERS: Final[Mapping[str, Make]] = {"zstd": _zstd, "br": _brotli, "gzip": _gzip}
 
 
-def _digest(slices: Iterable[bytes | memoryview]) -> bytes:
+def _digest(slices: Slices) -> bytes:
     """Never shown: a tag is made of it under a key."""
     digest = hashlib.blake2b(digest_size=32)
     for each in slices:

@@ -15,7 +15,7 @@ _FOR_ALL: Final = "binnacle/for-all"
 _READS: Final = "binnacle/reads"
 
 # Called with the objects, with info (its place is the first object's), and with the field's arguments; what it returns
-# stands in the order of the objects. It must not fail for one object alone.
+# stands in the order of the objects, as columns where it has them so (alike.py). It must not fail for one object alone.
 ResolveAll: TypeAlias = Callable[..., Sequence[Any]]
 # Called with the view and with the field's arguments: the frames that the answers depend on, beside their objects. None
 # where they depend on more than that, or where something is to be told of it: then no answer outlives its request.

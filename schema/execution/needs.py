@@ -81,7 +81,7 @@ class FieldNeeds(Struct, frozen=True):
 NeedsHook = Callable[..., FieldNeeds]
 
 
-NOTHING: Final = FieldNeeds()
+NOTHING: Final = FieldNeeds()  # as most fields, which show what stands in their object
 
 
 @dataclass(frozen=True, slots=True)

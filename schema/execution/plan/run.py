@@ -348,7 +348,7 @@ class Run:
     ) -> tuple[Sequence[Any], Callable[[Sequence[Any]], bytes]]:
         """Rows of the objects, and what encodes them. Raises whatever a resolver raises, and Odd."""
         if len(objects) >= STRUCTS_FROM and not selection.structs:
-            with suppress(Exception):
+            with suppress(Exception):  # what is odd there alone, or an error, which is then met again
                 return self._rows(selection.with_structs, objects, path)
         columns = selection.columns(objects) | self._columns_of_all(selection, objects, path)
         return selection.rows(objects, columns), selection.encode
