@@ -69,9 +69,12 @@ class Bounds:
 
 def check_size(argument: str, size: int | None, limit: int | None = None) -> None:
     """Raise InvalidArgument unless `size` is left out or from 0 to the limit."""
-    if size is not None and (size < 0 or (limit is not None and size > limit)):
-        bounds = "at least 0" if limit is None else f"from 0 to {limit}"
-        raise InvalidArgument(f"`{argument}` is {size}; it must be {bounds}", argument=argument, limit=limit)
+    if size is None or (size >= 0 and (limit is None or size <= limit)):
+        return
+    refused = f"`{argument}` is {size}; it must be"
+    if limit is None:
+        raise InvalidArgument(f"{refused} at least 0", argument=argument)
+    raise InvalidArgument(f"{refused} from 0 to {limit}", argument=argument, limit=limit)
 
 
 @dataclass(frozen=True, slots=True)

@@ -139,6 +139,13 @@ async def test_what_cannot_be_used_is_refused_by_name(front_door: FrontDoor, fie
     assert answer.body["data"]["cluster"] == {"nodeCount": 3}
 
 
+async def test_a_size_without_an_upper_limit_has_none_in_its_error(front_door: FrontDoor):
+    """Clients read `extensions.limit` as a number wherever it is there."""
+    answer = await front_door.ask("{ pods(limit: -1) { name } }")
+
+    assert answer.errors[0]["extensions"] == {"code": "BAD_USER_INPUT", "argument": "limit"}
+
+
 @pytest.mark.parametrize(
     "inside",
     [
