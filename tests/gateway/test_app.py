@@ -39,6 +39,14 @@ async def test_a_dying_background_task_ends_the_process_in_order(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ):
     """Not ready, stop accepting, drain what is under way, close the sources, exit non-zero with the reason."""
+    not_ready = asyncio.Event()
+    shutdown = app._Server.shutdown
+
+    async def awaited(server: app._Server, sockets) -> None:
+        await not_ready.wait()  # it may come in the same moment, and this test is to see both
+        await shutdown(server, sockets)
+
+    monkeypatch.setattr(app._Server, "shutdown", awaited)
     monkeypatch.setattr(Doomed, "die", asyncio.Event())
     monkeypatch.setattr(app, "Cluster", Doomed)
     order: list[str] = []
@@ -68,9 +76,9 @@ async def test_a_dying_background_task_ends_the_process_in_order(
 
             Doomed.die.set()
 
-            statuses: list[int | None] = []
-            await until_async(lambda: seen(statuses, url))
-            assert statuses[-2:] == [503, None], "not ready, and only then gone"
+            await until_async(lambda: a_newcomer_sees(url, 503))
+            not_ready.set()
+            await until_async(lambda: a_newcomer_sees(url, None))
             assert not serving.done(), "what is under way is waited for"
             assert order == []
             simulated.kubernetes.resume()
@@ -116,15 +124,14 @@ async def ready(session: aiohttp.ClientSession, url: str) -> None:
     await until_async(is_ready)
 
 
-async def seen(statuses: list[int | None], url: str) -> bool:
-    """Add what a newcomer sees of /readyz: a status, or None when nobody accepts; True then."""
+async def a_newcomer_sees(url: str, status: int | None) -> bool:
+    """At /readyz; None: nobody accepts."""
     async with aiohttp.ClientSession() as newcomer:
         try:
             async with newcomer.get(f"{url}/readyz") as response:
-                statuses.append(response.status)
+                return response.status == status
         except aiohttp.ClientConnectorError:
-            statuses.append(None)
-    return statuses[-1] is None
+            return status is None
 
 
 async def until(holds) -> None:
