@@ -1,12 +1,13 @@
 """Blocks: the encoded items of one list, or of a stretch of a long one, kept for the next answer.
 
-A block is found again by its first and its last object. Where others between them have changed, what is new alone is
-encoded, and put in their place: a node that has 30 pods takes a tenth of the time when one of them changes.
+Most lists stand in the next answer where they stood in this one, and are the same. Where some of a block's objects have
+changed, what is new alone is encoded, and put in its place: a node that has 30 pods takes a tenth of the time when one
+of them changes.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from operator import indexOf, is_not
-from typing import Any, Final, NamedTuple, TypeAlias
+from operator import attrgetter, indexOf, is_, is_not
+from typing import Any, Final, NamedTuple, TypeAlias, final
 
 from msgspec import Struct
 
@@ -27,15 +28,68 @@ class Block(Struct, frozen=True, gc=False):
         return self.objects is objects or self.objects == objects
 
 
-class Place(Struct, frozen=True, gc=False):
-    """Where a block is found again. As tuples, these would be most of what the garbage collector has to look at."""
+class EncodedList(Struct, frozen=True, eq=False, gc=False):
+    """A list of an answer in its blocks: there are as many as lists, and they are as Blocks for the collector."""
 
-    site: int  # of the list
-    first: Any  # object of the block
-    last: Any
+    objects: tuple[Any, ...]  # the list itself where it is one block, else those of the first
+    blocks: tuple[Block, ...]
 
 
-Blocks: TypeAlias = Mapping[Place, Block]
+# In the place of a list that is not kept.
+NOTHING: Final = EncodedList((object(),), ())
+# By site: the lists of one field of the document, in the order in which an execution came upon them.
+EncodedLists: TypeAlias = Mapping[int, Sequence[EncodedList]]
+
+_OBJECTS: Final = attrgetter("objects")
+
+
+def changed(found: Iterable[EncodedList], lists: Iterable[Any]) -> Iterable[bool]:
+    """Whether each list is another than was found for it. Each answer asks that of all: no step is one of Python's."""
+    return map(is_not, map(_OBJECTS, found), lists)
+
+
+@final
+class Earlier:
+    """The lists of one site in the execution before."""
+
+    def __init__(self, lists: Sequence[EncodedList]) -> None:
+        self._lists = lists
+        self._next = 0
+        self._by_first: dict[int, EncodedList] | None = None
+
+    def found(self, lists: Sequence[Any]) -> list[EncodedList]:
+        """What may show most of each of these, which come next in the document's order.
+
+        That is what stood in the same place. Where that shows other lists, as many have come or gone before them: then
+        it is what began with the same object.
+        """
+        there = self._lists[self._next : self._next + len(lists)]
+        self._next += len(lists)
+        if len(there) == len(lists) and 2 * sum(map(is_, map(_OBJECTS, there), lists)) >= len(lists):
+            return list(there)
+        others = [*there, *[NOTHING] * (len(lists) - len(there))]
+        if not self._lists:
+            return others
+        if self._by_first is None:
+            self._by_first = {id(each.objects[0]): each for each in self._lists}  # it holds them: no other has their id
+        return [
+            self._by_first.get(id(each[0]), other) if isinstance(each, (tuple, list)) and each else other
+            for each, other in zip(lists, others, strict=True)
+        ]
+
+
+def alike(encoded: EncodedList, cuts: Sequence[tuple[Any, ...]]) -> list[Block | None]:
+    """For each stretch of a list the block of an earlier one that may show most of it."""
+    if len(encoded.blocks) <= len(cuts) == 1:
+        return [*encoded.blocks] or [None]
+    known = {(id(each.objects[0]), id(each.objects[-1])): each for each in encoded.blocks}
+    return [known.get((id(each[0]), id(each[-1]))) for each in cuts]
+
+
+def together(blocks: Sequence[Block | None]) -> EncodedList:
+    """A list of these blocks; NOTHING if there is none, or if one is missing."""
+    known = tuple(filter(None, blocks))
+    return EncodedList(known[0].objects, known) if known and len(known) == len(blocks) else NOTHING
 
 
 class Mending(NamedTuple):
@@ -50,11 +104,12 @@ class Mending(NamedTuple):
     def mended(self, encoded: bytes) -> Block:
         """`encoded`: the new objects, as a block of their own would have them."""
         middle = (encoded[len(self.opening) : -1],) if self.new else ()
-        return Block(self.objects, (b"}," + self.opening).join((*self.before, *middle, *self.behind)))
+        objects = (b"}," + self.opening).join((*self.before, *middle, *self.behind))
+        return Block(self.objects, b"%b%b}" % (self.opening, objects))
 
 
 def mending(block: Block, objects: tuple[Any, ...], first_field: str) -> Mending | None:
-    """How a block at the same place shows other objects; None where it does not help.
+    """How a block shows other objects; None where it does not help.
 
     That is where too much is new, or where it cannot be told where one object ends. Between two of them stand `},{` and
     the first field's name. In a text the quotation mark would be escaped, so that this stands elsewhere only within an
@@ -65,13 +120,13 @@ def mending(block: Block, objects: tuple[Any, ...], first_field: str) -> Mending
     head = _same(old, objects, shorter)
     tail = min(_same(reversed(old), reversed(objects), shorter), shorter - head)
     new = objects[head : len(objects) - tail]
-    if not (head and tail) or len(new) > shorter // 2:
+    if not (head or tail) or len(new) > shorter // 2:
         return None
     opening = b'{"%b":' % first_field.encode()
-    parts = block.encoded.split(b"}," + opening)
+    parts = block.encoded[len(opening) : -1].split(b"}," + opening)
     if len(parts) != len(old):
         return None
-    return Mending(objects, new, parts[:head], parts[-tail:], opening)
+    return Mending(objects, new, parts[:head], parts[len(old) - tail :], opening)
 
 
 def _same(some: Iterable[Any], others: Iterable[Any], shorter: int) -> int:

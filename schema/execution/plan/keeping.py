@@ -10,13 +10,15 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import chain
+from operator import attrgetter
 from typing import Any, Final, TypeAlias, final
 
 from graphql import GraphQLError
 from msgspec.structs import replace
 
 from auth.access import Resource, Visibility
-from schema.execution.plan.blocks import Blocks
+from schema.execution.plan.blocks import EncodedLists
 from schema.execution.plan.encoded import EncodedData, Made
 from schema.execution.plan.reads import LookUp, still_found
 from schema.execution.plan.run import FramesRead
@@ -75,17 +77,14 @@ def answer_of(
 class Kept:
     """What one plan keeps for everybody who sees the same."""
 
-    blocks: Blocks
+    lists: EncodedLists
     answer: Answer | None
     read: FramesRead = field(default_factory=dict)  # where blocks are from metrics too
     size: int = field(init=False)  # in bytes, estimated
     used: float = 0.0  # when, by the keeper's clock
 
     def __post_init__(self) -> None:
-        self.size = _ANSWER_OVERHEAD + sum(
-            len(block.encoded) + _BLOCK_OVERHEAD + _OBJECT_OVERHEAD * len(block.objects)
-            for block in self.blocks.values()
-        )
+        self.size = _ANSWER_OVERHEAD + _size_of(self.lists)
         if self.answer is not None:
             self.size += self.answer.data.size
 
@@ -95,6 +94,15 @@ class Kept:
         self.answer = None
         self.size -= freed
         return freed
+
+
+def _size_of(lists: EncodedLists) -> int:
+    """Of their blocks, of which some may be in several lists. All are counted after each execution."""
+    shown = list(chain.from_iterable(map(attrgetter("blocks"), chain.from_iterable(lists.values()))))
+    blocks = dict(zip(map(id, shown), shown, strict=True)).values()
+    encoded = sum(map(len, map(attrgetter("encoded"), blocks)))
+    objects = sum(map(len, map(attrgetter("objects"), blocks)))
+    return encoded + _OBJECT_OVERHEAD * objects + _BLOCK_OVERHEAD * len(blocks)
 
 
 @final

@@ -69,13 +69,14 @@ class Plan:
         reads = Reads() if by_look_ups else None
         if reads is not None:
             asked.view = replace(view, snapshot=reads.of(view.snapshot), indexes=Indexes())
-        run = Run(asked, nodes, *(({}, {}) if before is None else (before.blocks, before.read)), at_most=at_most)
+        run = Run(asked, nodes, *(({}, {}) if before is None else (before.lists, before.read)), at_most=at_most)
         data = run.execute(self.selection)
         errors = (*run.errors, *context.problems.errors())
         look_ups = None if reads is None else reads.look_ups
         answer = None if data is None or asked.personal else answer_of(view, data, errors, nodes, look_ups)
-        if run.blocks or answer is not None:
-            self.keeper.put(self, view.visibility, Kept(run.blocks, answer, run.read))
+        if run.lists or answer is not None:
+            lists = {site: tuple(each) for site, each in run.lists.items()}
+            self.keeper.put(self, view.visibility, Kept(lists, answer, run.read))
         return data, errors
 
 

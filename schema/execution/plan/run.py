@@ -9,7 +9,8 @@ import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from itertools import chain, islice
+from itertools import chain, compress, count, islice
+from operator import attrgetter
 from typing import Any, Final, TypeAlias, TypeVar, cast, final
 
 import orjson
@@ -18,7 +19,20 @@ from msgspec import Struct
 
 from schema.execution.for_all import ResolveAll
 from schema.execution.patience import Patience
-from schema.execution.plan.blocks import BLOCK_OBJECTS, Block, Blocks, Mending, Place, cut, mending
+from schema.execution.plan.blocks import (
+    BLOCK_OBJECTS,
+    NOTHING,
+    Block,
+    Earlier,
+    EncodedList,
+    EncodedLists,
+    Mending,
+    alike,
+    changed,
+    cut,
+    mending,
+    together,
+)
 from schema.execution.plan.encoded import EncodedData
 from schema.execution.plan.kinds import PART, STRUCTS_FROM, Field, ListOf, Object, Odd, Selection
 from schema.execution.plan.records import is_record
@@ -39,6 +53,17 @@ FramesRead: TypeAlias = Mapping[int, tuple["weakref.ref[MetricFrame]", ...]]
 _EMPTY: Final = orjson.Fragment(b"[]")
 # Around a list's number in the outline of an answer: no JSON has it, in a text it would be escaped.
 _MARK: Final = b"\0"
+
+
+def _mark(number: int) -> orjson.Fragment:
+    return orjson.Fragment(b"[\0%d\0]" % number)
+
+
+# Of as many lists as there are nodes in a large cluster: each answer has them all.
+_MARKS: Final = tuple(map(_mark, range(8_192)))
+
+_BLOCKS: Final = attrgetter("blocks")
+_ENCODED: Final = attrgetter("encoded")
 
 
 class TooManyObjects(BaseException):
@@ -91,21 +116,21 @@ def listed(path: Path) -> list[str | int]:
 class Run:
     """The state of one execution.
 
-    `before` are the blocks of an earlier one, from the frames `read_before`; `blocks` and `read` are those of this one.
+    `before` are the lists of an earlier one, from the frames `read_before`; `lists` and `read` are those of this one.
     """
 
     context: PlanContext
     nodes: Nodes
-    before: Blocks
+    before: EncodedLists
     read_before: FramesRead
     at_most: int | None = None  # objects, in all lists together
-    blocks: dict[Place, Block] = field(default_factory=dict)
+    lists: dict[int, list[EncodedList]] = field(default_factory=dict)
     read: dict[int, tuple["weakref.ref[MetricFrame]", ...]] = field(default_factory=dict)
-    _usable: dict[int, Blocks] = field(default_factory=dict)  # of `before`, by site
     errors: list[GraphQLError] = field(default_factory=list)
+    _earlier: dict[int, Earlier] = field(default_factory=dict)  # what is usable of `before`, by site
+    _made: dict[tuple[int, int, int], Block] = field(default_factory=dict)  # by site, and what it begins and ends with
     _objects: int = 0
-    _unkept: int = 0  # bytes of blocks of `data` whose place another block has
-    _lists: list[Sequence[bytes]] = field(default_factory=list)  # of which `data` has the number alone
+    _shown: list[EncodedList] = field(default_factory=list)  # of which `data` has the number alone
 
     def execute(self, selection: Selection) -> EncodedData | None:
         """The `data`; None when an error has taken all of it."""
@@ -115,7 +140,7 @@ class Run:
             self.errors.append(error)
             return None
         outline = orjson.dumps(data)
-        return EncodedData(assembled(outline, self._lists), own=len(outline) + self._unkept)
+        return EncodedData(assembled(outline, self._shown), own=len(outline))
 
     def object(self, selection: Selection, source: Any, path: Path) -> dict[str, Any]:
         return {each.name: self.field(each, source, path) for each in selection.fields}
@@ -191,9 +216,9 @@ class Run:
         if self.at_most is not None and self._objects > self.at_most:
             raise TooManyObjects
 
-    def _values(self, fields: Sequence[Field], items: Sequence[Any], path: Path) -> dict[Field, list[Any]]:
+    def _values(self, fields: Sequence[Field], items: Sequence[Any], path: Path) -> dict[Field, Sequence[Any]]:
         """What the resolvers of these fields return: row by row, in the document's order, as graphql-core asks."""
-        values: dict[Field, list[Any]] = {each: [] for each in fields}
+        values: dict[Field, Any] = {each: [] for each in fields}
         asked = [(each, each.name, values[each].append) for each in fields if each.resolve_all is None]
         for index, source in self.patiently(items) if asked else ():
             here = (path, index)
@@ -250,16 +275,17 @@ class Run:
                     return False
                 frames += read
             self.read[site] = tuple(map(weakref.ref, frames))
-            self._usable[site] = self.before if self._same_frames(site) else {}
+            self._earlier[site] = Earlier(self.before.get(site, ()) if self._same_frames(site) else ())
         return True
 
     def _blocks(self, selection: Selection, site: int, items: tuple[Any, ...], path: Path) -> orjson.Fragment:
-        inner = self._encoded(selection, site, cut(items), path)
-        if None in inner:
+        (encoded,) = self._as_blocks(selection, site, [items], path)
+        if encoded is NOTHING:
             raise Odd
-        return self._listed(inner)
+        (mark,) = self._listed([encoded])
+        return mark
 
-    def _encoded_lists(self, what: Field, values: list[Any], path: Path) -> list[Any]:
+    def _encoded_lists(self, what: Field, values: Sequence[Any], path: Path) -> Sequence[Any]:
         """The lists of one field of many objects: encoded together where nothing is odd, else as they were resolved.
 
         Most lists inside a list are short: its columns are as long as those of a long one when they are read together.
@@ -270,43 +296,48 @@ class Run:
                 return values
         except Exception:  # noqa: BLE001 - told, if it is an error, list by list
             return values
-        records = _records_in(values)
-        cuts = [
-            cut(tuple(value)) if isinstance(value, (tuple, list)) and value and type(value[0]) in records else ()
-            for value in values
+        if self.at_most is not None:
+            self._count(sum(len(each) for each in values if _of_records(each)))
+        encoded = self._as_blocks(selection, what.site, values, ((path, 0), what.name))
+        if NOTHING not in encoded:
+            return self._listed(encoded)
+        marks = iter(self._listed([each for each in encoded if each is not NOTHING]))
+        return [
+            next(marks) if each is not NOTHING else _EMPTY if value == () else value
+            for value, each in zip(values, encoded, strict=True)
         ]
-        self._count(sum(map(len, chain.from_iterable(cuts))))
-        inner = iter(self._encoded(selection, what.site, list(chain.from_iterable(cuts)), ((path, 0), what.name)))
-        encoded: list[Any] = []
-        for value, blocks in zip(values, cuts, strict=True):
-            parts = list(islice(inner, len(blocks)))
-            encoded.append(self._listed(parts) if parts and None not in parts else _EMPTY if value == () else value)
-        return encoded
 
-    def _listed(self, blocks: Sequence[bytes | None]) -> orjson.Fragment:
-        """What stands for a list until the answer is put together."""
-        self._lists.append(cast("Sequence[bytes]", blocks))
-        return orjson.Fragment(b"[\0%d\0]" % (len(self._lists) - 1))
+    def _listed(self, encoded: Sequence[EncodedList]) -> Sequence[orjson.Fragment]:
+        """What stands for lists until the answer is put together."""
+        first = len(self._shown)
+        self._shown += encoded
+        return _marks(first, len(self._shown))
+
+    def _as_blocks(self, selection: Selection, site: int, lists: Sequence[Any], path: Path) -> list[EncodedList]:
+        """Lists of a site in their blocks, which are kept; NOTHING for what is no list of records, or odd."""
+        found = self._earlier[site].found(lists)
+        new = list(compress(count(), changed(found, lists)))
+        cuts = {at: cut(tuple(lists[at])) for at in new if _of_records(lists[at])}
+        known = [alike(found[at], each) for at, each in cuts.items()]
+        wanted = zip(chain.from_iterable(cuts.values()), chain.from_iterable(known), strict=True)
+        made = iter(self._encoded(selection, site, list(wanted), path))
+        for at in new:
+            found[at] = together(list(islice(made, len(cuts.get(at, ())))))
+        self.lists.setdefault(site, []).extend(found)
+        return found
 
     def _encoded(
-        self, selection: Selection, site: int, blocks: Sequence[tuple[Any, ...]], path: Path
-    ) -> list[bytes | None]:
-        """What each block is encoded as: kept, or made together with others; None where anything is odd."""
-        before, made = self._usable[site], self.blocks
+        self, selection: Selection, site: int, wanted: Sequence[tuple[tuple[Any, ...], Block | None]], path: Path
+    ) -> list[Block | None]:
+        """Blocks of these objects, beside which stand earlier ones: those, or new ones; None where anything is odd."""
         first_field = selection.fields[0].name
-        found: list[bytes | None] = []
+        found: list[Block | None] = []
         new: dict[int, tuple[Any, ...] | Mending] = {}
         waiting = 0
-        for at, objects in enumerate(blocks):
-            place = Place(site, objects[0], objects[-1])
-            known = before.get(place)
-            if known is not None and known.shows(objects):
-                self._keep(place, known)
-                found.append(known.encoded)
-                continue
-            twice = made.get(place)
-            if twice is not None and twice.shows(objects):
-                found.append(twice.encoded)
+        for at, (objects, known) in enumerate(wanted):
+            same = known if known is not None and known.shows(objects) else self._made.get(_place(site, objects))
+            if same is not None and same.shows(objects):
+                found.append(same)
                 continue
             found.append(None)
             mend = None if known is None else mending(known, objects, first_field)
@@ -324,7 +355,7 @@ class Run:
         site: int,
         blocks: Mapping[int, tuple[Any, ...] | Mending],
         path: Path,
-        found: list[bytes | None],
+        found: list[Block | None],
     ) -> None:
         """Encode some blocks by columns, or what is new of them; they are then known and `found` at their places."""
         self.context.patience.check()
@@ -339,8 +370,8 @@ class Run:
             stop = start + len(own)
             encoded = bytes(memoryview(encode(rows[start:stop]))[1:-1])
             made = block.mended(encoded) if isinstance(block, Mending) else Block(block, encoded)
-            self._keep(Place(site, made.objects[0], made.objects[-1]), made)
-            found[at] = made.encoded
+            twice = self._made.setdefault(_place(site, made.objects), made)
+            found[at] = twice if twice.shows(made.objects) else made
             start = stop
 
     def _rows(
@@ -352,10 +383,6 @@ class Run:
                 return self._rows(selection.with_structs, objects, path)
         columns = selection.columns(objects) | self._columns_of_all(selection, objects, path)
         return selection.rows(objects, columns), selection.encode
-
-    def _keep(self, place: Place, block: Block) -> None:
-        if self.blocks.setdefault(place, block) is not block:
-            self._unkept += len(block.encoded)
 
     def _same_frames(self, site: int) -> bool:
         """Whether what was kept of the site is from the frames that are now to be shown."""
@@ -372,20 +399,30 @@ class Run:
         }
 
 
-def assembled(outline: bytes, lists: Sequence[Sequence[bytes]]) -> list[bytes]:
+def _marks(first: int, end: int) -> Sequence[orjson.Fragment]:
+    """What stands in an outline for the lists of these numbers."""
+    return _MARKS[first:end] if end <= len(_MARKS) else list(map(_mark, range(first, end)))
+
+
+def assembled(outline: bytes, lists: Sequence[EncodedList]) -> list[bytes]:
     """The pieces of the answer: its outline with the blocks of the lists in their places."""
     texts = outline.split(_MARK)
-    if all(len(blocks) == 1 for blocks in lists):  # as are those of short ones
-        texts[1::2] = [lists[int(number)][0] for number in texts[1::2]]
+    shown = list(map(_BLOCKS, map(lists.__getitem__, map(int, texts[1::2]))))
+    if all(map((1).__eq__, map(len, shown))):  # as are those of short ones
+        texts[1::2] = list(map(_ENCODED, chain.from_iterable(shown)))
         return texts
     pieces = [texts[0]]
-    for number, text in zip(texts[1::2], texts[2::2], strict=True):
-        first, *others = lists[int(number)]
-        pieces.append(first)
+    for (first, *others), text in zip(shown, texts[2::2], strict=True):
+        pieces.append(first.encoded)
         for each in others:
-            pieces += (b",", each)
+            pieces += (b",", each.encoded)
         pieces.append(text)
     return pieces
+
+
+def _place(site: int, objects: tuple[Any, ...]) -> tuple[int, int, int]:
+    """Where blocks of one execution are found again, which holds their objects: no others have their ids."""
+    return site, id(objects[0]), id(objects[-1])
 
 
 def _all_encoded(values: Iterable[Any]) -> bool:
@@ -403,13 +440,12 @@ def _is_record(item: Any) -> bool:
     return is_record(kind)
 
 
-def _records_in(values: Iterable[Any]) -> frozenset[type]:
-    """The classes of records with which the lists among the values begin."""
-    kinds: set[type] = {type(each[0]) for each in values if isinstance(each, (tuple, list)) and each}
-    return frozenset(kind for kind in kinds if is_record(kind))
+def _of_records(value: Any) -> bool:
+    """Whether it is a list that begins with a record, as it does then with nothing else."""
+    return isinstance(value, (tuple, list)) and bool(value) and _is_record(value[0])
 
 
 def _leads_to_records(values: Iterable[Any]) -> bool:
     """Whether a column of lists is one of records, which become blocks instead; the first that is not empty tells."""
-    first = next((each for each in values if isinstance(each, (tuple, list)) and each), None)
-    return first is not None and _is_record(first[0])
+    first = next((each for each in values if isinstance(each, (tuple, list)) and each), ())
+    return _of_records(first)

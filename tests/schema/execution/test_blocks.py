@@ -48,7 +48,7 @@ def test_a_mended_block_is_what_it_would_be_if_made_anew(data, things, alike):
         assert mend.mended(encoded(mend.new, alike=alike)) == Block(tuple(now), encoded(now, alike=alike))
 
 
-@pytest.mark.parametrize("at", [1, 7, 28])
+@pytest.mark.parametrize("at", [0, 1, 7, 28, 29])
 @pytest.mark.parametrize("new", [[Thing("new")], [], [Thing("new"), Thing("newer")]])
 def test_only_what_is_new_is_encoded(at: int, new: list[Thing]):
     """One of 30 changes, goes, or becomes two."""

@@ -10,7 +10,7 @@ from strawberry.schema.config import StrawberryConfig
 
 from auth.identity import Identity
 from schema.execution.context import GraphContext, GraphInfo
-from schema.execution.plan.blocks import BLOCK_OBJECTS, Block, Place, cut
+from schema.execution.plan.blocks import BLOCK_OBJECTS, Block, EncodedList, cut
 from schema.execution.plan.encoded import SLICE_BYTES, EncodedData
 from schema.execution.plan.keeping import IDLE_SECONDS, Answer, Keeper, Kept
 from schema.execution.plan.operations import Operation, Operations, Plan
@@ -19,7 +19,7 @@ from schema.execution.prepare import Documents
 from schema.execution.settings import ExecutionSettings
 from schema.execution.view import View
 from schema.schema import describe
-from schema.sources.kubernetes.kinds import PODS
+from schema.sources.kubernetes.kinds import NODES, PODS
 from schema.sources.prometheus.catalogue import MetricName
 from schema.sources.prometheus.frames import MetricFrame, Missing, Question
 from tests.schema.execution.side_by_side import found, prepared
@@ -77,8 +77,8 @@ async def test_a_long_answer_is_kept_once():
     assert kept.data.length < plan_of(operation).keeper.size < 1.5 * kept.data.length
 
 
-async def test_a_block_whose_place_is_taken_counts_with_its_answer():
-    """Lists that begin and end alike share a place: one is kept there, the other in the answer alone."""
+async def test_what_several_lists_show_is_encoded_and_kept_once():
+    """Those that only begin and end alike are two; and the memory of what is shared counts once."""
     operation = operation_of("{ pods { name phase } }")
     view = await World(1).view(ADMIN, operation.needs)
     context = GraphContext(headers=(), identity=ADMIN)
@@ -89,12 +89,18 @@ async def test_a_block_whose_place_is_taken_counts_with_its_answer():
     first, second, third, last = list(view.snapshot.pods)[:4]
     assert run._reads_only_frames(selection, listed.site)
 
-    found = run._encoded(selection, listed.site, [(first, second, last), (first, third, last)], None)
+    def size(*lists: tuple[Any, ...]) -> int:
+        return Kept({0: run._as_blocks(selection, listed.site, lists, None)}, None).size
 
-    (kept,) = run.blocks.values()
-    (other,) = (each for each in found if each is not kept.encoded)
-    assert other is not None
-    assert run._unkept == len(other)
+    once = size((first, second, last))
+    assert size((first, second, last), (first, third, last), (first, second, last)) == pytest.approx(
+        2 * once, abs=2_100
+    )
+    one, other, again = run._as_blocks(
+        selection, listed.site, [(first, second, last), (first, third, last), (first, second, last)], None
+    )
+    assert one.blocks[0] is again.blocks[0]
+    assert one.blocks[0].encoded != other.blocks[0].encoded
 
 
 async def test_the_garbage_collector_does_not_look_at_what_is_kept():
@@ -106,10 +112,11 @@ async def test_the_garbage_collector_does_not_look_at_what_is_kept():
     kept = plan_of(operation).keeper.get(plan_of(operation), view.visibility)
     assert kept is not None
     assert kept.answer is not None
-    assert kept.blocks
-    assert not any(map(gc.is_tracked, [*kept.blocks, *kept.blocks.values()]))  # not even once
+    lists = [each for some in kept.lists.values() for each in some]
+    assert lists
+    assert not any(map(gc.is_tracked, [*lists, *[block for each in lists for block in each.blocks]]))  # not even once
     gc.collect()
-    assert not any(map(gc.is_tracked, kept.answer.data.slices))
+    assert not any(map(gc.is_tracked, [*kept.answer.data.slices, *kept.lists.values()]))
 
 
 async def test_only_the_blocks_of_changed_nodes_are_encoded_again():
@@ -126,6 +133,44 @@ async def test_only_the_blocks_of_changed_nodes_are_encoded_again():
 
     assert len(after) == len(before) == 5
     assert sum(after[block] is before.get(block) for block in after) == 4
+
+
+@pytest.mark.parametrize("first", [True, False])
+async def test_lists_that_stand_elsewhere_now_are_found(first: bool):  # noqa: FBT001
+    """A node comes before or among all others: their blocks are the objects that they were."""
+    world, operation = World(1, nodes=9, pods=80), operation_of(MAIN)
+    view = await world.view(ADMIN, operation.needs)
+    executed(operation, view)
+    before = blocks_of(operation, view)
+
+    name = "a-node" if first else "node-4-and-a-half"
+    world.put(NODES, {"metadata": {"name": name}})
+    world.write_pod("shop", "another", node=name)
+    view = await world.view(ADMIN, operation.needs)
+    executed(operation, view)
+    after = blocks_of(operation, view)
+
+    assert len(after) == len(before) + 1 == 10
+    assert sum(after[block] is before.get(block) for block in after) == 9
+
+
+@pytest.mark.parametrize("name", ["a-pod", "web-00700-and-a-half"])
+async def test_blocks_of_a_long_list_are_found_wherever_it_changes(name: str):
+    """A pod comes before all others, or among them: one block is another, or two where it is at a border."""
+    world, operation = World(1), operation_of("{ pods { name phase } }")
+    for number in range(4_000):
+        world.write_pod("shop", f"web-{number:05}")
+    view = await world.view(ADMIN, operation.needs)
+    executed(operation, view)
+    before = blocks_of(operation, view)
+
+    world.write_pod("shop" if name.startswith("web") else "a-namespace", name)
+    view = await world.view(ADMIN, operation.needs)
+    executed(operation, view)
+    after = blocks_of(operation, view)
+
+    assert len(before) > 5
+    assert sum(after[block] is not before.get(block) for block in after) in {1, 2}
 
 
 async def test_blocks_with_metrics_are_kept_until_there_are_newer_numbers():
@@ -189,9 +234,10 @@ async def test_promql_of_ones_own_is_kept_for_nobody():
 
 
 def blocks_of(operation: Operation, view: View) -> Any:
+    """By their objects."""
     kept = plan_of(operation).keeper.get(plan_of(operation), view.visibility)
     assert kept is not None
-    return kept.blocks
+    return {block.objects: block for some in kept.lists.values() for each in some for block in each.blocks}
 
 
 async def test_nobody_is_answered_from_what_others_see():
@@ -218,7 +264,7 @@ async def test_answers_of_an_old_snapshot_do_not_hold_it():
     kept = plan_of(first).keeper.get(plan_of(first), old.visibility)
     assert kept is not None
     assert kept.answer is None
-    assert kept.blocks
+    assert kept.lists
 
 
 async def test_what_happens_to_one_kind_leaves_answers_about_others():
@@ -259,7 +305,7 @@ async def test_what_is_kept_stays_within_its_bound():
     keeper = Keeper(10_000, lambda: now)
 
     def keep(plan: str, size: int) -> None:
-        keeper.put(plan, visibility, Kept({Place(0, None, None): Block((), b"x" * size)}, None))
+        keeper.put(plan, visibility, Kept({0: [EncodedList((), (Block((), b"x" * size),))]}, None))
 
     keep("first", 1_000)
     keep("second", 1_000)
@@ -394,7 +440,7 @@ async def test_what_was_made_of_an_outdated_answer_is_let_go():
     kept.data.keep("gzip", (), b"x" * 10_000)
     keeper = plan_of(operation).keeper
 
-    world.change()
+    world.write_pod("shop", "another")
     keeper.put(
         "other", view.visibility, Kept({}, Answer(await world.view(ADMIN, other.needs), EncodedData([b""]), (), ()))
     )

@@ -198,7 +198,7 @@ class World:
 
     def change(self) -> None:
         """One thing that happens to a cluster."""
-        match self._chance.randrange(6):
+        match self._chance.randrange(8):
             case 0:
                 self.numbers.scrape()
             case 1:
@@ -211,6 +211,15 @@ class World:
             case 5:
                 gone = self._chance.choice(list(self.snapshot().pods))
                 self.delete_pod(gone.namespace, gone.name)
+            case 6:  # before, among or behind the others
+                self._put(
+                    self.cluster.nodes, [self._node(f"{self._chance.choice(('a', 'node-2', 'z'))}-{self._version}")]
+                )
+            case 7:
+                nodes = list(self.snapshot().nodes)
+                for node in self._chance.sample(nodes, min(1, len(nodes))):
+                    self._version += 1
+                    self.cluster.nodes.store.apply([Gone("", node.name, str(self._version))])
 
     def write_pod(self, namespace: str, name: str, node: str = "node-1") -> None:
         """A pod appears, or is written again."""
