@@ -141,6 +141,7 @@ async def _visible(stage: Stage, connection: Connection, written: Written) -> tu
     """Seconds until changes are visible: after they were confirmed, and after a watch of the bench's own had them."""
     seen, later = [], []
     async with _listening(stage.plane) as heard:
+        await asyncio.sleep(PAUSE_S)  # what was written before the watch began may be confirmed after that
         for _ in range(MARKS):
             change = await _next(written)
             seen.append(await _seen(stage, connection, change.namespace, change.name, change.restarts, change.at))
@@ -165,15 +166,20 @@ async def _listening(plane: ControlPlane) -> AsyncIterator[Heard]:
 
     async with watched(plane) as lines:
         listening = asyncio.create_task(listen(lines), name="listen")
-        yield heard
-        listening.cancel()
-        await asyncio.wait([listening])
+        try:
+            yield heard
+        finally:
+            listening.cancel()
+            await asyncio.wait([listening])
 
 
 async def _heard(heard: Heard, change: Change) -> float:
-    async with asyncio.timeout(UNSEEN_S):
-        while (at := heard.get((change.namespace, change.name, change.restarts))) is None:
-            await asyncio.sleep(LOOKING_EVERY_S)
+    try:
+        async with asyncio.timeout(UNSEEN_S):
+            while (at := heard.get((change.namespace, change.name, change.restarts))) is None:
+                await asyncio.sleep(LOOKING_EVERY_S)
+    except TimeoutError:
+        raise WrongAnswer(f"no watch told of {change.namespace}/{change.name} within {UNSEEN_S} s") from None
     return at
 
 
