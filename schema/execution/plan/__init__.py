@@ -6,7 +6,7 @@ kinds.py       the shape, ready to run: leaves, lists and objects; row by row ex
 records.py     what is known of the watch cache's objects by their classes
 rows.py        rows from objects and columns, by functions written out for each shape
 run.py         one execution over one View: the answer's `data` as bytes, and its errors
-blocks.py      the encoded objects of lists: how an earlier list is found again, how long ones are cut, how changed ones are mended
+blocks.py      the encoded objects of lists: how earlier ones are found again, long ones cut, and changed ones mended
 reads.py       what an answer has looked up, for those that are made of a few look-ups alone
 keeping.py     encoded blocks and whole answers, kept until an object changes, within one memory bound
 operations.py  the plans of the operations in use, found by their document and variables
