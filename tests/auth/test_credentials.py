@@ -152,15 +152,20 @@ def test_an_address_that_speaks_of_tokens_is_none(query: bytes) -> None:
     refuse_tokens_in(query)
 
 
+# What is sent may be a word of the message by chance; these are none.
+SECRET = "zQ9~zQ9~"
+VALUES = st.one_of(
+    st.binary(max_size=40),
+    st.binary(max_size=40).map(lambda token: b"Bearer " + token),
+    st.from_regex(rb"(?i:bearer) +[!-~]{1,24}", fullmatch=True),
+)
+
+
 @given(
     st.lists(
         st.tuples(
             st.sampled_from([b"authorization", b"Authorization", b"impersonate-user", b"cookie"]),
-            st.one_of(
-                st.binary(max_size=40),
-                st.binary(max_size=40).map(lambda token: b"Bearer " + token),
-                st.from_regex(rb"(?i:bearer) +[!-~]{1,24}", fullmatch=True),
-            ),
+            VALUES | VALUES.map(lambda value: value + SECRET.encode()),
         ),
         max_size=3,
     )
@@ -178,5 +183,4 @@ def test_whatever_is_sent_ends_in_a_token_or_a_client_error(headers: Headers) ->
             assert all("!" <= character <= "~" and character != "," for character in token)
             assert [name.lower() for name, _ in headers].count(b"authorization") == 1
         case ClientError(message=message):
-            sent = [value.partition(b" ")[2].decode("latin-1").strip() for _, value in headers]
-            assert not [each for each in sent if len(each) >= 8 and each in message]
+            assert SECRET not in message
