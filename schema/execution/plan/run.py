@@ -318,16 +318,16 @@ class Run:
         found = self._earlier[site].found(lists)
         new = list(compress(count(), changed(found, lists)))
         cuts = {at: cut(tuple(lists[at])) for at in new if _of_records(lists[at])}
-        known = [alike(found[at], each) for at, each in cuts.items()]
-        wanted = zip(chain.from_iterable(cuts.values()), chain.from_iterable(known), strict=True)
-        made = iter(self._encoded(selection, site, list(wanted), path))
+        known = chain.from_iterable(alike(found[at], each) for at, each in cuts.items())
+        wanted = zip(chain.from_iterable(cuts.values()), known, strict=True)  # never all at once
+        made = iter(self._encoded(selection, site, wanted, path))
         for at in new:
             found[at] = together(list(islice(made, len(cuts.get(at, ())))))
         self.lists.setdefault(site, []).extend(found)
         return found
 
     def _encoded(
-        self, selection: Selection, site: int, wanted: Sequence[tuple[tuple[Any, ...], Block | None]], path: Path
+        self, selection: Selection, site: int, wanted: Iterable[tuple[tuple[Any, ...], Block | None]], path: Path
     ) -> list[Block | None]:
         """Blocks of these objects, beside which stand earlier ones: those, or new ones; None where anything is odd."""
         first_field = selection.fields[0].name
