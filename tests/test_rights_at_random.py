@@ -754,6 +754,11 @@ async def somebody(cluster: ControlPlane, home: Namespace, name: str, known: Seq
         yield Person(account, asking, known)
 
 
+async def _nothing_is_going(cluster: ControlPlane) -> bool:
+    namespaces = (await cluster.request("GET", "/api/v1/namespaces"))["items"]
+    return not any("deletionTimestamp" in each["metadata"] for each in namespaces)
+
+
 async def hold(
     cluster: ControlPlane,
     prometheus: PrometheusServer,
@@ -764,6 +769,7 @@ async def hold(
     documents: int,
 ) -> None:
     chance = random.Random(seed)
+    await eventually(partial(_nothing_is_going, cluster))  # what other tests left is gone only some seconds after them
     other, hidden = (Namespace(cluster, f"{namespace.name}-{name}") for name in ("other", "hidden"))
     for place in (other, hidden):
         await cluster.create_namespace(place.name)
