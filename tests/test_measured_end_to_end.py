@@ -214,7 +214,7 @@ async def test_each_reason_why_a_value_is_missing(
             path = f"/api/v1/namespaces/{namespace.name}/pods/web"
             await real_cluster.request("DELETE", path, params={"gracePeriodSeconds": "0"})
             await real_cluster.create([objects.pod("web")], namespace.name)  # whether it runs or not
-            return next(iter(await reasons(door, "web")))
+            return (await reasons(door, "web"))[0]
 
         await door.eventually(made_anew, "STALE", within=40)
     async with open_front_door(without) as door:

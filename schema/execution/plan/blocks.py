@@ -29,13 +29,13 @@ class Block(Struct, frozen=True, gc=False):
 
 
 class EncodedList(Struct, frozen=True, eq=False, gc=False):
-    """A list of an answer in its blocks: there are as many as lists, and they are as Blocks for the collector."""
+    """A list of an answer, in its blocks. For the garbage collector they are as these: there are thousands."""
 
     objects: tuple[Any, ...]  # the list itself where it is one block, else those of the first
     blocks: tuple[Block, ...]
 
 
-# In the place of a list that is not kept.
+# In the place of a list that is not kept: it is found for none, as nobody else has its object.
 NOTHING: Final = EncodedList((object(),), ())
 # By site: the lists of one field of the document, in the order in which an execution came upon them.
 EncodedLists: TypeAlias = Mapping[int, Sequence[EncodedList]]
@@ -60,7 +60,7 @@ class Earlier:
     def found(self, lists: Sequence[Any]) -> list[EncodedList]:
         """What may show most of each of these, which come next in the document's order.
 
-        That is what stood in the same place. Where that shows other lists, as many have come or gone before them: then
+        That is what stood in the same place, if most of them still stand there. If lists have come or gone before them,
         it is what began with the same object.
         """
         there = self._lists[self._next : self._next + len(lists)]
@@ -78,11 +78,11 @@ class Earlier:
         ]
 
 
-def alike(encoded: EncodedList, cuts: Sequence[tuple[Any, ...]]) -> list[Block | None]:
-    """For each stretch of a list the block of an earlier one that may show most of it."""
-    if len(encoded.blocks) <= len(cuts) == 1:
-        return [*encoded.blocks] or [None]
-    known = {(id(each.objects[0]), id(each.objects[-1])): each for each in encoded.blocks}
+def candidates(earlier: EncodedList, cuts: Sequence[tuple[Any, ...]]) -> list[Block | None]:
+    """For each stretch of a list the block of an earlier list that may show most of it."""
+    if len(earlier.blocks) <= len(cuts) == 1:
+        return [*earlier.blocks] or [None]
+    known = {(id(each.objects[0]), id(each.objects[-1])): each for each in earlier.blocks}
     return [known.get((id(each[0]), id(each[-1]))) for each in cuts]
 
 

@@ -27,7 +27,7 @@ from schema.execution.plan.blocks import (
     EncodedList,
     EncodedLists,
     Mending,
-    alike,
+    candidates,
     changed,
     cut,
     mending,
@@ -318,7 +318,7 @@ class Run:
         found = self._earlier[site].found(lists)
         new = list(compress(count(), changed(found, lists)))
         cuts = {at: cut(tuple(lists[at])) for at in new if _of_records(lists[at])}
-        known = chain.from_iterable(alike(found[at], each) for at, each in cuts.items())
+        known = chain.from_iterable(candidates(found[at], each) for at, each in cuts.items())
         wanted = zip(chain.from_iterable(cuts.values()), known, strict=True)  # never all at once
         made = iter(self._encoded(selection, site, wanted, path))
         for at in new:
