@@ -1,7 +1,9 @@
 """What is measured, of every level and kind, beside what real exporters serve to the real Prometheus that is asked."""
 
+import asyncio
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
 from typing import Any
 
 import pytest
@@ -10,7 +12,7 @@ from gateway.config import Config
 from schema.sources.prometheus.frames import Missing
 from schema.sources.prometheus.settings import PrometheusSettings
 from tests.cluster import objects
-from tests.cluster.control_plane import ADMIN, GATEWAY, ControlPlane
+from tests.cluster.control_plane import ADMIN, GATEWAY, ControlPlane, Refused
 from tests.cluster.exporters import Exporters, PodUse
 from tests.cluster.fixtures import NODES, Namespace
 from tests.cluster.process import free_ports
@@ -210,12 +212,18 @@ async def test_each_reason_why_a_value_is_missing(
         assert await reasons(door, "waiting") == ["NO_SERIES", "NOT_MEASURED", "NO_SERIES", "NOT_SET", None]
         assert await reasons(door, "web", clerk.token) == ["FORBIDDEN"]
 
-        async def made_anew() -> str | None:  # in a later second than the answer: Kubernetes tells whole ones
-            path = f"/api/v1/namespaces/{namespace.name}/pods/web"
-            await real_cluster.request("DELETE", path, params={"gracePeriodSeconds": "0"})
-            await real_cluster.create([objects.pod("web")], namespace.name)  # whether it runs or not
+        pods = f"/api/v1/namespaces/{namespace.name}/pods"
+
+        async def made_anew() -> str | None:
+            try:
+                await real_cluster.request("POST", pods, objects.pod("web"))
+            except Refused as refused:  # it is there, unless KWOK, which deletes by name, took it for the one before
+                if refused.status != HTTPStatus.CONFLICT:
+                    raise
             return (await reasons(door, "web"))[0]
 
+        await asyncio.sleep(1)  # Kubernetes tells whole seconds: it is made in a later one than the answer
+        await real_cluster.request("DELETE", f"{pods}/web", params={"gracePeriodSeconds": "0"})
         await door.eventually(made_anew, "STALE", within=40)
     async with open_front_door(without) as door:
         assert (await reasons(door, "web"))[0] == "NOT_CONFIGURED"
