@@ -29,7 +29,7 @@ async def test_no_more_reviews_are_under_way_than_the_limit() -> None:
 async def test_a_server_that_hangs_is_waited_for_once() -> None:
     """The first review ends after its time, those behind it and after it at once: nobody else waits."""
     api = FakeApi(held=asyncio.Event())
-    calls = ReviewCalls(api, AuthSettings(review_timeout_seconds=0.05, reviews_in_flight=2), Clock())
+    calls = ReviewCalls(api, AuthSettings(review_timeout_seconds=0.2, reviews_in_flight=2), Clock())
     began = time.monotonic()
 
     outcomes = await asyncio.gather(*(calls.post(PATH, BODY) for _ in range(50)), return_exceptions=True)
@@ -38,7 +38,7 @@ async def test_a_server_that_hangs_is_waited_for_once() -> None:
 
     assert all(isinstance(outcome, ReviewsUnavailable) for outcome in outcomes)
     assert len(api.calls) == 2
-    assert time.monotonic() - began < 0.5
+    assert time.monotonic() - began < 2, "one by one, they would wait for five seconds"
 
 
 class Flaky(FakeApi):

