@@ -19,6 +19,7 @@ import argparse
 import asyncio
 import contextlib
 import gc
+import math
 import os
 import sys
 import tempfile
@@ -56,24 +57,23 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m tests.benchmarks", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--sizes", help="nodes/pods, separated by commas", default=",".join(SIZES))
-    parser.add_argument("--rows", help=f"of {', '.join(EVERY_ROW)}", default=",".join(EVERY_ROW))
-    parser.add_argument("--runs", type=int, default=9, help="counted runs of each measurement (default: 9)")
-    parser.add_argument("--seconds", type=float, default=1.5, help="of each run that counts requests (default: 1.5)")
+    parser.add_argument("--sizes", type=sizes, help="nodes/pods, separated by commas", default=",".join(SIZES))
+    parser.add_argument("--rows", type=row_names, help=f"of {', '.join(EVERY_ROW)}", default=",".join(EVERY_ROW))
+    parser.add_argument("--runs", type=at_least_one, default=9, help="counted runs of each measurement (default: 9)")
+    parser.add_argument(
+        "--seconds", type=above_zero, default=1.5, help="of each run that counts requests (default: 1.5)"
+    )
     parser.add_argument("--quick", action="store_true", help="the two small sizes, 3 runs of half a second")
-    parser.add_argument("--peer", action="append", default=[], metavar="NAME=URL,TOKEN,DOCUMENT")
+    parser.add_argument("--peer", type=peer, action="append", default=[], metavar="NAME=URL,TOKEN,DOCUMENT")
     parser.add_argument("--kubeconfig", type=Path, help="where to write the measured cluster's, for peers")
     parser.add_argument("--out", type=Path, help="folder for results.json, results.md and plots")
     options = parser.parse_args(arguments)
     if options.quick:
-        options.sizes, options.runs, options.seconds = ",".join(SIZES[:2]), min(options.runs, 3), 0.5
-    rows = options.rows.split(",")
-    if unknown := set(rows) - set(EVERY_ROW):
-        parser.error(f"no such rows: {', '.join(sorted(unknown))}")
-    recipes = [recipe(size) for size in options.sizes.split(",")]
-    asked = Options(options.runs, options.seconds, tuple(map(peer, options.peer)))
+        options.sizes, options.runs, options.seconds = sizes(",".join(SIZES[:2])), min(options.runs, 3), 0.5
+    asked = Options(options.runs, options.seconds, tuple(options.peer))
+    work = bench(options.sizes, options.rows, asked, quick=options.quick, kubeconfig=options.kubeconfig)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        results = runner.run(bench(recipes, rows, asked, quick=options.quick, kubeconfig=options.kubeconfig))
+        results = runner.run(work)
     print(report.table(results))
     if options.out:
         report.write(results, options.out)
@@ -81,15 +81,49 @@ def main(arguments: Sequence[str]) -> int:
     return 1 if results.failed else 0
 
 
+def sizes(text: str) -> list[Recipe]:
+    """What `--sizes` was given; this and the others raise ArgumentTypeError with the words that argparse shows."""
+    return [recipe(size) for size in text.split(",")]
+
+
 def recipe(size: str) -> Recipe:
-    nodes, pods = size.split("/")
+    nodes, _, pods = size.partition("/")
+    if not (nodes.isdecimal() and pods.isdecimal() and int(nodes) and int(pods)):
+        raise argparse.ArgumentTypeError(f"`{size}` is no size: NODES/PODS, such as {SIZES[1]}")
     return Recipe(int(nodes), int(pods))
 
 
+def row_names(text: str) -> list[str]:
+    rows = text.split(",")
+    if unknown := set(rows) - set(EVERY_ROW):
+        raise argparse.ArgumentTypeError(
+            f"no such rows: {', '.join(sorted(unknown))}; there are {', '.join(EVERY_ROW)}"
+        )
+    return rows
+
+
+def at_least_one(text: str) -> int:
+    if not text.isdecimal() or not int(text):
+        raise argparse.ArgumentTypeError(f"`{text}` is no number from 1 on")
+    return int(text)
+
+
+def above_zero(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not 0 < number < math.inf:
+        raise argparse.ArgumentTypeError(f"`{text}` is no number above zero")
+    return number
+
+
 def peer(text: str) -> Peer:
-    """What `--peer` was given."""
     name, _, rest = text.partition("=")
-    url, token, document = rest.split(",", 2)
+    url, _, token_and_document = rest.partition(",")
+    token, _, document = token_and_document.partition(",")
+    if not (name and url and token and document):
+        raise argparse.ArgumentTypeError(f"`{text}` is no NAME=URL,TOKEN,DOCUMENT")
     file = Path(document)
     return Peer(name, url, token, file.read_text() if file.is_file() else document)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from tests.benchmarks.__main__ import EVERY_ROW
+from tests.benchmarks.__main__ import EVERY_ROW, main
 from tests.benchmarks.objects import Recipe, stamped
 from tests.benchmarks.rows.fair import PAUSES
 from tests.benchmarks.stage import WrongAnswer, same
@@ -39,6 +39,30 @@ def test_the_rows_are_measured_and_written(rows: Sequence[str], tmp_path: Path):
     assert nothing <= {f"{PAUSES}: share of the time"}  # so short a time may have no pause above a millisecond
     assert "| nested, again (identity) | 3 nodes, 30 pods |" in (tmp_path / "results.md").read_text()
     assert (tmp_path / "nested-again-nothing-changed.svg").read_text().startswith("<svg")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        ("--sizes", "15000"),
+        ("--sizes", "3/30,3/x"),
+        ("--sizes", "0/0"),
+        ("--rows", "nested,nestled"),
+        ("--runs", "0"),
+        ("--seconds", "soon"),
+        ("--peer", "theirs=http://127.0.0.1:4000"),
+    ],
+)
+def test_what_cannot_be_measured_is_said_before_anything_starts(
+    wrong: Sequence[str], capsys: pytest.CaptureFixture[str]
+):
+    """In one line, with the flag and what it should be."""
+    with pytest.raises(SystemExit) as ended:
+        main(wrong)
+
+    *_, said = capsys.readouterr().err.strip().splitlines()
+    assert ended.value.code == 2
+    assert f"error: argument {wrong[0]}: " in said
 
 
 @pytest.mark.cluster

@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import asyncio
+import mmap
+import time
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -43,6 +45,7 @@ class Starts:
     ready: list[float] = field(default_factory=list)
     streamed: list[float] = field(default_factory=list)
     cpu: list[float] = field(default_factory=list)
+    memory: list[float] = field(default_factory=list)
 
 
 async def first(stage: Stage, gateway: GatewayServer, starts: Starts) -> None:
@@ -57,6 +60,18 @@ async def first(stage: Stage, gateway: GatewayServer, starts: Starts) -> None:
         starts.cpu.append(gateway.cpu_seconds() - before)
     same(reply.body, expected(stage.recipe), "the first answer")
     starts.first.append(reply.seconds)
+    starts.memory.append(seconds_of_memory(len(reply.body)))
+
+
+def seconds_of_memory(size: int) -> float:
+    """What the machine takes to hand out so many bytes, page by page, to a process that has not had them before.
+
+    A first answer is kept in as much: that is most of what sets it apart from those of a process that has given some.
+    """
+    with as_client_on(SERVER), mmap.mmap(-1, size, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS) as memory:
+        began = time.perf_counter()
+        memory[:: mmap.PAGESIZE] = bytes(len(range(0, size, mmap.PAGESIZE)))
+        return time.perf_counter() - began
 
 
 async def raw_stream(stage: Stage, starts: Starts) -> None:
@@ -112,6 +127,8 @@ async def conclude(stage: Stage, starts: Starts) -> None:
             for chart, what in ((FIRST, f"new {coding}"), (AGAIN, f"again {coding}")):
                 stage.bar(chart + suffix, "binnacle", found[what], bytes=size, cpu_seconds=cpu.get(what))
             stage.bar(FIRST + suffix, "bare Starlette", found[f"bare {coding}"], bytes=size)
+            if coding == "identity":
+                stage.bar(FIRST, "the machine, handing out as much memory", figure(starts.memory), bytes=size)
             stage.bar(AGAIN + suffix, "bare Starlette", found[f"bare {coding}"], bytes=size)
         for coding in urls:
             limit = found[f"bare {coding}"].median
