@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import random
 import statistics
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -114,11 +115,15 @@ Turn = Callable[[], Awaitable[float]]
 
 
 async def in_turns(turns: Mapping[str, Turn], runs: int, *, warm_up: int = 1) -> dict[str, Figure]:
-    """Everybody takes turns, so that a slow minute of the machine slows all of them; the warm-up does not count."""
+    """Everybody takes turns, so that a slow minute of the machine slows all of them; the warm-up does not count.
+
+    Each round has an order of its own, the same in each run of the suite: who comes behind a large answer finds the
+    processor's caches full of it.
+    """
     found: dict[str, list[float]] = {name: [] for name in turns}
     for run in range(-warm_up, runs):
-        for name, turn in turns.items():
-            value = await turn()
+        for name in random.Random(run).sample(sorted(turns), len(turns)):
+            value = await turns[name]()
             if run >= 0:
                 found[name].append(value)
     return {name: figure(values) for name, values in found.items()}
