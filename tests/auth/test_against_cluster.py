@@ -312,7 +312,7 @@ async def test_an_api_server_that_does_not_answer_is_503_within_a_second(
             began = time.monotonic()
             with pytest.raises(ReviewsUnavailable):
                 await ask()
-            assert time.monotonic() - began < 1.9  # a second, and room for a busy machine; not a second one
+            assert time.monotonic() - began < 1.7  # once 0.9 s, and room for a busy machine; twice would be 1.8
 
         if fault is ControlPlane.freeze_api_server:
             plane.thaw_api_server()

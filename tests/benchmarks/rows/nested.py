@@ -127,9 +127,8 @@ async def conclude(stage: Stage, starts: Starts) -> None:
             for chart, what in ((FIRST, f"new {coding}"), (AGAIN, f"again {coding}")):
                 stage.bar(chart + suffix, "binnacle", found[what], bytes=size, cpu_seconds=cpu.get(what))
             stage.bar(FIRST + suffix, "bare Starlette", found[f"bare {coding}"], bytes=size)
-            if coding == "identity":
-                stage.bar(FIRST, "the machine, handing out as much memory", figure(starts.memory), bytes=size)
             stage.bar(AGAIN + suffix, "bare Starlette", found[f"bare {coding}"], bytes=size)
+        stage.bar(FIRST, "the machine, handing out as much memory", figure(starts.memory), bytes=len(body))
         for coding in urls:
             limit = found[f"bare {coding}"].median
             new_s, again_s = found[f"new {coding}"].median, found[f"again {coding}"].median
