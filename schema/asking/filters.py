@@ -17,7 +17,7 @@ from functools import lru_cache
 from typing import Any, Final, TypeVar
 
 from auth.access import Visibility
-from schema.asking.selectors import FieldTerm, InvalidSelector, Requirement
+from schema.asking.selectors import FieldTerm, InvalidSelector, Requirement, selects
 from schema.sources.kubernetes.cluster import ClusterSnapshot
 
 T = TypeVar("T")
@@ -166,21 +166,28 @@ def none_of(part: Expression) -> Expression:
 
 def select(rows: Iterable[T], expression: Expression, moment: Moment) -> list[T]:
     """The rows for which the expression holds, in their order."""
+    return selecting(expression, moment)(rows)
+
+
+def selecting(expression: Expression, moment: Moment) -> Callable[[Iterable[T]], list[T]]:
+    """`select`, for whoever looks at the rows part by part: what is found out in one is known in the next."""
     if expression is EVERYTHING:
-        return list(rows)
-    bound = [_bound(constant, moment) for constant in expression.constants]
-    return list(_compiled(expression.text, len(bound))(rows, *bound))
+        return list
+    return _chosen(expression, [_bound(constant, moment) for constant in expression.constants])
 
 
 def select_alone(expression: Expression) -> Callable[[Iterable[T]], list[T]] | None:
     """What `select` does, where that depends on the rows alone; None where it does not."""
     if expression is EVERYTHING:
         return list
-    constants = expression.constants
-    if any(isinstance(constant, Bound) for constant in constants):
+    if any(isinstance(constant, Bound) for constant in expression.constants):
         return None
-    chosen = _compiled(expression.text, len(constants))
-    return lambda rows: chosen(rows, *constants)
+    return _chosen(expression, expression.constants)
+
+
+def _chosen(expression: Expression, constants: Sequence[object]) -> Callable[[Iterable[Any]], list[Any]]:
+    compiled = _compiled(expression.text, len(constants))
+    return lambda rows: compiled(rows, *constants)
 
 
 def depends_on_time(expression: Expression) -> bool:
@@ -228,11 +235,7 @@ class _Labelled(Bound):
     requirements: tuple[Requirement, ...]
 
     def at(self, _moment: Moment) -> Mapping[Labels, bool]:
-        def judge(labels: Labels) -> bool:
-            values = {label.key: label.value for label in labels}
-            return all(requirement.holds(values) for requirement in self.requirements)
-
-        return Verdicts(judge)
+        return Verdicts(selects(self.requirements))
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,11 +6,12 @@ the API server answers with 400 raises InvalidSelector. Tests compare both with 
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
-from functools import lru_cache
-from typing import Final
+from functools import lru_cache, partial
+from operator import gt, lt
+from typing import Final, Protocol
 
 from auth.errors import InvalidArgument
 
@@ -40,28 +41,59 @@ class Requirement:
     operator: Operator
     values: frozenset[str] = frozenset()
 
-    def holds(self, labels: Mapping[str, str]) -> bool:
-        value = labels.get(self.key)
-        match self.operator:
-            case Operator.IN:
-                return value in self.values
-            case Operator.NOT_IN:
-                return value not in self.values
-            case Operator.EXISTS:
-                return value is not None
-            case Operator.ABSENT:
-                return value is None
-            case Operator.GREATER | Operator.LESS:
-                return self._compares(value)
-        raise AssertionError(self.operator)
+    @property
+    def allows(self) -> Callable[[str | None], bool]:
+        """Whether an object whose label has this value is selected; None: one without that label."""
+        return _ALLOWS[self.operator](self.values)
 
-    def _compares(self, value: str | None) -> bool:
-        """Only whole numbers compare; every other value is neither greater nor less."""
+
+def _than(compare: Callable[[int, int], bool], values: frozenset[str]) -> Callable[[str | None], bool]:
+    """Only whole numbers compare; every other value is neither greater nor less."""
+    (limit,) = map(_integer, values)
+
+    def allows(value: str | None) -> bool:
         number = None if value is None else _integer(value)
-        (limit,) = map(_integer, self.values)
-        if number is None or limit is None:
-            return False
-        return number > limit if self.operator is Operator.GREATER else number < limit
+        return number is not None and limit is not None and compare(number, limit)
+
+    return allows
+
+
+_ALLOWS: Final[Mapping[Operator, Callable[[frozenset[str]], Callable[[str | None], bool]]]] = {
+    Operator.IN: lambda values: values.__contains__,
+    Operator.NOT_IN: lambda values: lambda value: value not in values,
+    Operator.EXISTS: lambda _: lambda value: value is not None,
+    Operator.ABSENT: lambda _: lambda value: value is None,
+    Operator.GREATER: partial(_than, gt),
+    Operator.LESS: partial(_than, lt),
+}
+
+
+class Labelled(Protocol):
+    """One label of an object."""
+
+    @property
+    def key(self) -> str: ...
+    @property
+    def value(self) -> str: ...
+
+
+def selects(requirements: Iterable[Requirement]) -> Callable[[Iterable[Labelled]], bool]:
+    """Whether an object with these labels meets all requirements: asked of each of very many, and so without a copy."""
+    wanted = [(each.key, each.allows) for each in requirements]
+
+    def selected(labels: Iterable[Labelled]) -> bool:
+        for key, allows in wanted:
+            for label in labels:
+                if label.key == key:
+                    if not allows(label.value):
+                        return False
+                    break
+            else:
+                if not allows(None):
+                    return False
+        return True
+
+    return selected
 
 
 @dataclass(frozen=True, slots=True)

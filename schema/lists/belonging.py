@@ -9,7 +9,7 @@ from typing import Any, Final, Protocol, TypeVar
 
 from auth.access import AccessNeed
 from schema.asking.orders import PLACE
-from schema.asking.selectors import label_selector
+from schema.asking.selectors import label_selector, selects
 from schema.execution.context import GraphInfo, listable, watched
 from schema.execution.needs import FieldNeeds, Reach
 from schema.execution.view import View
@@ -79,12 +79,9 @@ def pods_by_selector(root: Any, info: GraphInfo) -> Among[PodRecord]:
     """The pods that a label selector (as text) selects in the object's namespace; None selects none."""
     rows: Iterable[PodRecord] = ()
     if root.selector is not None:
-        wanted = label_selector(root.selector)
-        rows = [
-            pod
-            for pod in info.context.view.snapshot.pods.in_namespace(root.namespace)
-            if _all_hold(wanted, {label.key: label.value for label in pod.labels})
-        ]
+        selected = selects(label_selector(root.selector))
+        pods = info.context.view.snapshot.pods.in_namespace(root.namespace)
+        rows = [pod for pod in pods if selected(pod.labels)]
     return Among(root.uid, rows, root.namespace)
 
 
@@ -148,7 +145,3 @@ def _labels(pod: PodRecord) -> Iterable[Hashable]:
 
 def _first_of_selector(service: ServiceRecord) -> Iterable[Hashable]:
     return [(service.namespace, label.key, label.value) for label in service.selector[:1]]
-
-
-def _all_hold(wanted: Iterable[Any], labels: dict[str, str]) -> bool:
-    return all(requirement.holds(labels) for requirement in wanted)

@@ -6,7 +6,6 @@ Rows are the store's own records.
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from itertools import islice
 from operator import attrgetter
 from typing import Any, Final, Generic, TypeVar, cast
@@ -377,9 +376,7 @@ class Listing(Generic[R]):
 
     def _chosen(self, info: GraphInfo, wanted: ObjectFilter) -> Choose[R]:
         view = info.context.view
-        return partial(
-            filters.select, expression=wanted.expression, moment=Moment(view.now, view.snapshot, view.visibility)
-        )
+        return filters.selecting(wanted.expression, Moment(view.now, view.snapshot, view.visibility))
 
     def _part(self, objects: Snapshot[R], scope: Scope) -> Part[R] | None:
         """What may be seen of the whole kind; None: all of it."""

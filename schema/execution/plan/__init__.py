@@ -29,6 +29,7 @@ Two ideas make it fast:
 - **Blocks.** The encoded objects of a list that has only pure fields are kept with the objects themselves. Records are
   immutable and compare by identity: same objects, same bytes, whoever sees them. So are those of a list that also has
   metrics, as long as the frames that these are read from stay the same. Where one object of a block has changed, that
-  one alone is encoded. An answer is its outline, with a number in the place of each list of blocks, and these blocks:
-  they are put together slice by slice as it leaves, and are not kept a second time.
+  one alone is encoded, and if it looks as before, the block's bytes are the very same. An answer is its outline, with a
+  number in the place of each list of blocks, and these blocks: they are put together slice by slice as it leaves, and
+  are not kept a second time. One that comes to the same pieces as the one before is that one, with what was made of it.
 """

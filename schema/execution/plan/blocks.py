@@ -5,12 +5,16 @@ changed, what is new alone is encoded, and put in its place: a node that has 30 
 of them changes.
 """
 
+from array import array
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import accumulate, islice
 from operator import attrgetter, indexOf, is_, is_not
-from typing import Any, Final, NamedTuple, TypeAlias, final
+from typing import Any, Final, TypeAlias, final
 
 from msgspec import Struct
 
+# By object, the offset behind its last byte.
+Ends: TypeAlias = "array[int]"
 # Lists up to this length are one block; longer ones are cut into blocks of about half of it.
 BLOCK_OBJECTS: Final = 512
 
@@ -23,6 +27,7 @@ class Block(Struct, frozen=True, gc=False):
 
     objects: tuple[Any, ...]
     encoded: bytes
+    ends: "Ends | None" = None  # where each of them ends in it, once some have been another's
 
     def shows(self, objects: tuple[Any, ...]) -> bool:
         return self.objects is objects or self.objects == objects
@@ -92,41 +97,49 @@ def together(blocks: Sequence[Block | None]) -> EncodedList:
     return EncodedList(known[0].objects, known) if known and len(known) == len(blocks) else NOTHING
 
 
-class Mending(NamedTuple):
-    """How a block comes of an earlier one: what is left of that before and behind the objects that are new."""
+class Mending(Struct, frozen=True, eq=False, gc=False):
+    """How a block comes of an earlier one: its first objects, then some that are new, then its last ones."""
 
     objects: tuple[Any, ...]
     new: tuple[Any, ...]
-    before: Sequence[bytes]
-    behind: Sequence[bytes]
-    opening: bytes  # of each object: its brace, and the name of its first field
+    block: Block
+    ends: Ends
+    head: int
+    tail: int
 
-    def mended(self, encoded: bytes) -> Block:
-        """`encoded`: the new objects, as a block of their own would have them."""
-        middle = (encoded[len(self.opening) : -1],) if self.new else ()
-        objects = (b"}," + self.opening).join((*self.before, *middle, *self.behind))
-        return Block(self.objects, b"%b%b}" % (self.opening, objects))
+    def mended(self, rows: Sequence[bytes]) -> Block:
+        """`rows`: the new objects, each as it is encoded."""
+        text, ends, last = self.block.encoded, self.ends, len(self.ends) - self.tail
+        start = ends[self.head - 1] + 1 if self.head else 0
+        if len(rows) == last - self.head and text[start : ends[last - 1]] == b",".join(rows):
+            return Block(self.objects, text, ends)  # what has changed is not shown
+        before = (text[: start - 1],) if self.head else ()
+        behind = (text[ends[last - 1] + 1 if last else 0 :],) if self.tail else ()
+        encoded = b",".join((*before, *rows, *behind))
+        moved = array("I", map((len(encoded) - len(text)).__add__, ends[last:]))
+        return Block(self.objects, encoded, ends[: self.head] + _ends(rows, start) + moved)
 
 
 def mending(block: Block, objects: tuple[Any, ...], first_field: str) -> Mending | None:
     """How a block shows other objects; None where it does not help.
 
-    That is where too much is new, or where it cannot be told where one object ends. Between two of them stand `},{` and
-    the first field's name. In a text the quotation mark would be escaped, so that this stands elsewhere only within an
-    object, in a list of others that begin alike: then it is found too often.
+    That is where too much is new, or where it cannot be told where one object ends.
     """
-    old = block.objects
-    shorter = min(len(old), len(objects))
-    head = _same(old, objects, shorter)
-    tail = min(_same(reversed(old), reversed(objects), shorter), shorter - head)
+    head, tail = _unchanged(block.objects, objects)
     new = objects[head : len(objects) - tail]
-    if not (head or tail) or len(new) > shorter // 2:
+    if not (head or tail) or len(new) > min(len(block.objects), len(objects)) // 2:
         return None
-    opening = b'{"%b":' % first_field.encode()
-    parts = block.encoded[len(opening) : -1].split(b"}," + opening)
-    if len(parts) != len(old):
-        return None
-    return Mending(objects, new, parts[:head], parts[len(old) - tail :], opening)
+    ends = block.ends or _found_ends(block, first_field)
+    return None if ends is None else Mending(objects, new, block, ends, head, tail)
+
+
+def _unchanged(old: tuple[Any, ...], now: tuple[Any, ...]) -> tuple[int, int]:
+    """How many of the first objects are the same, and how many of the last ones."""
+    shorter = min(len(old), len(now))
+    head = _same(old, now, shorter)
+    if head < len(old) == len(now) and old[head + 1 :] == now[head + 1 :]:  # one for one, as most of them
+        return head, shorter - head - 1
+    return head, min(_same(reversed(old), reversed(now), shorter), shorter - head)
 
 
 def _same(some: Iterable[Any], others: Iterable[Any], shorter: int) -> int:
@@ -135,6 +148,22 @@ def _same(some: Iterable[Any], others: Iterable[Any], shorter: int) -> int:
         return indexOf(map(is_not, some, others), True)
     except ValueError:
         return shorter
+
+
+def _found_ends(block: Block, first_field: str) -> "Ends | None":
+    """Where the objects of a block end, found in its text; None if that cannot be told.
+
+    Between two of them stand `},{` and the first field's name. In a text the quotation mark would be escaped, so that
+    this stands elsewhere only within an object, in a list of others that begin alike: then it is found too often.
+    """
+    border = b'},{"%b":' % first_field.encode()
+    rows = block.encoded[len(border) - 2 : -1].split(border)
+    return _ends(rows, 0, len(border) - 1) if len(rows) == len(block.objects) else None
+
+
+def _ends(rows: Iterable[bytes], start: int, more: int = 0) -> Ends:
+    """Where objects end that follow each other from `start` on, each as long as its row and `more`."""
+    return array("I", [end - 1 for end in islice(accumulate([start, *[len(row) + more + 1 for row in rows]]), 1, None)])
 
 
 def cut(objects: tuple[Any, ...]) -> list[tuple[Any, ...]]:

@@ -35,21 +35,29 @@ class EncodedData(Mapping[str, Any]):
     put together slice by slice as they leave, and never as a whole.
 
     What the HTTP layer makes of it, such as its compressed form, can be kept with it: one of each sort, for as long as
-    the answer itself is kept, and within the bound for all that is (keeping.Keeper).
+    the answer itself is kept, and within the bound for all that is (keeping.Keeper). The next answer takes all of it
+    over if it shows the same: most of what changes in a cluster is not what was asked for.
     """
 
-    __slots__ = ("_decoded", "_made", "_own", "keeper", "length", "slices")
+    __slots__ = ("_decoded", "_made", "_own", "_pieces", "keeper", "length", "slices")
 
     def __init__(self, pieces: Sequence[bytes], own: int | None = None) -> None:
         """`own`: how many of its bytes nobody else keeps; None: all."""
         self.length = sum(map(len, pieces))  # in bytes
         if self.length <= SLICE_BYTES:
             pieces, own = (b"".join(pieces),), None
+        self._pieces = tuple(pieces)
         self.slices = slices_of(pieces)
         self.keeper: Callable[[EncodedData, str, Made], None] | None = None  # of the answer, if it is kept
         self._own = self.length if own is None else own
         self._decoded: dict[str, Any] | None = None
         self._made: dict[str, Made] = {}
+
+    def shows(self, pieces: Sequence[bytes]) -> bool:
+        """Whether they come to the same. Of a long one they must be the same pieces: what is kept is the very same."""
+        if sum(map(len, pieces)) != self.length:
+            return False
+        return self._pieces == (tuple(pieces) if self.length > SLICE_BYTES else (b"".join(pieces),))
 
     @property
     def encoded(self) -> bytes:

@@ -30,9 +30,10 @@ Key: TypeAlias = tuple[Any, Visibility]  # a plan, and what its askers see
 
 # What an answer, a block and a list that are kept cost beside their bytes; measured with 64-bit Python 3.11.
 _ANSWER_OVERHEAD: Final = 2_048
-_BLOCK_OVERHEAD: Final = 160
+# With where the objects of a block end, which is kept with those that have been mended.
+_BLOCK_OVERHEAD: Final = 224
 _LIST_OVERHEAD: Final = 96
-_OBJECT_OVERHEAD: Final = 8
+_OBJECT_OVERHEAD: Final = 12
 # What answers made of look-ups show: none contradicts another.
 _NO_MOMENT: Final = ClusterSnapshot({}, "", {})
 # Blocks hold their objects, also when the store has newer ones: what nobody asks for any more must not hold them long.
@@ -81,20 +82,27 @@ class Kept:
     lists: EncodedLists
     answer: Answer | None
     read: FramesRead = field(default_factory=dict)  # where blocks are from metrics too
-    size: int = field(init=False)  # in bytes, estimated
     used: float = 0.0  # when, by the keeper's clock
+    _without_answer: int = field(init=False)
 
     def __post_init__(self) -> None:
-        self.size = _ANSWER_OVERHEAD + _size_of(self.lists)
-        if self.answer is not None:
-            self.size += self.answer.data.size
+        self._without_answer = _ANSWER_OVERHEAD + _size_of(self.lists)
+
+    @property
+    def size(self) -> int:
+        """In bytes, estimated; it grows with what is kept beside the answer."""
+        return self._without_answer + (0 if self.answer is None else self.answer.data.size)
+
+    def for_next(self) -> tuple[EncodedLists, FramesRead, EncodedData | None]:
+        """What the next execution can use of it."""
+        answer = self.answer  # which another thread may forget at any time
+        return self.lists, self.read, None if answer is None else answer.data
 
     def forget_answer(self) -> int:
         """Keep the blocks alone; returns how many bytes that frees."""
-        freed = 0 if self.answer is None else self.answer.data.size
+        before = self.size
         self.answer = None
-        self.size -= freed
-        return freed
+        return before - self.size
 
 
 def _size_of(lists: EncodedLists) -> int:
@@ -172,9 +180,7 @@ class Keeper:
             kept = self._kept.get(key)
             if kept is None or kept.answer is None or kept.answer.data is not data:
                 return
-            grown = data.hold(sort, made)
-            kept.size += grown
-            self._size += grown
+            self._size += data.hold(sort, made)
             if kept.size > self._bound:
                 self._remove(key)
             self._shrink(self._clock() - IDLE_SECONDS)

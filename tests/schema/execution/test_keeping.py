@@ -59,6 +59,48 @@ async def test_an_answer_is_kept_while_its_view_stays_the_same():
     assert plan_of(operation).kept(await world.view(ADMIN, operation.needs), operation.nodes) is None
 
 
+@pytest.mark.parametrize("more", [0, 12_000])
+async def test_an_answer_that_shows_the_same_is_the_one_before(more: int):
+    """Something has changed that was not asked for: what was made of the bytes holds, and counts once."""
+    world, operation = World(1), operation_of(MAIN)
+    for number in range(more):
+        world.write_pod("shop", f"web-{number:05}-7d4b9c6f5-x2k4q")
+
+    async def answered() -> tuple[EncodedData, int]:
+        view = await world.view(ADMIN, operation.needs)
+        executed(operation, view)
+        kept = plan_of(operation).kept(view, operation.nodes)
+        assert kept is not None
+        return kept.data, plan_of(operation).keeper.size
+
+    def write(phase: str, label: str) -> None:
+        world.put(
+            PODS,
+            {
+                "metadata": {"namespace": "shop", "name": "another", "uid": "1", "labels": {"app": label}},
+                "spec": {"nodeName": "node-1"},
+                "status": {"phase": phase},
+            },
+        )
+
+    write("Running", "one")
+    first, size = await answered()
+    assert (first.length > SLICE_BYTES) == (more > 0)
+    first.keep("gzip", (), b"x" * 10_000)
+    write("Running", "two")
+    same, size_then = await answered()
+    assert same is first
+    assert same.made("gzip", ()) == b"x" * 10_000
+    assert abs(size_then - size - 10_000) < 100
+    write("Failed", "two")
+    other, size_at_last = await answered()
+    assert other.encoded != first.encoded
+    assert other.made("gzip", ()) is None
+    assert size_at_last < size_then - 9_000
+    other.keep("gzip", (), b"y" * 10_000)
+    assert plan_of(operation).keeper.size > size + 9_000
+
+
 async def test_a_long_answer_is_kept_once():
     """It is made of the blocks that are kept anyway: in memory, and in the estimate of it."""
     world, operation = World(1), operation_of(MAIN)
@@ -306,11 +348,11 @@ async def test_what_is_kept_stays_within_its_bound():
     def keep(plan: str, size: int) -> None:
         keeper.put(plan, visibility, Kept({0: [EncodedList((), (Block((), b"x" * size),))]}, None))
 
-    keep("first", 1_000)
-    keep("second", 1_000)
+    keep("first", 900)
+    keep("second", 900)
     assert keeper.get("first", visibility) is not None
-    keep("third", 1_000)
-    keep("fourth", 1_000)
+    keep("third", 900)
+    keep("fourth", 900)
 
     assert keeper.size <= 10_000
     assert [plan for plan in ("first", "second", "third", "fourth") if keeper.get(plan, visibility)] == [
@@ -322,7 +364,7 @@ async def test_what_is_kept_stays_within_its_bound():
     assert keeper.get("too large", visibility) is None
 
     now = IDLE_SECONDS + 1
-    keep("new", 1_000)
+    keep("new", 900)
     assert keeper.get("first", visibility) is None
     keeper.drop("new")
     assert keeper.size == 0
