@@ -11,7 +11,7 @@ a hot one is (details.py). What was read last is kept for the next field of the 
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
-from typing import Any, Final, TypeVar, final
+from typing import Any, Final, TypeAlias, TypeVar, final
 
 import msgspec
 import zstandard
@@ -29,13 +29,17 @@ _DMER: Final = 8
 # looks at before it comes to its next field.
 DETAILS_BYTES: Final = 2 * 1024 * 1024
 
-_LAST_APPLIED: Final = "kubectl.kubernetes.io/last-applied-configuration"
+_LAST_APPLIED: Final = b"kubectl.kubernetes.io/last-applied-configuration"
+# Not the first of its object: no text has this, where the quotation marks would be escaped.
+_MANAGED_FIELDS: Final = b',"managedFields":'
 
 _parts: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _anything: Final = msgspec.json.Decoder(dict[str, Any])
 
 
 T = TypeVar("T")
+# JSON, as it came.
+Body: TypeAlias = bytes | memoryview | msgspec.Raw
 
 
 class Rest(Struct, frozen=True, gc=False, eq=False):
@@ -68,9 +72,12 @@ class ColdTier:
         self._one_at_a_time = threading.Lock()
         self._recent = Recent(details_bytes)
 
-    def pack(self, body: bytes | msgspec.Raw) -> Rest:
-        """One object's JSON, without what is left out, compressed."""
-        stripped = _stripped(body)
+    def pack(self, body: Body, managed_fields: Body | None = None) -> Rest:
+        """One object's JSON, without what is left out, compressed.
+
+        `managed_fields`: what its metadata has under that name, empty for nothing; None: nobody has looked.
+        """
+        stripped = _stripped(bytes(body), None if managed_fields is None else bytes(managed_fields))
         if self._samples is not None:
             self._samples.append(stripped)
             if len(self._samples) == SAMPLES:
@@ -139,14 +146,27 @@ class Recent:
                 self._size -= left
 
 
-def _stripped(body: bytes | msgspec.Raw) -> bytes:
+def _stripped(body: bytes, managed_fields: bytes | None) -> bytes:
+    """As the API server writes an object, this takes no reading of it."""
+    if managed_fields is None or _LAST_APPLIED in body:
+        return _stripped_by_reading(body)
+    if not managed_fields:
+        return body
+    start = body.find(_MANAGED_FIELDS)
+    value = start + len(_MANAGED_FIELDS)
+    if start < 0 or not body.startswith(managed_fields, value):
+        return _stripped_by_reading(body)
+    return body[:start] + body[value + len(managed_fields) :]
+
+
+def _stripped_by_reading(body: bytes) -> bytes:
     whole = _parts.decode(body)
     metadata = _parts.decode(whole["metadata"])
     metadata.pop("managedFields", None)
     annotations = metadata.get("annotations")
-    if annotations is not None and _LAST_APPLIED.encode() in bytes(annotations):
+    if annotations is not None and _LAST_APPLIED in bytes(annotations):
         kept = _parts.decode(annotations)
-        kept.pop(_LAST_APPLIED, None)
+        kept.pop(_LAST_APPLIED.decode(), None)
         metadata["annotations"] = msgspec.Raw(msgspec.json.encode(kept))
     whole["metadata"] = msgspec.Raw(msgspec.json.encode(metadata))
     return msgspec.json.encode(whole)

@@ -11,7 +11,7 @@ from auth.access import Resource
 from schema.sources.kubernetes.autoscaling import AutoscalerRecord, WireAutoscaler, autoscaler_record
 from schema.sources.kubernetes.batch import CronJobRecord, JobRecord, WireCronJob, WireJob, cron_job_record, job_record
 from schema.sources.kubernetes.claims import Claimed, NamespaceClaims
-from schema.sources.kubernetes.cold import ColdTier, Rest
+from schema.sources.kubernetes.cold import Body, ColdTier, Rest
 from schema.sources.kubernetes.disruption import DisruptionBudgetRecord, WireDisruptionBudget, disruption_budget_record
 from schema.sources.kubernetes.events import EventRecord, WireEvent, event_record
 from schema.sources.kubernetes.objects import (
@@ -144,11 +144,11 @@ class Decoder(Generic[R]):
         self._wire = msgspec.json.Decoder(kind.wire)
         self._cold = ColdTier()
 
-    def decode(self, body: bytes | msgspec.Raw) -> R:
+    def decode(self, body: Body) -> R:
         """The record of one object as the API server sent it; raises OddObject."""
         try:
             wire = self._wire.decode(body)
-            return self._kind.make(wire, self._cold.pack(body), self._sharing)
+            return self._kind.make(wire, self._cold.pack(body, wire.metadata.managed_fields), self._sharing)
         except (msgspec.MsgspecError, ValueError, RecursionError) as error:  # no such type, no quantity, too deep
             raise OddObject(identity(body), str(error)) from None
 
@@ -168,7 +168,7 @@ class _Identified(Struct, frozen=True, gc=False):
 _identified: Final = msgspec.json.Decoder(_Identified)
 
 
-def identity(body: bytes | msgspec.Raw) -> Identity:
+def identity(body: Body) -> Identity:
     """The identity of an object of any kind; an empty one if it has none."""
     try:
         return _identified.decode(body).metadata

@@ -19,7 +19,7 @@ import logging
 import random
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass
 from typing import Final, Generic, NamedTuple, NoReturn, TypeVar, final
 
@@ -27,6 +27,7 @@ import msgspec
 
 from auth.api import Unreachable
 from schema.sources.kubernetes.api import JSON, Incoming, ObjectsApi
+from schema.sources.kubernetes.cold import Body
 from schema.sources.kubernetes.framing import Items, Lines, Malformed
 from schema.sources.kubernetes.kinds import Decoder, Identity, Kind, OddObject, Record, identity
 from schema.sources.kubernetes.policy import (
@@ -124,6 +125,8 @@ class _Bookmark(msgspec.Struct, frozen=True, gc=False):
 
 
 _line: Final = msgspec.json.Decoder(_WatchLine)
+# How an API server begins nearly all of them: the object behind it is read at once, and not the whole line before.
+_OPENINGS: Final = [(kind, b'{"type":"%b","object":' % kind.encode()) for kind in ("MODIFIED", "ADDED")]
 _bookmark: Final = msgspec.json.Decoder(_Bookmark)
 
 
@@ -382,6 +385,12 @@ class Reflector(Generic[T]):
 
     def _read(self, state: State, line: bytes) -> Event[T] | _InitialEnd | Outcome | None:
         """What one line of a watch says; None if it speaks of an object without so much as a name."""
+        for kind, opening in _OPENINGS:
+            if line.startswith(opening) and line.endswith(b"}"):
+                with suppress(OddObject):  # or the line is no event: which of them is told below
+                    put = Put(self._decoder.decode(memoryview(line)[len(opening) : -1]))
+                    self.received[kind] += 1
+                    return put
         try:
             event = _line.decode(line)
         except (msgspec.MsgspecError, RecursionError) as error:
@@ -401,7 +410,7 @@ class Reflector(Generic[T]):
             case unknown:
                 raise Malformed(f"an event of type `{unknown[:32]}`")
 
-    def _put(self, body: bytes | msgspec.Raw) -> Put[T] | Gone | None:
+    def _put(self, body: Body) -> Put[T] | Gone | None:
         """The object; if it cannot be read, the news that what stood there is out of date."""
         try:
             return Put(self._decoder.decode(body))

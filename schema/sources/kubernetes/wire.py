@@ -40,6 +40,7 @@ class Meta(Struct, frozen=True, gc=False):
     deletion_timestamp: str | None = field(name="deletionTimestamp", default=None)
     labels: dict[str, str] | None = None
     owner_references: list[OwnerReference] | None = field(name="ownerReferences", default=None)
+    managed_fields: Raw = field(name="managedFields", default=NOTHING)
 
 
 # ------------------------------------------------------------------------------------------------------------ pods

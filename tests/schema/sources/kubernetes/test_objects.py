@@ -376,17 +376,45 @@ def test_records_are_invisible_to_the_garbage_collector(kind: Kind[Any], full: d
     assert not gc.is_tracked(decode(kind, full))
 
 
+@pytest.mark.parametrize("applied", [True, False])
+@pytest.mark.parametrize("first", [True, False])
+@pytest.mark.parametrize("separators", [(",", ":"), (", ", ": ")])
 @pytest.mark.parametrize(("kind", "full"), EVERYTHING)
-def test_the_whole_object_comes_back_without_what_nobody_reads(kind: Kind[Any], full: dict[str, Any]):
-    """Without managedFields and kubectl's copy; with its kind, which items of a list do not say."""
+def test_the_whole_object_comes_back_without_what_nobody_reads(
+    kind: Kind[Any],
+    full: dict[str, Any],
+    separators: tuple[str, str],
+    first: bool,  # noqa: FBT001
+    applied: bool,  # noqa: FBT001
+):
+    """Without managedFields, wherever these stand, and kubectl's copy; with its kind, which no item of a list says."""
     decoder = Decoder(kind, Sharing())
     expected = json.loads(json.dumps(full))
-    del expected["metadata"]["managedFields"]
-    del expected["metadata"]["annotations"]["kubectl.kubernetes.io/last-applied-configuration"]
+    copy = expected["metadata"]["annotations"].pop("kubectl.kubernetes.io/last-applied-configuration")
+    managed = expected["metadata"].pop("managedFields")
+    expected["metadata"]["annotations"]["said"] = ',"managedFields":[{"manager":"kubelet"}]'
+    given = json.loads(json.dumps(expected))
+    given["metadata"] = (
+        {"managedFields": managed, **given["metadata"]} if first else {**given["metadata"], "managedFields": managed}
+    )
+    if applied:
+        given["metadata"]["annotations"]["kubectl.kubernetes.io/last-applied-configuration"] = copy
 
-    rest = decoder.rest(decoder.decode(json.dumps(full).encode()))
+    rest = decoder.rest(decoder.decode(json.dumps(given, separators=separators).encode()))
 
     assert rest == {"apiVersion": kind.api_version, "kind": kind.kind, **expected}
+
+
+def test_an_object_without_managed_fields_comes_back_as_it_came():
+    """As it is when somebody asked the API server to leave them out."""
+    decoder = Decoder(PODS, Sharing())
+    given = json.loads(json.dumps(POD))
+    del given["metadata"]["managedFields"]
+    del given["metadata"]["annotations"]["kubectl.kubernetes.io/last-applied-configuration"]
+
+    rest = decoder.rest(decoder.decode(json.dumps(given, separators=(",", ":")).encode()))
+
+    assert rest == {"apiVersion": "v1", "kind": "Pod", **given}
 
 
 def test_the_first_objects_train_the_dictionary_and_stay_readable():
