@@ -74,6 +74,14 @@ class Mark(Struct, frozen=True, gc=False, eq=False):
 Event = Put[T] | Gone | Mark
 
 
+class Stands(Struct, frozen=True, gc=False, eq=False):
+    """Where the object with this uid stands, as long as it lives, whatever else changes of it."""
+
+    uid: str
+    namespace: str
+    name: str
+
+
 class Change(Struct, Generic[T], frozen=True, gc=False, eq=False):
     """What was there before and after; None where nothing was. `version` is the kind's, not the object's."""
 
@@ -96,7 +104,7 @@ class Snapshot(Generic[T]):
         self,
         version: str,
         ordered: Sorted[T],
-        by_uid: "Sorted[T] | _Anywhere[T]",
+        by_uid: "Sorted[Stands] | _Anywhere",
         groups: Mapping[str, Block[T]],
         counts: Mapping[str, Mapping[Any, int]],
         claims: Mapping[str, Claimed],
@@ -139,7 +147,8 @@ class Snapshot(Generic[T]):
         return self._ordered.find((namespace, name))
 
     def by_uid(self, uid: str) -> T | None:
-        return self._by_uid.find(uid)
+        stands = self._by_uid.find(uid)
+        return None if stands is None else self.get(stands.namespace, stands.name)
 
     def in_namespace(self, namespace: str) -> Iterable[T]:
         """Sorted by name."""
@@ -167,13 +176,13 @@ class Snapshot(Generic[T]):
 
 
 @final
-class _Anywhere(Generic[T]):
+class _Anywhere:
     """Finds in several what is in one of them."""
 
-    def __init__(self, parts: Sequence["Sorted[T] | _Anywhere[T]"]) -> None:
+    def __init__(self, parts: Sequence["Sorted[Stands] | _Anywhere"]) -> None:
         self._parts = parts
 
-    def find(self, key: str) -> T | None:
+    def find(self, key: str) -> Stands | None:
         return next((found for part in self._parts if (found := part.find(key)) is not None), None)
 
 
@@ -211,7 +220,7 @@ class Picture(Generic[T]):
 
     def __init__(self, counted_by: Sequence[str], grouped_by: str | None, sums: Sums[T] | None = None) -> None:
         self.ordered: SortedBlocks[T] = SortedBlocks(_PLACE)
-        self.by_uid: SortedBlocks[T] = SortedBlocks(_UID)
+        self.by_uid: SortedBlocks[Stands] = SortedBlocks(_UID)
         self.groups: dict[str, Block[T]] = {}
         self.counts: dict[str, dict[Any, int]] = {attribute: {} for attribute in ("namespace", *counted_by)}
         self._grouped_by = grouped_by
@@ -220,9 +229,10 @@ class Picture(Generic[T]):
     def put(self, record: T) -> T | None:
         """Take in one object; return the one that stood at its place."""
         before = self.ordered.put(record)
-        if before is not None and before.uid != record.uid:
-            self.by_uid.remove(before.uid)
-        self.by_uid.put(record)
+        if before is None or before.uid != record.uid:
+            if before is not None:
+                self.by_uid.remove(before.uid)
+            self.by_uid.put(Stands(record.uid, record.namespace, record.name))
         self._regroup(before, record)
         self._count(before, record)
         if self._sums is not None:
