@@ -5,7 +5,7 @@ from typing import Final
 
 from schema.sources.described import Described
 from schema.sources.kubernetes.pod_words import NODE_LOST
-from schema.sources.kubernetes.wire import Condition, ContainerState, ContainerStatus, PodStatus, is_true
+from schema.sources.kubernetes.wire import Condition, ContainerState, ContainerStatus, PodStatus, is_true, says
 
 
 class PodAttention(Described):
@@ -100,11 +100,11 @@ def pod_attention(status: PodStatus, *, deleted: bool) -> tuple[PodAttention, ..
 def _of_the_pod(status: PodStatus, *, deleted: bool) -> Iterator[PodAttention]:
     if status.phase == "Failed":
         yield PodAttention.EVICTED if status.reason == "Evicted" else PodAttention.FAILED
-    if status.reason == NODE_LOST or _says(status.conditions, "Ready", "False", "NodeNotReady"):
+    if status.reason == NODE_LOST or says(status.conditions, "Ready", "False", "NodeNotReady"):
         yield PodAttention.NODE_LOST
     elif status.phase == "Running" and not deleted and not is_true(status.conditions, "Ready"):
         yield PodAttention.NOT_READY
-    if _says(status.conditions, "PodScheduled", "False", "Unschedulable"):
+    if says(status.conditions, "PodScheduled", "False", "Unschedulable"):
         yield PodAttention.UNSCHEDULABLE
 
 
@@ -112,12 +112,12 @@ def _of_a_container(status: ContainerStatus) -> Iterator[PodAttention]:
     state, before = status.state or _UNSTATED, status.last_state or _UNSTATED
     if state.waiting and state.waiting.reason in _WAITING_FOR:
         yield _WAITING_FOR[state.waiting.reason]
-    if any(one.terminated and one.terminated.reason == "OOMKilled" for one in (state, before)):
+    if _out_of_memory(state) or _out_of_memory(before):
         yield PodAttention.OUT_OF_MEMORY
 
 
-def _says(conditions: Iterable[Condition] | None, kind: str, status: str, reason: str) -> bool:
-    return any((one.type, one.status, one.reason) == (kind, status, reason) for one in conditions or ())
+def _out_of_memory(state: ContainerState) -> bool:
+    return state.terminated is not None and state.terminated.reason == "OOMKilled"
 
 
 _PRESSURES: Final = {

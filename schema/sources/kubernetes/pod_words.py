@@ -21,6 +21,7 @@ from schema.sources.kubernetes.wire import (
     PodStatus,
     Terminated,
     is_true,
+    says,
 )
 
 NODE_LOST: Final = "NodeLost"  # a pod's reason when nobody hears of its node
@@ -80,13 +81,9 @@ def pod_words(spec: PodSpec, status: PodStatus, *, deleted: bool) -> PodWords:
 
 
 def _reason(status: PodStatus) -> str:
-    if any(_is_gated(condition) for condition in status.conditions or ()):
+    if says(status.conditions, "PodScheduled", reason=_GATED):
         return _GATED
     return status.reason or status.phase
-
-
-def _is_gated(condition: Condition) -> bool:
-    return condition.type == "PodScheduled" and condition.reason == _GATED
 
 
 def _initialization(

@@ -20,7 +20,24 @@ class Condition(Struct, frozen=True, gc=False):
 
 
 def is_true(conditions: Iterable[Condition] | None, kind: str) -> bool:
-    return any(condition.status == "True" for condition in conditions or () if condition.type == kind)
+    return says(conditions, kind, "True")
+
+
+def says(
+    conditions: Iterable[Condition] | None, kind: str, status: str | None = None, reason: str | None = None
+) -> bool:
+    """Whether one is of that kind, with that status and that reason, if they are given.
+
+    Asked several times of each object that changes: a loop takes a third of what `any` of a generator does.
+    """
+    for condition in conditions or ():
+        if (
+            condition.type == kind
+            and (status is None or condition.status == status)
+            and (reason is None or condition.reason == reason)
+        ):
+            return True
+    return False
 
 
 class OwnerReference(Struct, frozen=True, gc=False):
