@@ -22,6 +22,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from random import Random
 from typing import Any, Final, cast
 
 import aiohttp
@@ -107,6 +108,7 @@ class Bench:
         self.cluster = Cluster(cast("Any", None))
         self._names = [f"node-{number:05}" for number in range(nodes)]
         self._version = 0
+        self._chance = Random(1)
         decode = self.cluster.nodes.decoder.decode
         self.cluster.nodes.store.replace([decode(_node(name)) for name in self._names], "1")
         decode_pod = self.cluster.pods.decoder.decode
@@ -138,13 +140,12 @@ class Bench:
         ).encode()
 
     def change(self, share: float) -> None:
-        """A part of the pods, spread over all nodes, is written again."""
+        """A part of the pods, anywhere, is written again."""
         decode = self.cluster.pods.decoder.decode
         count = len(self.cluster.snapshot().pods)
         self._version += count
-        step = round(1 / share)
-        first = self._version // count % step
-        changed = [decode(self._pod(number, self._version + number)) for number in range(first, count, step)]
+        numbers = sorted(self._chance.sample(range(count), round(count * share)))
+        changed = [decode(self._pod(number, self._version + number)) for number in numbers]
         self.cluster.pods.store.apply(Put(record) for record in changed)
 
     async def asked(self, text: str) -> tuple[PreparedDocument, Operation, View]:

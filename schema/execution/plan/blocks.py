@@ -163,7 +163,8 @@ def _found_ends(block: Block, first_field: str) -> "Ends | None":
 
 def _ends(rows: Iterable[bytes], start: int, more: int = 0) -> Ends:
     """Where objects end that follow each other from `start` on, each as long as its row and `more`."""
-    return array("I", [end - 1 for end in islice(accumulate([start, *[len(row) + more + 1 for row in rows]]), 1, None)])
+    steps = map((1 + more).__add__, map(len, rows))  # with the comma before it, of which the first has none
+    return array("I", islice(accumulate(steps, initial=start - 1), 1, None))
 
 
 def cut(objects: tuple[Any, ...]) -> list[tuple[Any, ...]]:
