@@ -79,7 +79,7 @@ def manifest(
 
 def event(kind: str, what: Manifest) -> bytes:
     """One line of a watch."""
-    return json.dumps({"type": kind, "object": what}).encode() + b"\n"
+    return json.dumps({"type": kind, "object": what}, separators=(",", ":")).encode() + b"\n"
 
 
 def bookmark(version: int | str, *, initial_end: bool = False) -> bytes:

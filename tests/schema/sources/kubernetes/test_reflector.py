@@ -496,6 +496,8 @@ async def test_retry_after_is_obeyed(watch: Watch):
     [
         b"<html>not a watch</html>\n",
         b'{"type":"ADDED"}\n',
+        b'{"type":"ADDED","object":{"metadata":{"name":"c"}\n',
+        pods.event("MODIFIED", pods.manifest("c", 4))[:-2] + b"]\n",
         b'{"type":"FUNNY","object":{}}\n',
         b'{"type":"BOOKMARK","object":[]}\n',
         pods.event("ERROR", pods.failure(500, "InternalError", "etcd is upset")),
@@ -514,6 +516,30 @@ async def test_nonsense_in_a_watch_ends_it(watch: Watch, nonsense: bytes):
 
     assert watch.asked() == [LIST_AS_WATCH, "WATCH@3", "WATCH@3"]
     assert watch.names() == ["a", "b", "c"]
+
+
+async def test_an_event_is_read_however_it_is_written(watch: Watch):
+    """The fields of JSON may come in any order, with spaces, and with others beside; each event counts once."""
+    watch.start()
+    await watch.settled()
+    before = dict(watch.reflector.received)
+    for number, line in enumerate(
+        (
+            '{"type":"ADDED","object":%s}',
+            '{"type": "ADDED", "object": %s }',
+            '{"object":%s,"type":"ADDED"}',
+            '{"type":"MODIFIED","object":%s,"more":{}}',
+        )
+    ):
+        watch.server.version += 1
+        pod = json.dumps(pods.manifest(f"c-{number}", watch.server.version))
+        watch.server.send((line % pod).encode() + b"\n")
+    await watch.settled()
+
+    assert watch.names() == ["a", "b", "c-0", "c-1", "c-2", "c-3"]
+    assert watch.asked() == [LIST_AS_WATCH]
+    received = {kind: count - before[kind] for kind, count in watch.reflector.received.items()}
+    assert received == {"ADDED": 3, "MODIFIED": 1, "DELETED": 0, "BOOKMARK": 0, "ERROR": 0}
 
 
 async def test_a_server_that_ignores_the_streaming_list_is_listed(watch: Watch):
