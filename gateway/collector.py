@@ -23,8 +23,9 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 EVERY_S: Final = 0.2
-# Fewer young objects than this are not worth a look: some hundred kilobytes.
-ENOUGH: Final = 1_000
+# Fewer young objects than this are not worth a look. A new document leaves some 800, half a millisecond of work: those
+# of several, which wait for one large answer, would be a pause to be noticed.
+ENOUGH: Final = 500
 # With so many it comes by itself: some megabytes, and some milliseconds.
 TOO_MANY: Final = 50_000
 # As long as fewer objects than this have become old, they are not looked at again: some tens of megabytes.

@@ -2,7 +2,8 @@
 
 `/NAME` answers with FOLDER/NAME, in the slices in which the gateway sends its own answers and with their headers;
 NAME.gz and NAME.zst are sent as compressed. `/checked/NAME` is behind the gateway's own token check, made with the
-account of KUBECONFIG, its verdicts cached as there. What comes with a request is read, and not looked at.
+account of KUBECONFIG, its verdicts cached as there. What comes with a request is read, and not looked at. A form for
+`/passed/HOST:PORT/PATH` is posted on to there, and answered as it is there.
 
 All of it by Starlette's own means: its router, its Request and its Response, where the gateway has shorter ways.
 """
@@ -13,6 +14,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
 
+import aiohttp
 import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -80,13 +82,33 @@ class Checked:
         await self._app(scope, receive, send)
 
 
+class Passing:
+    """Posts on what it is posted."""
+
+    def __init__(self) -> None:
+        self.session: aiohttp.ClientSession | None = None
+
+    async def post(self, request: Request) -> Response:
+        if self.session is None:
+            raise RuntimeError("asked before it was started")
+        url = f"http://{request.path_params['where']}"
+        headers = {"Content-Type": request.headers["Content-Type"], "Accept-Encoding": "identity"}
+        async with self.session.post(url, data=await request.body(), headers=headers) as answer:
+            return Response(await answer.read(), answer.status, HEADERS)
+
+
 def app(folder: Path, kubeconfig: Path | None) -> Starlette:
     files = Bytes(folder)
     route = Route("/{name}", files.send, methods=["GET", "POST"])
-    checked = Checked(Starlette(routes=[route]))
+    checked, passing = Checked(Starlette(routes=[route])), Passing()
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        async with aiohttp.ClientSession() as passing.session, verifying():
+            yield
+
+    @asynccontextmanager
+    async def verifying() -> AsyncIterator[None]:
         if kubeconfig is None:
             yield
             return
@@ -99,7 +121,8 @@ def app(folder: Path, kubeconfig: Path | None) -> Starlette:
             yield
             await checked.authenticator.aclose()
 
-    return Starlette(routes=[Mount("/checked", checked), route], lifespan=lifespan)
+    passed = Route("/passed/{where:path}", passing.post, methods=["POST"])
+    return Starlette(routes=[Mount("/checked", checked), passed, route], lifespan=lifespan)
 
 
 if __name__ == "__main__":

@@ -83,26 +83,19 @@ class Kept:
     answer: Answer | None
     read: FramesRead = field(default_factory=dict)  # where blocks are from metrics too
     used: float = 0.0  # when, by the keeper's clock
-    _without_answer: int = field(init=False)
+    data: EncodedData | None = field(
+        init=False
+    )  # of the answer, also when that is outdated: the next may show the same
+    _beside_data: int = field(init=False)  # in bytes
 
     def __post_init__(self) -> None:
-        self._without_answer = _ANSWER_OVERHEAD + _size_of(self.lists)
+        self.data = None if self.answer is None else self.answer.data
+        self._beside_data = _ANSWER_OVERHEAD + _size_of(self.lists)
 
     @property
     def size(self) -> int:
-        """In bytes, estimated; it grows with what is kept beside the answer."""
-        return self._without_answer + (0 if self.answer is None else self.answer.data.size)
-
-    def for_next(self) -> tuple[EncodedLists, FramesRead, EncodedData | None]:
-        """What the next execution can use of it."""
-        answer = self.answer  # which another thread may forget at any time
-        return self.lists, self.read, None if answer is None else answer.data
-
-    def forget_answer(self) -> int:
-        """Keep the blocks alone; returns how many bytes that frees."""
-        before = self.size
-        self.answer = None
-        return before - self.size
+        """In bytes, estimated; it grows with what is kept beside the data."""
+        return self._beside_data + (0 if self.data is None else self.data.size)
 
 
 def _size_of(lists: EncodedLists) -> int:
@@ -178,7 +171,7 @@ class Keeper:
         """Keep with an answer what was made of it; nothing of an answer that has left meanwhile."""
         with self._lock:
             kept = self._kept.get(key)
-            if kept is None or kept.answer is None or kept.answer.data is not data:
+            if kept is None or kept.data is not data:
                 return
             self._size += data.hold(sort, made)
             if kept.size > self._bound:
@@ -196,7 +189,7 @@ class Keeper:
         """Answers of earlier moments will answer nothing any more, and would hold all that was there."""
         for shown in [shown for shown in self._answers if shown.contradicts(snapshot)]:
             for key in self._answers.pop(shown):
-                self._size -= self._kept[key].forget_answer()
+                self._kept[key].answer = None
 
     def _remove(self, key: Key) -> None:
         kept = self._kept.pop(key, None)

@@ -69,7 +69,8 @@ class Plan:
         reads = Reads() if by_look_ups else None
         if reads is not None:
             asked.view = replace(view, snapshot=reads.of(view.snapshot), indexes=Indexes())
-        run = Run(asked, nodes, *(({}, {}, None) if before is None else before.for_next()), at_most=at_most)
+        kept = ({}, {}, None) if before is None else (before.lists, before.read, before.data)
+        run = Run(asked, nodes, *kept, at_most=at_most)
         data = run.execute(self.selection)
         errors = (*run.errors, *context.problems.errors())
         look_ups = None if reads is None else reads.look_ups

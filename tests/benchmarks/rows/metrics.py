@@ -21,6 +21,7 @@ PAGE: Final = "30 pods' metrics, asked of Prometheus"
 METRICS: Final = "metrics(names: [%s]) { name value unit }"
 TWO: Final = METRICS % "CPU_USAGE, MEMORY_USAGE"
 MOST_PODS: Final = 15_000
+QUERY: Final = "/api/v1/query"
 PROMETHEUS_MS: Final = 20.0
 KEPT: Final = {"scrape_interval_seconds": 300, "rate_window": "20m", "profile": "generic"}
 """Frames outlive the measurement: what is timed is the answer, not Prometheus."""
@@ -82,25 +83,32 @@ async def _page(stage: Stage, prometheus: str) -> None:
     settings = PrometheusSettings(url=prometheus, **KEPT)
     document = "query P($node: String!) { node(name: $node) { pods { name " + METRICS % "CPU_USAGE" + " } } }"
     nodes = iter(stage.recipe.node_names)
-    async with connected(stage.gateway.url) as (ours,), connected(prometheus) as (theirs,):
+    async with (
+        connected(stage.gateway.url) as (ours,),
+        connected(prometheus) as (theirs,),
+        connected(stage.bare.url) as (bare,),
+    ):
         first = next(nodes)
         body = orjson.loads(await answered(ours, stage.ask(document, node=first)))
         shown = {pod["name"]: pod["metrics"][0]["value"] for pod in body["data"]["node"]["pods"]}
         if shown != {plan.name: value(plan) for plan in stage.recipe.by_node[first]}:
             raise WrongAnswer(f"of {first}: {str(shown)[:300]}")
-        gateway_s, prometheus_s = [], []
+        gateway_s, prometheus_s, bare_s = [], [], []
         for node in itertools.islice(nodes, 20 * stage.options.runs):
             plans = stage.recipe.by_node[node]
             selector = Selector(frozenset(plan.namespace for plan in plans), frozenset(plan.name for plan in plans))
             text = render(Question(MetricName.CPU_USAGE, Level.POD, selector), settings)
-            asked = form(f"{prometheus}/api/v1/query", urlencode({"query": text}))
-            prometheus_s.append(await theirs.time(asked) * 1000)
+            asked = urlencode({"query": text})
+            prometheus_s.append(await theirs.time(form(f"{prometheus}{QUERY}", asked)) * 1000)
+            passed = form(f"{stage.bare.url}/passed/{prometheus.removeprefix('http://')}{QUERY}", asked)
+            bare_s.append(await bare.time(passed) * 1000)
             gateway_s.append(await ours.time(stage.ask(document, node=node)) * 1000)
         more = figure(gateway_s).median - figure(prometheus_s).median
         others = itertools.cycle([*nodes] or stage.recipe.node_names)
         profile = await stage.profile(ours, lambda: stage.ask(document, node=next(others))) if more > 3 else []
     stage.bar(PAGE, "binnacle", figure(gateway_s), "ms")
     stage.bar(PAGE, "Prometheus alone", figure(prometheus_s), "ms")
+    stage.bar(PAGE, "bare Starlette, passing Prometheus' answer on", figure(bare_s), "ms")
     stage.goal(
         "metrics", "30 pods' metrics, Prometheus answering in 20 ms", "Prometheus' time + 3 ms", more, 3, "ms",
         pods=[15_000], profile=profile,

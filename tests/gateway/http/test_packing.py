@@ -267,6 +267,43 @@ async def test_what_changes_is_compressed_anew():
         await door.eventually(changed, True)
 
 
+@pytest.mark.parametrize("pods_per_node", [10, 400])
+async def test_a_change_that_is_not_shown_leaves_all_as_it_was(pods_per_node, monkeypatch: pytest.MonkeyPatch):
+    """Whoever polls is told 304, and nothing is compressed or hashed again: most changes are not what was asked for."""
+    made: list[str] = []
+
+    def counted(sort: str) -> packing.Make:
+        make = packing.MAKERS[sort]
+
+        def noting(pieces: packing.Slices) -> bytes:
+            made.append(sort)
+            return make(pieces)
+
+        return noting
+
+    for sort in ("zstd", "digest"):
+        monkeypatch.setitem(packing.MAKERS, sort, counted(sort))
+    async with simulated_door(pods_per_node=pods_per_node) as door:
+        asked = {"params": {"query": LONG}}
+        tag = (await door.request("GET", "/graphql", ADMIN, **asked)).headers["ETag"]
+        packed = (await wire(door, LONG, "zstd"))[1]
+        pod = door.simulated.pods()[-1]
+        seen = f'{{ pods(filter: {{namespace: "{pod.namespace}", name: "{pod.name}"}}) {{ restarts }} }}'
+        before = (await door.ask(seen)).data
+        door.simulated.update_pod(pod.namespace, pod.name, restarts=tuple(count + 7 for count in pod.restarts))
+
+        async def changed() -> bool:
+            return bool((await door.ask(seen)).data != before)
+
+        await door.eventually(changed, True)
+        again = await door.request("GET", "/graphql", ADMIN, headers={"If-None-Match": tag}, **asked)
+        packed_again = (await wire(door, LONG, "zstd"))[1]
+
+    assert again.status == 304
+    assert packed_again == packed
+    assert sorted(made) == ["digest", "zstd"]
+
+
 async def test_what_stands_around_the_data_is_part_of_what_is_compressed():
     """The same data beside other extensions is another body."""
     versions = {"extensions": {"resourceVersions": True}}

@@ -470,15 +470,15 @@ async def test_what_is_made_of_an_answer_counts_and_leaves_with_it():
     assert keeper.size == 0
 
 
-async def test_what_was_made_of_an_outdated_answer_is_let_go():
-    """The blocks stay, for the next answer to be made of; what they came to does not."""
+async def test_of_an_outdated_answer_only_the_moment_is_let_go():
+    """It answers nothing any more, and would hold all that was there. The next answer may show the same bytes."""
     world = World(1)
     operation, other = operation_of(MAIN), operation_of("{ pods { name } }")
     view = await world.view(ADMIN, operation.needs)
     executed(operation, view)
-    kept = plan_of(operation).kept(view, operation.nodes)
-    assert kept is not None
-    kept.data.keep("gzip", (), b"x" * 10_000)
+    outdated = plan_of(operation).kept(view, operation.nodes)
+    assert outdated is not None
+    outdated.data.keep("gzip", (), b"x" * 10_000)
     keeper = plan_of(operation).keeper
 
     world.write_pod("shop", "another")
@@ -486,5 +486,10 @@ async def test_what_was_made_of_an_outdated_answer_is_let_go():
         "other", view.visibility, Kept({}, Answer(await world.view(ADMIN, other.needs), EncodedData([b""]), (), ()))
     )
 
-    assert keeper.get(plan_of(operation), view.visibility) is not None
+    kept = keeper.get(plan_of(operation), view.visibility)
+    assert kept is not None
+    assert kept.answer is None
+    assert kept.data is outdated.data
+    assert keeper.size > 10_000
+    keeper.drop(plan_of(operation))
     assert keeper.size < 10_000
