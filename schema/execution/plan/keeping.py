@@ -77,15 +77,16 @@ def answer_of(
 @final
 @dataclass(slots=True, eq=False)
 class Kept:
-    """What one plan keeps for everybody who sees the same."""
+    """What one plan keeps for everybody who sees the same.
+
+    `data` is the answer's, and stays when that is outdated: the next answer may show the same.
+    """
 
     lists: EncodedLists
     answer: Answer | None
     read: FramesRead = field(default_factory=dict)  # where blocks are from metrics too
     used: float = 0.0  # when, by the keeper's clock
-    data: EncodedData | None = field(
-        init=False
-    )  # of the answer, also when that is outdated: the next may show the same
+    data: EncodedData | None = field(init=False)
     _beside_data: int = field(init=False)  # in bytes
 
     def __post_init__(self) -> None:

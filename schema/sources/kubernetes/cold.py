@@ -30,7 +30,7 @@ _DMER: Final = 8
 DETAILS_BYTES: Final = 2 * 1024 * 1024
 
 _LAST_APPLIED: Final = b"kubectl.kubernetes.io/last-applied-configuration"
-# Not the first of its object: no text has this, where the quotation marks would be escaped.
+# A field's name, behind another field. No text holds this: there the quotation marks would be escaped.
 _MANAGED_FIELDS: Final = b',"managedFields":'
 
 _parts: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
@@ -72,12 +72,12 @@ class ColdTier:
         self._one_at_a_time = threading.Lock()
         self._recent = Recent(details_bytes)
 
-    def pack(self, body: Body, managed_fields: Body | None = None) -> Rest:
+    def pack(self, body: Body, managed_fields: Body) -> Rest:
         """One object's JSON, without what is left out, compressed.
 
-        `managed_fields`: what its metadata has under that name, empty for nothing; None: nobody has looked.
+        `managed_fields`: what its metadata has under that name, as it stands there; empty if it has nothing.
         """
-        stripped = _stripped(bytes(body), None if managed_fields is None else bytes(managed_fields))
+        stripped = _stripped(bytes(body), bytes(managed_fields))
         if self._samples is not None:
             self._samples.append(stripped)
             if len(self._samples) == SAMPLES:
@@ -146,9 +146,9 @@ class Recent:
                 self._size -= left
 
 
-def _stripped(body: bytes, managed_fields: bytes | None) -> bytes:
-    """As the API server writes an object, this takes no reading of it."""
-    if managed_fields is None or _LAST_APPLIED in body:
+def _stripped(body: bytes, managed_fields: bytes) -> bytes:
+    """Cut out where it stands, as the API server writes nearly all objects; else by reading the object once more."""
+    if _LAST_APPLIED in body:
         return _stripped_by_reading(body)
     if not managed_fields:
         return body

@@ -385,12 +385,9 @@ class Reflector(Generic[T]):
 
     def _read(self, state: State, line: bytes) -> Event[T] | _InitialEnd | Outcome | None:
         """What one line of a watch says; None if it speaks of an object without so much as a name."""
-        for kind, opening in _OPENINGS:
-            if line.startswith(opening) and line.endswith(b"}"):
-                with suppress(OddObject):  # or the line is no event: which of them is told below
-                    put = Put(self._decoder.decode(memoryview(line)[len(opening) : -1]))
-                    self.received[kind] += 1
-                    return put
+        put = self._put_at_once(line)
+        if put is not None:
+            return put
         try:
             event = _line.decode(line)
         except (msgspec.MsgspecError, RecursionError) as error:
@@ -409,6 +406,16 @@ class Reflector(Generic[T]):
                 return refusal(state, status.code, status)
             case unknown:
                 raise Malformed(f"an event of type `{unknown[:32]}`")
+
+    def _put_at_once(self, line: bytes) -> Put[T] | None:
+        """The object, if the line is written as nearly all are; None if not, or if something is odd about it."""
+        for kind, opening in _OPENINGS:
+            if line.startswith(opening) and line.endswith(b"}"):
+                with suppress(OddObject):  # perhaps it is the line that is: who reads all of it can tell
+                    put = Put(self._decoder.decode(memoryview(line)[len(opening) : -1]))
+                    self.received[kind] += 1
+                    return put
+        return None
 
     def _put(self, body: Body) -> Put[T] | Gone | None:
         """The object; if it cannot be read, the news that what stood there is out of date."""

@@ -91,7 +91,7 @@ def test_what_two_threads_read_at_once_counts_once():
 def test_threads_read_what_each_asked_for():
     """Executions run in a worker thread beside the event loop; more objects than are kept."""
     tier = ColdTier(details_bytes=5_000)
-    packed = [tier.pack(annotated(number)) for number in range(300)]
+    packed = [tier.pack(annotated(number), b"") for number in range(300)]
     begin = threading.Barrier(4)
 
     def read(step: int) -> bool:

@@ -435,7 +435,7 @@ def test_what_is_packed_holds_no_more_than_its_own_bytes():
         json.dumps(pods.manifest(f"web-{number}", number) | {"note": "x" * 5_000}).encode() for number in range(9)
     ]
     tracemalloc.start()
-    packed = [tier.pack(body) for body in bodies]
+    packed = [tier.pack(body, b"") for body in bodies]
     tier._samples = None
     kept, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
@@ -446,7 +446,7 @@ def test_what_is_packed_holds_no_more_than_its_own_bytes():
 def test_objects_with_nothing_in_common_are_kept_without_a_dictionary():
     """zstd refuses to train on them; that must not cost the object."""
     tier = cold.ColdTier()
-    packed = [tier.pack(b'{"metadata":{}}') for _ in range(cold.SAMPLES + 1)]
+    packed = [tier.pack(b'{"metadata":{}}', b"") for _ in range(cold.SAMPLES + 1)]
 
     assert [one.whole() for one in packed] == [{"metadata": {}}] * (cold.SAMPLES + 1)
 
