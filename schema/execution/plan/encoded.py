@@ -54,7 +54,10 @@ class EncodedData(Mapping[str, Any]):
         self._made: dict[str, Made] = {}
 
     def shows(self, pieces: Sequence[bytes]) -> bool:
-        """Whether they come to the same. Of a long one they must be the same pieces: what is kept is the very same."""
+        """Whether they come to the same. Those of a long one must be the same pieces, as they are told by identity.
+
+        So it may miss that the same is shown where a list of more than a block is cut elsewhere than before.
+        """
         if sum(map(len, pieces)) != self.length:
             return False
         return self._pieces == (tuple(pieces) if self.length > SLICE_BYTES else (b"".join(pieces),))
